@@ -1,0 +1,55 @@
+/* path.h - what a pair of addresses means to people: its kind, whether it beats another, and why. */
+#ifndef PATH_H
+#define PATH_H
+
+#include "addr.h"
+#include "message.h"
+
+/* In order of preference (interface.md). */
+enum path_kind { PATH_HOST, PATH_LAN, PATH_DIRECT, PATH_TURN, PATH_BROKER, PATH_KINDS };
+
+#define PATH_BIT(kind) (1u << (kind))
+#define PATH_ALL ((1u << PATH_KINDS) - 1)
+
+enum { PATH_WHY_MAX = 256 };
+
+struct path {
+    enum path_kind kind;
+    struct addr local, remote;
+    uint64_t rtt; /* smoothed, ns; 0: not measured */
+};
+
+/* "host", "lan", "direct", "turn", "broker". */
+const char *path_kind_name(enum path_kind kind);
+/* Reads such a comma-separated list into bits. False: an unknown word, or an empty list. */
+bool path_kinds_parse(unsigned *bits, const char *list);
+
+/* What a remote address is to us. `own`: it is one of this machine's addresses; `announced_host`: the peer announced it
+ * as a host candidate; `relayed`: either end of the pair is a relay. */
+enum path_kind path_classify(const struct addr *remote, bool own, bool announced_host, bool relayed);
+
+/* Whether traffic should leave `current` for `other`: a better kind always; within a kind only where the round trip is
+ * shorter by a fifth and by 5 ms at least, so that jitter moves nobody. */
+bool path_beats(const struct path *other, const struct path *current);
+
+/* UDP payload that fits such a path, bytes: 16000 on host, 1452 on lan, else 1200 (transport.md, trap 12). */
+size_t path_payload(enum path_kind kind);
+
+/* What is known about the attempts, for the sentences. */
+struct path_facts {
+    unsigned tried[PATH_KINDS];    /* pairs checked, by kind */
+    unsigned answered[PATH_KINDS]; /* of these */
+    unsigned allowed;              /* PATH_BIT set by --paths */
+    bool local_srflx, remote_srflx;   /* a server told that side's public address */
+    bool local_symmetric;          /* two servers saw us at different ports: our NAT maps by destination */
+    bool peer_prflx;               /* the peer's packets came from an address that it had not announced: so does its */
+    bool heard;                    /* at least one authenticated check of the peer arrived */
+    bool same_machine;
+};
+
+/* One sentence: why this path and not a better one. Always NUL-terminated. */
+void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path_facts *facts);
+/* One sentence: why no path at all, what was tried and what to change (exit code 5). */
+void path_why_none(char why[PATH_WHY_MAX], const struct path_facts *facts);
+
+#endif
