@@ -33,7 +33,8 @@ struct addr addr_make6(const uint8_t ip[16], uint16_t port, uint32_t scope);
  * IPv6 address. Nothing else: no host names, no octal, no spaces. False leaves *out as it was. */
 bool addr_parse(struct addr *out, const char *text);
 
-/* Writes the canonical text (RFC 5952), with the port unless it is 0; always ends with NUL. Returns `text`. */
+/* Writes the canonical text (RFC 5952), with the port unless it is 0; always ends with NUL. Returns `text`.
+ */
 const char *addr_print(const struct addr *addr, char text[ADDR_TEXT_MAX]);
 /* The same without the port (and without brackets). */
 const char *addr_print_ip(const struct addr *addr, char text[ADDR_TEXT_MAX]);

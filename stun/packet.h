@@ -7,15 +7,16 @@
 #include <stdint.h>
 
 /* Handed to NOUN_input: `data` holds `len` bytes that arrived; `local` is the address they were sent to.
- * Handed to NOUN_output: `data` is the caller's buffer of `len` bytes, which the machine fills; it sets `len` to
- * the bytes to be sent, `remote` to where, and `local` to the address they must leave from (family 0: whichever
- * the system likes). A machine never keeps `data`. */
+ * Handed to NOUN_output: `data` is the caller's buffer of `len` bytes, which the machine fills; it sets `len`
+ * to the bytes to be sent, `remote` to where, and `local` to the address they must leave from (family 0:
+ * whichever the system likes). A machine never keeps `data`. */
 struct packet {
     struct addr local;
     struct addr remote;
     uint8_t *data;
-    size_t len;     /* bytes */
-    size_t segment; /* output only: bytes of every datagram in `data` but the last (GSO); 0: a single datagram */
+    size_t len; /* bytes */
+    size_t
+        segment; /* output only: bytes of every datagram in `data` but the last (GSO); 0: a single datagram */
 };
 
 /* The most bytes that a machine other than quic puts into one packet. RFC 8489 6.1: below the path MTU. */

@@ -19,7 +19,8 @@ static inline uint64_t random_u64(const struct random *random)
     return value;
 }
 
-/* A number from 0 to `limit` - 1 (`limit` > 0). The bias of the remainder is below 2^-32 for the limits used here. */
+/* A number from 0 to `limit` - 1 (`limit` > 0). The bias of the remainder is below 2^-32 for the limits used
+ * here. */
 static inline uint32_t random_below(const struct random *random, uint32_t limit)
 {
     return (uint32_t)(random_u64(random) % limit);

@@ -1,4 +1,5 @@
-/* stun_client.h - our mapped addresses, from several servers, on the very socket that the peers will reach. */
+/* stun_client.h - our mapped addresses, from several servers, on the very socket that the peers will reach.
+ */
 #ifndef STUN_CLIENT_H
 #define STUN_CLIENT_H
 
@@ -8,7 +9,8 @@
 enum {
     STUN_CLIENT_SERVERS_MAX = 8,
     STUN_CLIENT_LOCALS_MAX = 16,
-    STUN_CLIENT_REFRESH_S = 15, /* below the 20 s that the shortest mappings live; the design's "every 15 s while alone" */
+    STUN_CLIENT_REFRESH_S =
+        15, /* below the 20 s that the shortest mappings live; the design's "every 15 s while alone" */
 };
 
 enum stun_doubt {
@@ -21,8 +23,10 @@ enum stun_doubt {
 
 enum stun_client_event_type {
     STUN_CLIENT_MAPPED, /* the first answer for this local address and server, or another one than before */
-    STUN_CLIENT_SILENT, /* the server did not answer this local address; asked again at the next refresh. Once a streak */
-    STUN_CLIENT_DONE,   /* every question of this round is answered or has failed: the list is complete. Once a round */
+    STUN_CLIENT_SILENT, /* the server did not answer this local address; asked again at the next refresh. Once
+                           a streak */
+    STUN_CLIENT_DONE, /* every question of this round is answered or has failed: the list is complete. Once a
+                         round */
 };
 
 struct stun_client_event {
@@ -40,18 +44,21 @@ struct stun_client;
 struct stun_client *stun_client_new(const struct random *random);
 void stun_client_free(struct stun_client *client);
 
-/* Asks `server` from every local address of its family from now on, at once. False: the table is full or it is there. */
+/* Asks `server` from every local address of its family from now on, at once. False: the table is full or it
+ * is there. */
 bool stun_client_add_server(struct stun_client *client, uint64_t now, const struct addr *server);
-/* The addresses (with port) of the punching sockets, at most STUN_CLIENT_LOCALS_MAX, the rest is ignored. New ones are
- * asked for at once, those that are gone forgotten. Loopback and link-local addresses reach no server on the internet
- * and are asked for only where the server is in the same scope. */
-void stun_client_set_locals(struct stun_client *client, uint64_t now, const struct addr *locals, size_t count);
+/* The addresses (with port) of the punching sockets, at most STUN_CLIENT_LOCALS_MAX, the rest is ignored. New
+ * ones are asked for at once, those that are gone forgotten. Loopback and link-local addresses reach no
+ * server on the internet and are asked for only where the server is in the same scope. */
+void stun_client_set_locals(struct stun_client *client, uint64_t now, const struct addr *locals,
+                            size_t count);
 /* Starts a new round now, where none is under way. */
 void stun_client_ask(struct stun_client *client, uint64_t now);
 /* Whether rounds repeat every STUN_CLIENT_REFRESH_S (the default). */
 void stun_client_set_refresh(struct stun_client *client, uint64_t now, bool on);
 
-/* The four verbs. `input` returns whether the datagram was an answer to one of its requests, from the right server. */
+/* The four verbs. `input` returns whether the datagram was an answer to one of its requests, from the right
+ * server. */
 bool stun_client_input(struct stun_client *client, uint64_t now, const struct packet *in);
 bool stun_client_output(struct stun_client *client, uint64_t now, struct packet *out);
 uint64_t stun_client_deadline(const struct stun_client *client);

@@ -1,4 +1,5 @@
-/* stun_msg.h - STUN messages: encode, decode, integrity, fingerprint (RFC 8489; RFC 8445 16.1; RFC 5780 7). */
+/* stun_msg.h - STUN messages: encode, decode, integrity, fingerprint (RFC 8489; RFC 8445 16.1; RFC 5780 7).
+ */
 #ifndef STUN_MSG_H
 #define STUN_MSG_H
 
@@ -47,7 +48,7 @@ struct stun_msg {
     uint8_t id[STUN_ID_LEN];
     unsigned has; /* of enum stun_has */
     struct stun_text username, realm, nonce, software, userhash;
-    struct addr mapped;          /* XOR-MAPPED-ADDRESS; decoding accepts MAPPED-ADDRESS where the former is missing */
+    struct addr mapped; /* XOR-MAPPED-ADDRESS; decoding accepts MAPPED-ADDRESS where the former is missing */
     struct addr other_address;   /* RFC 5780 7.4 */
     struct addr response_origin; /* RFC 5780 7.3 */
     struct addr alternate;       /* ALTERNATE-SERVER */
@@ -59,8 +60,8 @@ struct stun_msg {
     uint16_t padding;                   /* bytes of a PADDING attribute to write (RFC 5780 7.6); 0: none */
     uint16_t error;                     /* 300 to 699 in an error response, else 0 */
     struct stun_text reason;            /* of the error */
-    uint16_t unknown[STUN_UNKNOWN_MAX]; /* decoded: comprehension-required types that we do not know (answer 420);
-                                           encoding: the UNKNOWN-ATTRIBUTES of an error response */
+    uint16_t unknown[STUN_UNKNOWN_MAX]; /* decoded: comprehension-required types that we do not know (answer
+                                           420); encoding: the UNKNOWN-ATTRIBUTES of an error response */
     size_t unknown_count;
     size_t integrity_at, sha256_at; /* decoded: offset of each integrity attribute in the datagram */
     size_t sha256_len;              /* decoded: bytes of the truncated HMAC, 16 to 32 */
@@ -74,20 +75,20 @@ struct stun_key {
 
 enum stun_integrity { STUN_INTEGRITY_ABSENT, STUN_INTEGRITY_GOOD, STUN_INTEGRITY_BAD };
 
-/* Whether a datagram is meant as STUN: 20 bytes at least, first two bits 0, magic cookie, consistent length. Of
- * QUIC packets none passes but by a chance of 2^-32; the fixed bit says nothing (RFC 9287). */
+/* Whether a datagram is meant as STUN: 20 bytes at least, first two bits 0, magic cookie, consistent length.
+ * Of QUIC packets none passes but by a chance of 2^-32; the fixed bit says nothing (RFC 9287). */
 bool stun_is(const uint8_t *data, size_t len);
 
-/* Reads a whole datagram; *msg points into `data`. False: malformed, or its FINGERPRINT is wrong: drop it. Attributes
- * after MESSAGE-INTEGRITY other than the two integrity ones and FINGERPRINT are ignored (RFC 8489 14.5); of an
- * attribute that comes twice the first counts (RFC 8489 14). */
+/* Reads a whole datagram; *msg points into `data`. False: malformed, or its FINGERPRINT is wrong: drop it.
+ * Attributes after MESSAGE-INTEGRITY other than the two integrity ones and FINGERPRINT are ignored (RFC
+ * 8489 14.5); of an attribute that comes twice the first counts (RFC 8489 14). */
 bool stun_decode(struct stun_msg *msg, const uint8_t *data, size_t len);
 
 /* Checks the strongest integrity attribute that *msg (decoded from `data`) carries, in constant time. */
 enum stun_integrity stun_check(const struct stun_msg *msg, const uint8_t *data, const struct stun_key *key);
 
-/* Writes *msg into `out`, with the integrity attributes and the fingerprint that `has` asks for (`key` may be NULL
- * when neither integrity is). Returns its bytes, or 0 when `capacity` does not suffice. */
+/* Writes *msg into `out`, with the integrity attributes and the fingerprint that `has` asks for (`key` may be
+ * NULL when neither integrity is). Returns its bytes, or 0 when `capacity` does not suffice. */
 size_t stun_encode(const struct stun_msg *msg, const struct stun_key *key, uint8_t *out, size_t capacity);
 
 /* RFC 8489 9.2.2: MD5(username ":" realm ":" password), all already prepared (RFC 8265). */

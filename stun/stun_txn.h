@@ -16,16 +16,18 @@ struct stun_txn {
     uint64_t deadline; /* when the next copy, or the failure, is due */
 };
 
-/* Begins a transaction with a fresh id; its first copy is due at once. `rto` in ns, `sends_max` copies at most; after
- * the last one it waits for as long as it waited before it, then it has failed. */
-void stun_txn_start(struct stun_txn *txn, uint64_t now, uint64_t rto, unsigned sends_max, const struct random *random);
+/* Begins a transaction with a fresh id; its first copy is due at once. `rto` in ns, `sends_max` copies at
+ * most; after the last one it waits for as long as it waited before it, then it has failed. */
+void stun_txn_start(struct stun_txn *txn, uint64_t now, uint64_t rto, unsigned sends_max,
+                    const struct random *random);
 
 /* Whether a copy must be sent now; if so it is counted as sent. */
 bool stun_txn_send(struct stun_txn *txn, uint64_t now);
 /* Whether every copy went unanswered for long enough; then it is no longer running. */
 bool stun_txn_failed(struct stun_txn *txn, uint64_t now);
-/* Whether `id` is this running transaction's; then it is no longer running, and *rtt is the time since the copy that
- * was probably answered: the last one, or the first when the answer came sooner than any round trip could be. */
+/* Whether `id` is this running transaction's; then it is no longer running, and *rtt is the time since the
+ * copy that was probably answered: the last one, or the first when the answer came sooner than any round trip
+ * could be. */
 bool stun_txn_answered(struct stun_txn *txn, uint64_t now, const uint8_t id[STUN_ID_LEN], uint64_t *rtt);
 void stun_txn_stop(struct stun_txn *txn);
 /* NEVER when it is not running. */

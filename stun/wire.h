@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Read from: once something was missing, `bad` is set and every further read gives zeros. Check it once, at the end. */
+/* Read from: once something was missing, `bad` is set and every further read gives zeros. Check it once, at
+ * the end. */
 struct reader {
     const uint8_t *at;
     size_t left;
