@@ -9,12 +9,14 @@
 enum {
     JSON_MAX = 8192,    /* bytes of the longest text that is read: interface.md's limit of a message */
     JSON_DEPTH_MAX = 8, /* nesting; our deepest message has 3 */
+    JSON_MEMBERS_MAX =
+        64, /* of one object, so that looking for a key given twice stays cheap; ours have at most 12 */
 };
 
 struct json; /* a value inside a document; borrowed from the root, which alone is freed */
 
-/* Reads one object and nothing after it. NULL: too long, not UTF-8, NUL inside, a key twice in one object, too deep, a
- * number that is not finite, trailing bytes, not an object, or no memory. */
+/* Reads one object and nothing after it. NULL: too long, not UTF-8, NUL inside, a key twice in one object,
+ * too deep, too many members, a number that is not finite, trailing bytes, not an object, or no memory. */
 struct json *json_parse(const uint8_t *text, size_t len);
 void json_free(struct json *root);
 
@@ -36,14 +38,17 @@ const char *json_array_text(const struct json *array, size_t index);          /*
 struct json *json_object(void);
 void json_put_text(struct json *object, const char *name, const char *text);
 void json_put_bool(struct json *object, const char *name, bool value);
-void json_put_int(struct json *object, const char *name, int64_t value);    /* exact to 2^53 */
-void json_put_number(struct json *object, const char *name, double value);  /* finite; printed with at most 3 decimals */
+void json_put_int(struct json *object, const char *name, int64_t value); /* exact to 2^53 */
+void json_put_number(struct json *object, const char *name,
+                     double value); /* finite; printed with at most 3 decimals */
 void json_put_bytes(struct json *object, const char *name, const uint8_t *bytes, size_t len);
-struct json *json_put_object(struct json *object, const char *name); /* borrowed; NULL after a failure is accepted above */
+struct json *json_put_object(struct json *object,
+                             const char *name); /* borrowed; NULL after a failure is accepted above */
 struct json *json_put_array(struct json *object, const char *name);
 struct json *json_add_object(struct json *array);
 void json_add_text(struct json *array, const char *text);
-/* Compact text without a final NUL in the count, but with one in `out`. 0: it did not fit or memory was short. */
+/* Compact text without a final NUL in the count, but with one in `out`. 0: it did not fit or memory was
+ * short. */
 size_t json_print(const struct json *root, char *out, size_t capacity);
 
 /* Whether `len` bytes are well-formed UTF-8 (RFC 3629) without NUL. */

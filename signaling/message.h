@@ -9,19 +9,20 @@
 
 enum {
     MESSAGE_VERSION = 1,
-    PEER_ID_LEN = 16,       /* characters of a peer's id: 80 random bits in base32 (RFC 4648, lower case) */
-    PEER_NAME_MAX = 64,     /* bytes of a peer's name */
-    PURPOSE_MAX = 16,       /* bytes of a purpose */
-    NONCE_LEN = 16,         /* bytes */
-    POINT_LEN = 32,         /* bytes of a ristretto255 element */
-    TAG_LEN = 32,           /* bytes of a confirmation */
-    COMMIT_LEN = 32,        /* bytes of H(rA) */
-    REVEAL_LEN = 16,        /* bytes of rA and rB */
-    SEALED_MAX = 5120,      /* bytes of a sealed body: as base64 it stays inside a message of 8 KiB */
-    MESSAGE_MAX = 8192,     /* bytes of a whole message (interface.md) */
-    CANDIDATES_MAX = 16,    /* per description or batch (security.md: at most 16 candidates) */
-    FOUNDATION_MAX = 32,    /* characters (RFC 8839 5.1) */
-    UFRAG_MAX = 32, PWD_MAX = 64, /* characters; RFC 8839 allows 256, ours have 8 and 24 */
+    PEER_ID_LEN = 16,    /* characters of a peer's id: 80 random bits in base32 (RFC 4648, lower case) */
+    PEER_NAME_MAX = 64,  /* bytes of a peer's name */
+    PURPOSE_MAX = 16,    /* bytes of a purpose */
+    NONCE_LEN = 16,      /* bytes */
+    POINT_LEN = 32,      /* bytes of a ristretto255 element */
+    TAG_LEN = 32,        /* bytes of a confirmation */
+    COMMIT_LEN = 32,     /* bytes of H(rA) */
+    REVEAL_LEN = 16,     /* bytes of rA and rB */
+    SEALED_MAX = 5120,   /* bytes of a sealed body: as base64 it stays inside a message of 8 KiB */
+    MESSAGE_MAX = 8192,  /* bytes of a whole message (interface.md) */
+    CANDIDATES_MAX = 16, /* per description or batch (security.md: at most 16 candidates) */
+    FOUNDATION_MAX = 32, /* characters (RFC 8839 5.1) */
+    UFRAG_MAX = 32,
+    PWD_MAX = 64, /* characters; RFC 8839 allows 256, ours have 8 and 24 */
     SLOTS_MAX = 64,
 };
 
@@ -29,7 +30,8 @@ enum {
 
 enum message_type { MESSAGE_HELLO, MESSAGE_PAKE1, MESSAGE_PAKE2, MESSAGE_PAKE3, MESSAGE_SEALED, MESSAGE_BYE };
 
-/* The part of a greeting that later is confirmed by the PAKE's tags (security.md: AD), so nobody can talk it down. */
+/* The part of a greeting that later is confirmed by the PAKE's tags (security.md: AD), so nobody can talk it
+ * down. */
 struct message_about {
     uint8_t nonce[NONCE_LEN];
     uint32_t capabilities;         /* bits; none is defined yet, unknown ones are ignored */
@@ -41,19 +43,20 @@ struct message_about {
 struct message {
     enum message_type type;
     char from[PEER_ID_LEN + 1];
-    struct message_about about;   /* HELLO, PAKE1; of PAKE2 only what changed: the whole again */
-    uint8_t point[POINT_LEN];     /* PAKE1: Ya, PAKE2: Yb */
-    uint8_t commit[COMMIT_LEN];   /* PAKE1 */
-    uint8_t tag[TAG_LEN];         /* PAKE2, PAKE3 */
-    uint8_t reveal[REVEAL_LEN];   /* PAKE2: rB */
-    uint64_t sequence;            /* PAKE2, PAKE3, SEALED: of the sealed body, per direction */
-    uint8_t sealed[SEALED_MAX];   /* PAKE2: offer; PAKE3: answer, absent after a failure; SEALED: the rest */
+    struct message_about about; /* HELLO, PAKE1; of PAKE2 only what changed: the whole again */
+    uint8_t point[POINT_LEN];   /* PAKE1: Ya, PAKE2: Yb */
+    uint8_t commit[COMMIT_LEN]; /* PAKE1 */
+    uint8_t tag[TAG_LEN];       /* PAKE2, PAKE3 */
+    uint8_t reveal[REVEAL_LEN]; /* PAKE2: rB */
+    uint64_t sequence;          /* PAKE2, PAKE3, SEALED: of the sealed body, per direction */
+    uint8_t sealed[SEALED_MAX]; /* PAKE2: offer; PAKE3: answer, absent after a failure; SEALED: the rest */
     size_t sealed_len;
 };
 
 /* Writes the JSON text. Returns its bytes, or 0 when it does not fit. */
 size_t message_encode(const struct message *message, char *out, size_t capacity);
-/* False: not a message of this version (wrong types, lengths, unknown type, bad id); *message is then undefined. */
+/* False: not a message of this version (wrong types, lengths, unknown type, bad id); *message is then
+ * undefined. */
 bool message_decode(struct message *message, const uint8_t *text, size_t len);
 
 /* ---- what only the proven peer can read ---- */
@@ -71,10 +74,10 @@ struct wire_candidate {
 struct description {
     char name[PEER_NAME_MAX + 1];
     char ufrag[UFRAG_MAX + 1], pwd[PWD_MAX + 1];
-    uint8_t machine[16];          /* keyed hash of the machine's identity, made and compared by rendezvous */
+    uint8_t machine[16]; /* keyed hash of the machine's identity, made and compared by rendezvous */
     struct wire_candidate candidates[CANDIDATES_MAX];
     size_t candidate_count;
-    bool complete;                /* no more candidates are expected */
+    bool complete; /* no more candidates are expected */
 };
 
 enum body_type { BODY_OFFER, BODY_ANSWER, BODY_CANDIDATES, BODY_BUSY, BODY_BYE };

@@ -1,5 +1,6 @@
-/* mqtt.h - one connection to one broker, kept up: the only door to libmosquitto. No machine: it has a thread, because
- * name resolution, connecting and TLS block in the library; what happens comes back through a queue and a descriptor. */
+/* mqtt.h - one connection to one broker, kept up: the only door to libmosquitto. No machine: it has a thread,
+ * because name resolution, connecting and TLS block in the library; what happens comes back through a queue
+ * and a descriptor. */
 #ifndef MQTT_H
 #define MQTT_H
 
@@ -8,11 +9,12 @@
 #include <stdint.h>
 
 enum {
-    MQTT_PACKET_MAX = 16384,    /* bytes we let the broker send us at once (MQTT 5: 3.1.2.11.4): a message and its header */
-    MQTT_QUEUE_MAX = 256,       /* messages waiting in either direction; more are dropped and counted */
+    MQTT_PACKET_MAX =
+        16384, /* bytes we let the broker send us at once (MQTT 5: 3.1.2.11.4): a message and its header */
+    MQTT_QUEUE_MAX = 256, /* messages waiting in either direction; more are dropped and counted */
     MQTT_TOPICS_MAX = 4,
-    MQTT_BACKOFF_MIN_MS = 500,  /* reconnects wait between half and all of this, doubled each time ... */
-    MQTT_BACKOFF_MAX_S = 30,    /* ... up to this */
+    MQTT_BACKOFF_MIN_MS = 500, /* reconnects wait between half and all of this, doubled each time ... */
+    MQTT_BACKOFF_MAX_S = 30,   /* ... up to this */
     MQTT_KEEPALIVE_S = 20,
 };
 
@@ -53,18 +55,20 @@ struct mqtt_event {
 
 struct mqtt;
 
-/* Begins to connect. 0, or -1: no memory, no descriptor or no thread; then *out is NULL. Arguments are copied. */
+/* Begins to connect. 0, or -1: no memory, no descriptor or no thread; then *out is NULL. Arguments are
+ * copied. */
 int mqtt_open(struct mqtt **out, const struct mqtt_config *config);
-/* Says DISCONNECT where a connection is up (so that no will is sent), after everything published has left, waiting at
- * most `grace_ms` for that; never waits for a connection attempt or a resolver. NULL is fine. */
+/* Says DISCONNECT where a connection is up (so that no will is sent), after everything published has left,
+ * waiting at most `grace_ms` for that; never waits for a connection attempt or a resolver. NULL is fine. */
 void mqtt_close(struct mqtt *mqtt, unsigned grace_ms);
 
 /* Becomes readable when mqtt_event has something. */
 int mqtt_fd(const struct mqtt *mqtt);
 /* The next event; false: none. */
 bool mqtt_event(struct mqtt *mqtt, struct mqtt_event *event);
-/* Queues a message, QoS 0, not retained. While the first connection is being made it waits, and leaves in the same
- * flight as CONNECT and SUBSCRIBE; while disconnected later it is dropped (rendezvous repeats). False: dropped. */
+/* Queues a message, QoS 0, not retained. While the first connection is being made it waits, and leaves in the
+ * same flight as CONNECT and SUBSCRIBE; while disconnected later it is dropped (rendezvous repeats). False:
+ * dropped. */
 bool mqtt_publish(struct mqtt *mqtt, const char *topic, const void *data, size_t len);
 
 #endif
