@@ -1,0 +1,367 @@
+"""selftest.py - proves that the laboratory is what it says: measured with plain UDP sockets, not read from rules."""
+
+import ipaddress
+import os
+import select
+import socket
+import statistics
+import struct
+import subprocess
+import time
+
+import nat
+from namespace import LabError
+from topology import Lab, STUN_PORT
+
+SILENCE = 0.15  # seconds without a packet that count as never; a packet needs far less than 1 ms
+MAPPING = {"full": "one", "addr": "one", "port": "one", "portrej": "one", "syms": "sequence", "symr": "random"}
+# who may send to a mapping that was opened towards one address and port: a stranger, the same address from another port
+FILTER = {"open": (True, True), "full": (True, True), "addr": (False, True)}
+
+
+class Failed(Exception):
+    pass
+
+
+def expect(true, complaint):
+    if not true:
+        raise Failed(complaint)
+
+
+def arrives(sock, seconds=SILENCE):
+    """The next packet and its sender, or None when there is none in time."""
+    if not select.select([sock], [], [], seconds)[0]:
+        return None
+    return sock.recvfrom(2048)
+
+
+def send_and_meet(inside, outside):
+    """What an inner socket looks like to an outer one: (address, port)."""
+    inside.sendto(b"out", outside.getsockname())
+    packet = arrives(outside, 2)
+    expect(packet, f"nothing arrived at {outside.getsockname()}")
+    return packet[1]
+
+
+def error_of(sock, seconds=SILENCE):
+    """The ICMP error that a connected socket learns of, or None."""
+    select.select([sock], [], [], seconds)
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+class Bench:
+    """One home and three server sockets: two ports of one address, one of another.
+    `bits`, where given, are the bits of the port that the gateway turns over."""
+
+    def __init__(self, lab, kind, bits=None, **options):
+        self.lab = lab
+        self.home = lab.home(kind, **options)
+        if bits is not None:
+            self.home.nat.bits = bits
+            self.home.restart_gateway(new_ports=False)
+        self.sockets = []
+        servers = lab.servers
+        self.outer = [self.outside(address) for address in (servers.address, servers.address, servers.second)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for sock in self.sockets:
+            sock.close()
+        self.home.close()
+
+    def outside(self, address):
+        return self._bound(self.lab.servers.node, address)
+
+    def inside(self):
+        return self._bound(self.home.machine, self.home.machine.address)
+
+    def _bound(self, node, address):
+        sock = node.socket()
+        sock.bind((address, 0))
+        self.sockets.append(sock)
+        return sock
+
+
+def kind_maps_as_named(lab, kind, bits):
+    with Bench(lab, kind, bits) as bench:
+        inside = bench.inside()
+        seen = [send_and_meet(inside, outside) for outside in bench.outer]
+        again = [send_and_meet(inside, outside) for outside in bench.outer]
+        expect(seen == again, f"mappings do not last: {seen}, then {again}")
+        ports = [port for _, port in seen]
+        if kind in nat.ROUTED:
+            expect(all(s == inside.getsockname() for s in seen), f"translated {inside.getsockname()} to {seen}")
+            expect(ipaddress.ip_address(seen[0][0]) in bench.home.subnet, f"{seen[0][0]} is not the host's")
+            return
+        expect({address for address, _ in seen} == {bench.home.wan}, f"came from {seen}, not from {bench.home.wan}")
+        how = MAPPING[kind]
+        if how == "one":
+            expect(len(set(ports)) == 1, f"several mappings: {ports}")
+            expect(ports[0] == inside.getsockname()[1] ^ bench.home.nat.bits, "not the port that was drawn")
+        elif how == "sequence":
+            expect([b - a for a, b in zip(ports, ports[1:])] == [1, 1], f"not one after the other: {ports}")
+        else:
+            ports += [send_and_meet(bench.inside(), bench.outer[0])[1] for _ in range(6)]
+            steps = {b - a for a, b in zip(ports, ports[1:])}
+            expect(len(set(ports)) == len(ports) and len(steps) > 4, f"not at random: {ports}")
+            low = bench.home.nat.low
+            expect(all(low <= p < low + nat.RANDOM_PORTS for p in ports), f"outside the range: {ports}")
+
+
+def kind_filters_as_named(lab, kind, bits):
+    stranger_may, other_port_may = FILTER.get(kind, (False, False))
+    with Bench(lab, kind, bits) as bench:
+        inside = bench.inside()
+        asked, other_port, stranger = bench.outer
+        mapped = send_and_meet(inside, asked)
+        for sender, may, who in (
+            (asked, True, "who was asked"),
+            (other_port, other_port_may, "another port of who was asked"),
+            (stranger, stranger_may, "a stranger"),
+        ):
+            sender.sendto(b"in", mapped)
+            packet = arrives(inside, 2 if may else SILENCE)
+            expect(bool(packet) == may, f"{who} {'did not get' if may else 'got'} through")
+            expect(not packet or packet[1] == sender.getsockname(), f"{who} came from {packet}")
+
+
+def kind_refuses_as_named(lab, kind):
+    """portrej says no, the others say nothing (behind open it is the host itself that answers)."""
+    with Bench(lab, kind) as bench:
+        mapped = send_and_meet(bench.inside(), bench.outer[0])
+        caller = bench.outside(lab.servers.second)
+        caller.connect((mapped[0], mapped[1] ^ 1))
+        caller.send(b"knock")
+        error = error_of(caller)
+        refused = kind == "portrej"
+        expect(bool(error) == refused, f"an unsolicited packet was answered with: {os.strerror(error)}")
+
+
+def early_packet_moves_no_mapping(lab, kind, bits):
+    """What arrives too soon must not cost the host inside its mapping: a punch depends on it."""
+    with Bench(lab, kind, bits) as bench:
+        inside = bench.inside()
+        mapped = send_and_meet(inside, bench.outer[0])
+        for _ in range(3):
+            bench.outer[2].sendto(b"early", mapped)
+        time.sleep(0.02)
+        later = send_and_meet(inside, bench.outer[2])
+        expect(later == mapped, f"{mapped} became {later}")
+        bench.outer[2].sendto(b"now", mapped)
+        while packet := arrives(inside):
+            if packet[0] == b"now":
+                return
+        raise Failed("the answer did not arrive")
+
+
+def cones_punch(lab):
+    """Two port-restricted homes reach each other when both send, and a symmetric one does not reach such a home."""
+    with Bench(lab, "port") as left, Bench(lab, "port") as right, Bench(lab, "symr") as hard:
+        a, b, c = left.inside(), right.inside(), hard.inside()
+        at_a, at_b = send_and_meet(a, left.outer[0]), send_and_meet(b, left.outer[0])
+        at_c = send_and_meet(c, left.outer[0])
+        for sock, address in ((a, at_b), (b, at_a), (a, at_b)):
+            sock.sendto(b"punch", address)
+        expect(arrives(a, 2) and arrives(b, 2), "two cones did not meet")
+        for sock, address in ((a, at_c), (c, at_a), (a, at_c)):
+            sock.sendto(b"punch", address)
+        expect(not arrives(c), "a symmetric NAT let a stranger in")
+        late = arrives(a)
+        expect(not late or late[0] != b"punch" or late[1][0] != at_c[0], "a port-restricted NAT let a new port in")
+
+
+def hairpin_is_absent(lab, kind):
+    with Bench(lab, kind) as bench:
+        sock, other = bench.inside(), bench.home.add_machine().socket()
+        with other:
+            mapped = send_and_meet(sock, bench.outer[0])
+            other.sendto(b"hairpin", mapped)
+            expect(not arrives(sock), "the gateway turned a packet round")
+
+
+def mappings_expire(lab):
+    with Bench(lab, "port", seconds=1) as bench:
+        inside = bench.inside()
+        mapped = send_and_meet(inside, bench.outer[0])
+        bench.outer[0].sendto(b"early", mapped)
+        expect(arrives(inside, 2), "a fresh mapping was closed")
+        time.sleep(2.2)
+        bench.outer[0].sendto(b"late", mapped)
+        expect(not arrives(inside), "a mapping of 1 s was open after 2 s")
+
+
+def restarted_gateway_maps_anew(lab):
+    with Bench(lab, "port") as bench:
+        inside = bench.inside()
+        before = send_and_meet(inside, bench.outer[0])
+        bench.home.restart_gateway()
+        bench.outer[0].sendto(b"late", before)
+        expect(not arrives(inside), "the old mapping still works")
+        expect(send_and_meet(inside, bench.outer[0]) != before, "the same mapping came back")
+
+
+def unknown_is_swallowed(lab):
+    """A private address of somebody else's, and a public one that nobody has, give neither answer nor error."""
+    with Bench(lab, "port") as bench, Bench(lab, "open") as public:
+        for host in (bench, public):
+            for address in ("10.99.99.99", "192.168.77.7", "172.17.0.9", "203.0.113.251", "8.8.8.8"):
+                sock = host.inside()
+                sock.connect((address, 9))
+                sock.send(b"anybody")
+                error = error_of(sock, 0.05)
+                expect(not error, f"{address} from behind {host.home.kind}: {os.strerror(error)}")
+        sock = bench.outside(lab.servers.address)
+        sock.connect(("203.0.113.252", 9))
+        for _ in range(2):
+            sock.send(b"anybody")
+            time.sleep(1.2)  # the router looks for a neighbour for three seconds, then it would complain
+        time.sleep(1.2)
+        expect(not error_of(sock, 0.05), "the router complained of an unknown neighbour")
+
+
+def ipv6_firewall_lets_answers_in(lab):
+    for policy, stranger_may in (("open", True), ("fw", False)):
+        home = lab.home(None, ipv6=policy)
+        inside = home.machine.socket(socket.AF_INET6)
+        servers = lab.servers
+        outer = [servers.node.socket(socket.AF_INET6) for _ in range(2)]
+        try:
+            inside.bind((home.machine.address6, 0))
+            for sock, address in zip(outer, (servers.address6, servers.second6)):
+                sock.bind((address, 0))
+            seen = send_and_meet(inside, outer[0])
+            expect(seen[0] == home.machine.address6, f"{home.machine.address6} was seen as {seen[0]}")
+            outer[0].sendto(b"answer", seen)
+            expect(arrives(inside, 2), "the answer was not let in")
+            outer[1].sendto(b"stranger", seen)
+            expect(bool(arrives(inside, SILENCE)) == stranger_may, f"{policy}: a stranger")
+        finally:
+            for sock in (inside, *outer):
+                sock.close()
+            home.close()
+
+
+def two_gateways_translate_twice(lab):
+    carrier = lab.home("port", subnet="100.64.7.0/24")
+    try:
+        with Bench(lab, "port", carrier=carrier) as bench:
+            seen = send_and_meet(bench.inside(), bench.outer[0])
+            expect(seen[0] == carrier.wan, f"{seen[0]} is not the carrier's {carrier.wan}")
+    finally:
+        carrier.close()
+
+
+def stun_tells_the_mapping(lab):
+    with Bench(lab, "port") as bench:
+        inside = bench.inside()
+        for server in (lab.servers.address, lab.servers.second):
+            inside.sendto(struct.pack("!HHI12s", 1, 0, 0x2112A442, os.urandom(12)), (server, STUN_PORT))
+            answer = arrives(inside, 2)
+            expect(answer and answer[0][:2] == b"\x01\x01", f"no answer from {server}")
+            mapped = xor_mapped(answer[0])
+            expect(mapped == (bench.home.wan, inside.getsockname()[1] ^ bench.home.nat.bits), f"told {mapped}")
+
+
+def xor_mapped(answer):
+    """XOR-MAPPED-ADDRESS (0x0020) of an IPv4 answer."""
+    at = 20
+    while at + 4 <= len(answer):
+        kind, size = struct.unpack_from("!HH", answer, at)
+        if kind == 0x0020:
+            port, address = struct.unpack_from("!HI", answer, at + 6)
+            return str(ipaddress.ip_address(address ^ 0x2112A442)), port ^ 0x2112
+        at += 4 + (size + 3) // 4 * 4
+    return None
+
+
+def broker_carries_a_message(lab):
+    home = lab.home("symr")
+    try:
+        host = lab.servers.address
+        listen = home.machine.start(
+            ["mosquitto_sub", "-h", host, "-t", "t", "-C", "1", "-W", "5"], stdout=subprocess.PIPE, text=True
+        )
+        speak = ["mosquitto_pub", "-h", host, "-t", "t", "-m", "hello"]
+        for _ in range(50):
+            home.machine.run(speak)
+            if select.select([listen.stdout], [], [], 0.05)[0]:
+                break
+        expect(listen.communicate()[0] == "hello\n", "the message did not arrive")
+    finally:
+        home.close()
+
+
+def round_trips(sender, receiver, address, count):
+    """Medians are honest even on a busy machine; the smallest shows the wire itself."""
+    times = []
+    for number in range(count):
+        start = time.perf_counter()
+        sender.sendto(b"%d" % number, address)
+        expect(select.select([receiver], [], [], 2)[0], "a packet got lost")
+        packet, source = receiver.recvfrom(64)
+        receiver.sendto(packet, source)
+        expect(arrives(sender, 2), "an answer got lost")
+        times.append((time.perf_counter() - start) * 1000)
+    return times
+
+
+def delay_is_as_asked(build):
+    with Lab(build=build, delay=(40, 30)) as lab, Bench(lab, "open") as left, Bench(lab, "open") as right:
+        a, b, server = left.inside(), right.inside(), left.outer[0]
+        for name, other, wanted in (("peers", b, 40), ("the servers", server, 30)):
+            round_trips(a, other, other.getsockname(), 2)  # the first waits for the neighbours' hardware addresses
+            times = round_trips(a, other, other.getsockname(), 15)
+            expect(min(times) >= wanted, f"{name}: {min(times):.2f} ms is faster than {wanted} ms")
+            middle = statistics.median(times)
+            expect(middle < wanted + 3, f"{name}: {middle:.2f} ms, wanted {wanted} ms")
+
+
+def checks(lab):
+    """(name, function) in the order to be run."""
+    for kind in nat.KINDS:
+        cone = MAPPING.get(kind) == "one"
+        for bits, how in ((0, ", keeping ports"), (0x2A5, ", changing ports")) if cone else ((None, ""),):
+            yield f"{kind} maps as named{how}", lambda k=kind, b=bits: kind_maps_as_named(lab, k, b)
+            yield f"{kind} filters as named{how}", lambda k=kind, b=bits: kind_filters_as_named(lab, k, b)
+            if kind in ("port", "portrej", "fw"):
+                name = f"{kind}{how}: an early packet moves no mapping"
+                yield name, lambda k=kind, b=bits: early_packet_moves_no_mapping(lab, k, b)
+        if kind != "open":
+            yield f"{kind} refuses as named", lambda k=kind: kind_refuses_as_named(lab, k)
+        if kind not in nat.ROUTED:
+            yield f"{kind} has no hairpin", lambda k=kind: hairpin_is_absent(lab, k)
+    yield "two cones punch, a symmetric NAT does not", lambda: cones_punch(lab)
+    yield "an idle mapping expires", lambda: mappings_expire(lab)
+    yield "a restarted gateway maps anew", lambda: restarted_gateway_maps_anew(lab)
+    yield "unknown addresses are swallowed", lambda: unknown_is_swallowed(lab)
+    yield "an IPv6 firewall lets answers in only", lambda: ipv6_firewall_lets_answers_in(lab)
+    yield "two NATs in a row translate twice", lambda: two_gateways_translate_twice(lab)
+    yield "STUN tells the mapping", lambda: stun_tells_the_mapping(lab)
+    yield "the broker carries a message", lambda: broker_carries_a_message(lab)
+    yield "the delay is 40 ms between peers and 30 ms to servers", lambda: delay_is_as_asked(lab.build)
+
+
+def complaint_of(function):
+    try:
+        function()
+        return None
+    except (Failed, LabError, OSError, subprocess.SubprocessError) as error:
+        return str(error)
+
+
+def self_test(seed, build, pattern=""):
+    """Prints a line a check; answers how many failed. One at a time, so that a seed replays."""
+    failed = done = 0
+    with Lab(seed, build) as lab:
+        print(f"seed {lab.seed}")
+        for name, function in checks(lab):
+            if pattern not in name:
+                continue
+            complaint = complaint_of(function)
+            done += 1
+            failed += complaint is not None
+            print(f"FAILED - {name}: {complaint}" if complaint else f"ok - {name}", flush=True)
+    print(f"{done - failed} passed, {failed} failed, 0 skipped")
+    return failed
