@@ -126,7 +126,7 @@ enum p2p_event_type {
     P2P_EVENT_DATAGRAM,  /* `peer` sent datagrams; again only after P2P_EAGAIN */
     P2P_EVENT_STALLED,   /* nothing comes from `peer`, nothing is sent to it; PATH follows if it comes back */
     P2P_EVENT_CLOSED,    /* `peer` is gone: detail = left, lost, refused, error; text = why, error = P2P_E... or 0 */
-    P2P_EVENT_BUSY,      /* somebody is there but cannot or may not take us: text = its name or why */
+    P2P_EVENT_BUSY,      /* somebody is there but does not take us, or we not it: text = its name, detail = why */
     P2P_EVENT_SECRET,    /* somebody in the room could not prove the secret, or messages were altered; `final`: we came
                             later than that one, and nobody else has proven it for 3 s */
     P2P_EVENT_TRACE,     /* config.trace: text = a message, detail = in or out */

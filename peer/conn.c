@@ -1,0 +1,389 @@
+/* conn.c - all of it for one peer: ice finds the path, quic speaks over it.
+ *
+ * quic sees one constant path; every packet it writes goes where ice says at that moment. What it hears back, or does
+ * not, tells ice whether the path still lives. */
+#include "conn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    UNANSWERED_MIN_MS = 400,   /* data unanswered for so long, or for 4 round trips: does the path still live? */
+    UNANSWERED_END_S = 10,     /* ... for so long, on every pair: as good as a goodbye (issue: lost within 15 s) */
+    STREAMS_UNNAMED_MAX = 64,  /* streams of the peer whose first byte has not come; more are abandoned */
+    CODE_LEFT = 0,             /* QUIC application codes: goodbye */
+    CODE_TOO_MANY = 1,         /* a stream without a first byte too many */
+};
+
+struct conn {
+    struct conn_config config;
+    struct ice *ice;
+    struct quic *quic; /* NULL until the handshake begins */
+    uint8_t tag[QUIC_TAG_LEN];
+    bool held, heard, connected, closed, ended;
+    bool end_due; /* CONN_CLOSED is to be told */
+    enum conn_end end;
+    char end_text[PATH_WHY_MAX];
+    size_t payload_limit;
+    struct path path; /* the last one told */
+    int64_t unnamed[STREAMS_UNNAMED_MAX];
+    size_t unnamed_count;
+    int64_t readable; /* a stream that has just been named may hold more; -1: none */
+    struct conn_stats stats;
+};
+
+struct conn *conn_new(const struct conn_config *config)
+{
+    struct conn *conn = calloc(1, sizeof *conn);
+    if (!conn)
+        return NULL;
+    conn->config = *config;
+    conn->readable = -1;
+    uint8_t initial[QUIC_CID_LEN];
+    quic_initial_id(initial, config->key);
+    if (config->initiator)
+        config->random->fill(config->random->context, conn->tag, sizeof conn->tag);
+    else
+        memcpy(conn->tag, initial, sizeof conn->tag); /* so that the client's first packets find us like the later ones */
+    conn->ice = ice_new(&(struct ice_config){.controlling = config->initiator,
+                                             .renominate = true,
+                                             .paths = config->paths,
+                                             .random = config->random});
+    if (!conn->ice) {
+        conn_free(conn);
+        return NULL;
+    }
+    return conn;
+}
+
+void conn_free(struct conn *conn)
+{
+    if (!conn)
+        return;
+    quic_free(conn->quic);
+    ice_free(conn->ice);
+    memset(conn->config.key, 0, sizeof conn->config.key);
+    free(conn);
+}
+
+struct ice *conn_ice(struct conn *conn)
+{
+    return conn->ice;
+}
+
+struct quic *conn_quic(struct conn *conn)
+{
+    return conn->quic;
+}
+
+bool conn_is_engaged(const struct conn *conn)
+{
+    return conn->quic && !conn->ended;
+}
+
+bool conn_is_connected(const struct conn *conn)
+{
+    return conn->connected && !conn->ended;
+}
+
+bool conn_is_eager(const struct conn *conn)
+{
+    return conn->held && conn->heard && !conn->quic && !conn->ended;
+}
+
+void conn_set_payload_limit(struct conn *conn, size_t limit)
+{
+    conn->payload_limit = limit;
+}
+
+bool conn_path(const struct conn *conn, struct path *path)
+{
+    if (!conn->ended && ice_path(conn->ice, path))
+        return true;
+    *path = conn->path;
+    return false;
+}
+
+void conn_stats(const struct conn *conn, struct conn_stats *stats)
+{
+    *stats = conn->stats;
+}
+
+static void conn_end(struct conn *conn, enum conn_end end, const char *text)
+{
+    if (conn->ended)
+        return;
+    conn->ended = conn->end_due = true;
+    conn->end = end;
+    snprintf(conn->end_text, sizeof conn->end_text, "%s", text);
+}
+
+/* The handshake begins: ours as soon as a packet could arrive, the peer's when its first one is here. */
+static void start_quic(struct conn *conn, uint64_t now)
+{
+    struct path path = {0};
+    ice_path(conn->ice, &path);
+    struct quic_config config = {.client = conn->config.initiator,
+                                 .rtt = path.rtt ? path.rtt + path.rtt / 4 : conn->config.delay * 2,
+                                 .random = conn->config.random};
+    memcpy(config.key, conn->config.key, sizeof config.key);
+    memcpy(config.tag, conn->tag, sizeof config.tag);
+    conn->quic = quic_new(&config, now);
+    memset(config.key, 0, sizeof config.key);
+    if (!conn->quic)
+        conn_end(conn, CONN_BROKEN, "no memory for the encrypted connection");
+}
+
+static void start_when_ready(struct conn *conn, uint64_t now)
+{
+    if (conn->config.initiator && conn->heard && !conn->held && !conn->quic && !conn->ended)
+        start_quic(conn, now);
+}
+
+void conn_hold(struct conn *conn, uint64_t now, bool hold)
+{
+    conn->held = hold;
+    start_when_ready(conn, now);
+}
+
+/* QUIC is taken only from addresses that an authenticated check has proven, so that strangers get 0 bytes. */
+static bool quic_packet(struct conn *conn, uint64_t now, const struct packet *in)
+{
+    uint8_t tag[QUIC_TAG_LEN];
+    if (!quic_packet_tag(tag, in->data, in->len) || memcmp(tag, conn->tag, sizeof tag) != 0)
+        return false;
+    if (!ice_is_proven(conn->ice, &in->remote)) {
+        conn->stats.unproven++;
+        return true;
+    }
+    if (!conn->quic && !conn->held && !conn->ended && !conn->config.initiator)
+        start_quic(conn, now);
+    if (conn->quic) {
+        conn->stats.bytes_received += in->len;
+        quic_input(conn->quic, now, in);
+    }
+    return true;
+}
+
+bool conn_input(struct conn *conn, uint64_t now, const struct packet *in)
+{
+    if (!stun_is(in->data, in->len))
+        return quic_packet(conn, now, in);
+    if (conn->ended || !ice_input(conn->ice, now, in))
+        return false;
+    conn->stats.bytes_received += in->len;
+    return true;
+}
+
+/* Checks go first: the peer takes QUIC only from an address that a check has proven. */
+bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
+{
+    size_t capacity = out->len;
+    if (!conn->ended && ice_output(conn->ice, now, out)) {
+        conn->stats.bytes_sent += out->len;
+        return true;
+    }
+    struct path path;
+    if (!conn->quic || !ice_path(conn->ice, &path))
+        return false;
+    out->len = capacity;
+    size_t payload = path_payload(path.kind);
+    if (conn->payload_limit && payload > conn->payload_limit)
+        payload = conn->payload_limit;
+    if (!quic_output(conn->quic, now, out, payload))
+        return false;
+    out->local = path.local;
+    out->remote = path.remote;
+    conn->stats.bytes_sent += out->len;
+    return true;
+}
+
+/* When unanswered data makes us doubt the path; NEVER while all is answered. */
+static uint64_t doubt_deadline(const struct conn *conn, uint64_t *since)
+{
+    struct quic_info info;
+    if (!conn->connected || conn->ended)
+        return NEVER;
+    quic_info(conn->quic, &info);
+    *since = info.waiting_since;
+    if (!info.waiting_since)
+        return NEVER;
+    uint64_t patience = info.rtt * 4;
+    if (patience < UNANSWERED_MIN_MS * NS_PER_MS)
+        patience = UNANSWERED_MIN_MS * NS_PER_MS;
+    return info.waiting_since + patience;
+}
+
+static void doubt_path(struct conn *conn, uint64_t now)
+{
+    uint64_t since = 0;
+    if (now < doubt_deadline(conn, &since))
+        return;
+    ice_suspect(conn->ice, now, now - since >= UNANSWERED_END_S * NS_PER_S);
+}
+
+uint64_t conn_deadline(const struct conn *conn)
+{
+    uint64_t deadline = conn->ended ? NEVER : ice_deadline(conn->ice);
+    struct path path;
+    if (conn->quic) {
+        /* Without a path QUIC may want to write but cannot: only ice can wake it. */
+        uint64_t quic = ice_path(conn->ice, &path) ? quic_deadline(conn->quic) : NEVER;
+        deadline = quic < deadline ? quic : deadline;
+    }
+    return deadline;
+}
+
+static bool ice_told(struct conn *conn, uint64_t now, struct conn_event *event)
+{
+    struct ice_event told;
+    while (!conn->ended && ice_event(conn->ice, &told)) {
+        switch (told.type) {
+        case ICE_HEARD:
+            conn->heard = true;
+            start_when_ready(conn, now);
+            break;
+        case ICE_PATH:
+            conn->heard = true;
+            start_when_ready(conn, now);
+            if (conn->quic)
+                quic_hurry(conn->quic, now);
+            conn->path = told.path;
+            *event = (struct conn_event){.type = CONN_PATH, .path = told.path};
+            memcpy(event->text, told.why, sizeof event->text);
+            return true;
+        case ICE_STALLED:
+            *event = (struct conn_event){.type = CONN_STALLED, .path = conn->path};
+            return true;
+        case ICE_LOST:
+            conn_end(conn, CONN_SILENT, "nothing was heard on any path any more");
+            break;
+        case ICE_FAILED:
+            conn_end(conn, CONN_NOPATH, told.why);
+            break;
+        }
+    }
+    return false;
+}
+
+/* The first byte of a stream says what it carries: a stream exists for the program once that is known. */
+static bool name_stream(struct conn *conn, int64_t stream, struct conn_event *event)
+{
+    size_t i = 0;
+    while (i < conn->unnamed_count && conn->unnamed[i] != stream)
+        i++;
+    if (i == conn->unnamed_count)
+        return false;
+    uint8_t kind;
+    ptrdiff_t got = quic_stream_read(conn->quic, stream, &kind, 1);
+    event->type = CONN_STREAM;
+    event->kind = kind;
+    if (got == QUIC_BLOCKED) {
+        event->stream = -1;
+        return true;
+    }
+    conn->unnamed[i] = conn->unnamed[--conn->unnamed_count];
+    if (got == 1) {
+        conn->readable = stream;
+    } else {
+        quic_stream_release(conn->quic, stream, CODE_TOO_MANY);
+        event->stream = -1;
+    }
+    return true;
+}
+
+static void remember_unnamed(struct conn *conn, int64_t stream)
+{
+    if (conn->unnamed_count < STREAMS_UNNAMED_MAX)
+        conn->unnamed[conn->unnamed_count++] = stream;
+    else
+        quic_stream_release(conn->quic, stream, CODE_TOO_MANY);
+}
+
+static void quic_ended(struct conn *conn, const struct quic_event *told)
+{
+    bool left = told->error >= 0;
+    conn_end(conn, left ? CONN_LEFT : told->error == QUIC_ERROR_IDLE ? CONN_SILENT : CONN_BROKEN, told->text);
+}
+
+static bool quic_told(struct conn *conn, struct conn_event *event)
+{
+    static const enum conn_event_type same[] = {
+        [QUIC_READABLE] = CONN_READABLE, [QUIC_WRITABLE] = CONN_WRITABLE, [QUIC_DATAGRAM] = CONN_DATAGRAM};
+    struct quic_event told;
+    while (!conn->ended && quic_event(conn->quic, &told)) {
+        *event = (struct conn_event){.stream = told.stream};
+        switch (told.type) {
+        case QUIC_CONNECTED:
+            conn->connected = true;
+            event->type = CONN_CONNECTED;
+            conn_path(conn, &event->path);
+            return true;
+        case QUIC_STREAM:
+            remember_unnamed(conn, told.stream);
+            break;
+        case QUIC_CLOSED:
+            quic_ended(conn, &told);
+            break;
+        default:
+            if (told.type == QUIC_READABLE && name_stream(conn, told.stream, event)) {
+                if (event->stream < 0)
+                    break;
+                return true;
+            }
+            event->type = same[told.type];
+            return true;
+        }
+    }
+    return false;
+}
+
+bool conn_event(struct conn *conn, uint64_t now, struct conn_event *event)
+{
+    if (conn->readable >= 0) {
+        *event = (struct conn_event){.type = CONN_READABLE, .stream = conn->readable};
+        conn->readable = -1;
+        return true;
+    }
+    doubt_path(conn, now);
+    if (ice_told(conn, now, event) || (conn->quic && quic_told(conn, event)))
+        return true;
+    if (!conn->end_due)
+        return false;
+    conn->end_due = false;
+    *event = (struct conn_event){.type = CONN_CLOSED, .end = conn->end, .path = conn->path};
+    memcpy(event->text, conn->end_text, sizeof event->text);
+    return true;
+}
+
+int64_t conn_stream_open(struct conn *conn, uint8_t kind, bool one_way)
+{
+    if (!conn->quic || conn->ended)
+        return QUIC_GONE;
+    int64_t stream = quic_stream_open(conn->quic, one_way);
+    if (stream < 0)
+        return stream;
+    ptrdiff_t put = quic_stream_write(conn->quic, stream, &kind, 1);
+    if (put == 1)
+        return stream;
+    quic_stream_release(conn->quic, stream, CODE_TOO_MANY);
+    return put < 0 ? put : QUIC_NOMEM;
+}
+
+void conn_close(struct conn *conn, uint64_t now, const char *why)
+{
+    if (conn->quic && !conn->ended)
+        quic_close(conn->quic, now, CODE_LEFT, why);
+    conn_end(conn, CONN_LEFT, why);
+}
+
+void conn_left(struct conn *conn, const char *why)
+{
+    conn_end(conn, CONN_LEFT, why);
+}
+
+bool conn_is_silent(const struct conn *conn)
+{
+    return !conn->quic || quic_is_idle(conn->quic);
+}
