@@ -55,7 +55,9 @@ static inline uint8_t take_u8(struct reader *r)
 static inline uint16_t take_u16(struct reader *r)
 {
     const uint8_t *b = take_bytes(r, 2);
-    return b ? (uint16_t)(b[0] << 8 | b[1]) : 0;
+    if (!b)
+        return 0;
+    return (uint16_t)(b[0] << 8 | b[1]);
 }
 
 static inline uint32_t take_u32(struct reader *r)
