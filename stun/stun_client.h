@@ -1,5 +1,4 @@
-/* stun_client.h - our mapped addresses, from several servers, on the very socket that the peers will reach.
- */
+/* stun_client.h - our mapped addresses, from several servers, on the socket that the peers will reach. */
 #ifndef STUN_CLIENT_H
 #define STUN_CLIENT_H
 
@@ -9,8 +8,7 @@
 enum {
     STUN_CLIENT_SERVERS_MAX = 8,
     STUN_CLIENT_LOCALS_MAX = 16,
-    STUN_CLIENT_REFRESH_S =
-        15, /* below the 20 s that the shortest mappings live; the design's "every 15 s while alone" */
+    STUN_CLIENT_REFRESH_S = 15, /* between rounds: the shortest mappings live 20 s */
 };
 
 enum stun_doubt {
@@ -22,11 +20,13 @@ enum stun_doubt {
 };
 
 enum stun_client_event_type {
-    STUN_CLIENT_MAPPED, /* the first answer for this local address and server, or another one than before */
-    STUN_CLIENT_SILENT, /* the server did not answer this local address; asked again at the next refresh. Once
-                           a streak */
-    STUN_CLIENT_DONE, /* every question of this round is answered or has failed: the list is complete. Once a
-                         round */
+    /* The first answer for this local address and server, the first after a silence, or another one. */
+    STUN_CLIENT_MAPPED,
+    /* The server did not answer this local address, or with an error; asked again in the next round. Once a
+       streak. */
+    STUN_CLIENT_SILENT,
+    /* Every question of this round is answered or has failed: the list is complete. Once a round. */
+    STUN_CLIENT_DONE,
 };
 
 struct stun_client_event {
@@ -44,15 +44,15 @@ struct stun_client;
 struct stun_client *stun_client_new(const struct random *random);
 void stun_client_free(struct stun_client *client);
 
-/* Asks `server` from every local address of its family from now on, at once. False: the table is full or it
- * is there. */
+/* Asks `server` from every local address of its family from now on, at once. False: the table is full, it is
+ * there, or nothing can be sent to it. */
 bool stun_client_add_server(struct stun_client *client, uint64_t now, const struct addr *server);
 /* The addresses (with port) of the punching sockets, at most STUN_CLIENT_LOCALS_MAX, the rest is ignored. New
  * ones are asked for at once, those that are gone forgotten. Loopback and link-local addresses reach no
  * server on the internet and are asked for only where the server is in the same scope. */
 void stun_client_set_locals(struct stun_client *client, uint64_t now, const struct addr *locals,
                             size_t count);
-/* Starts a new round now, where none is under way. */
+/* Starts a new round now, where none is under way. DONE follows even when there is nobody to ask. */
 void stun_client_ask(struct stun_client *client, uint64_t now);
 /* Whether rounds repeat every STUN_CLIENT_REFRESH_S (the default). */
 void stun_client_set_refresh(struct stun_client *client, uint64_t now, bool on);
