@@ -33,7 +33,7 @@ static const char LINE[] = "hello\n";
 struct options {
     const char *broker, *room, *stun, *bind;
     int broker_port, stun_port, pacing_ms, retry_ms, wait_s;
-    bool sealed, dtls;
+    bool sealed;
     gint64 start_ns;
 };
 
@@ -50,7 +50,6 @@ struct peer {
     GString *candidates; /* lines, all so far */
     bool described;      /* our description is sent: later candidates go one by one */
     bool tls_ready, path, sent, received;
-    guint tls_timer;
     int status;
     double room_ms, peer_ms, described_ms, remote_ms, path_ms, secure_ms;
 };
@@ -124,8 +123,6 @@ static bool path_send(void *user, const void *data, size_t length)
     return nice_agent_send(peer->agent, peer->stream, COMPONENT, (guint)length, data) == (gint)length;
 }
 
-static gboolean sealed_timer(gpointer user);
-
 static void sealed_step(struct peer *peer)
 {
     char data[256];
@@ -139,17 +136,6 @@ static void sealed_step(struct peer *peer)
         line_arrived(peer, data, (size_t)got);
     if (got < 0 && !peer->received)
         peer_fail(peer, "handshake", gnutls_strerror(got));
-    int wait = peer->tls_ready ? nice_tls_wait_ms(&peer->tls) : -1;
-    if (wait >= 0 && peer->path && !peer->tls_timer)
-        peer->tls_timer = g_timeout_add((guint)wait + 1, sealed_timer, peer);
-}
-
-static gboolean sealed_timer(gpointer user)
-{
-    struct peer *peer = user;
-    peer->tls_timer = 0;
-    sealed_step(peer);
-    return G_SOURCE_REMOVE;
 }
 
 static void path_received(NiceAgent *agent, guint stream, guint component, guint length, gchar *data,
@@ -287,8 +273,7 @@ static char *sealed_description(struct peer *peer)
 
 static void sealed_begin_tls(struct peer *peer)
 {
-    int err = nice_tls_start(&peer->tls, !peer->pake.initiator, peer->options.dtls, peer->pake.tls, path_send,
-                             peer);
+    int err = nice_tls_start(&peer->tls, !peer->pake.initiator, peer->pake.tls, path_send, peer);
     if (err)
         peer_fail(peer, "TLS", gnutls_strerror(err));
     else
@@ -462,7 +447,7 @@ static int usage(void)
 {
     fprintf(stderr,
             "usage: nice_peer --broker ADDRESS:PORT --room NAME [--stun ADDRESS:PORT] [--bind ADDRESS]\n"
-            "       [--sealed [--dtls]] [--pacing MS] [--retry MS] [--wait SECONDS] [--start NS]\n");
+            "       [--sealed] [--pacing MS] [--retry MS] [--wait SECONDS] [--start NS]\n");
     return 2;
 }
 
@@ -494,8 +479,6 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--sealed") == 0)
             peer.options.sealed = true;
-        else if (strcmp(argv[i], "--dtls") == 0)
-            peer.options.dtls = true;
         else if (i + 1 >= argc || !take_option(&peer.options, argv[i], argv[i + 1]))
             return usage();
         else

@@ -59,8 +59,8 @@ static void room_message(struct mosquitto *mosq, void *user, const struct mosqui
         room->heard(room->user, type, from, text + used + 1);
 }
 
-/* Outside a callback of libmosquitto this writes to the socket at once; inside one (where mosquitto_loop_write
- * would wait for itself) it is queued, and room_readable flushes. */
+/* Outside a callback of libmosquitto this writes to the socket at once; inside one (where
+ * mosquitto_loop_write would wait for itself) it is queued, and room_readable flushes. */
 static void room_publish(struct nice_room *room, const char *topic, const char *type, const char *body)
 {
     char text[NICE_ROOM_MESSAGE];

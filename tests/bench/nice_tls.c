@@ -6,59 +6,41 @@
 #include "nice_tls.h"
 
 #include <errno.h>
-#include <gnutls/dtls.h>
 #include <string.h>
 
-enum { DATAGRAM_MAX = 1200, RETRANSMIT_MS = 100, HANDSHAKE_MS = 10000, PREFIX = 2 };
+enum { DATAGRAM_MAX = 1200 };
 
 static const char TLS13[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL:+ECDHE-PSK:-GROUP-ALL:+GROUP-X25519:"
                             "-CIPHER-ALL:+AES-128-GCM:%DISABLE_TLS13_COMPAT_MODE";
-static const char DTLS12[] = "NORMAL:-VERS-ALL:+VERS-DTLS1.2:-KX-ALL:+ECDHE-PSK:-GROUP-ALL:+GROUP-X25519:"
-                             "-CIPHER-ALL:+AES-128-GCM";
 
-static ssize_t tls_push(gnutls_transport_ptr_t ptr, const void *data, size_t length)
+/* One flight of records goes out together, cut into datagrams. */
+static ssize_t tls_push(gnutls_transport_ptr_t ptr, const giovec_t *iov, int count)
 {
     struct nice_tls *tls = ptr;
-    if (!tls->send(tls->user, data, length)) {
-        gnutls_transport_set_errno(tls->session, EAGAIN);
-        return -1;
-    }
-    return (ssize_t)length;
-}
-
-/* One flight of TLS records goes out together, cut into datagrams. */
-static ssize_t tls_push_vector(gnutls_transport_ptr_t ptr, const giovec_t *iov, int count)
-{
     unsigned char datagram[DATAGRAM_MAX];
-    size_t used = 0, total = 0;
-    for (int i = 0; i < count; i++)
-        total += iov[i].iov_len;
-    if (total > sizeof(datagram))
-        return tls_push(ptr, iov[0].iov_base, iov[0].iov_len > DATAGRAM_MAX ? DATAGRAM_MAX : iov[0].iov_len);
-    for (int i = 0; i < count; i++) {
-        memcpy(datagram + used, iov[i].iov_base, iov[i].iov_len);
-        used += iov[i].iov_len;
+    size_t used = 0;
+    for (int i = 0; i < count && used < sizeof(datagram); i++) {
+        size_t room = sizeof(datagram) - used, take = iov[i].iov_len < room ? iov[i].iov_len : room;
+        memcpy(datagram + used, iov[i].iov_base, take);
+        used += take;
     }
-    return tls_push(ptr, datagram, used);
-}
-
-static size_t first_chunk(const struct nice_tls *tls)
-{
-    return tls->dtls ? (size_t)tls->buffer[0] << 8 | tls->buffer[1] : tls->used;
+    if (tls->send(tls->user, datagram, used))
+        return (ssize_t)used;
+    gnutls_transport_set_errno(tls->session, EAGAIN);
+    return -1;
 }
 
 static ssize_t tls_pull(gnutls_transport_ptr_t ptr, void *data, size_t size)
 {
     struct nice_tls *tls = ptr;
-    if (tls->used == 0) {
+    size_t take = tls->used < size ? tls->used : size;
+    if (take == 0) {
         gnutls_transport_set_errno(tls->session, EAGAIN);
         return -1;
     }
-    size_t skip = tls->dtls ? PREFIX : 0, chunk = first_chunk(tls), take = chunk < size ? chunk : size;
-    size_t gone = skip + (tls->dtls ? chunk : take);
-    memcpy(data, tls->buffer + skip, take);
-    tls->used -= gone;
-    memmove(tls->buffer, tls->buffer + gone, tls->used);
+    memcpy(data, tls->buffer, take);
+    tls->used -= take;
+    memmove(tls->buffer, tls->buffer + take, tls->used);
     return (ssize_t)take;
 }
 
@@ -97,28 +79,22 @@ static int tls_credentials(struct nice_tls *tls, bool server)
     return gnutls_credentials_set(tls->session, GNUTLS_CRD_PSK, tls->client);
 }
 
-int nice_tls_start(struct nice_tls *tls, bool server, bool dtls, const unsigned char key[NICE_TLS_KEY],
+int nice_tls_start(struct nice_tls *tls, bool server, const unsigned char key[NICE_TLS_KEY],
                    nice_tls_send *send, void *user)
 {
     unsigned flags = GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | (server ? GNUTLS_SERVER : GNUTLS_CLIENT);
-    tls->dtls = dtls, tls->send = send, tls->user = user;
+    tls->send = send, tls->user = user;
     memcpy(tls->key, key, NICE_TLS_KEY);
-    flags |= dtls ? GNUTLS_DATAGRAM : server ? GNUTLS_ENABLE_EARLY_START : 0;
+    flags |= server ? GNUTLS_ENABLE_EARLY_START : 0;
     int err = gnutls_init(&tls->session, flags);
     if (!err)
-        err = gnutls_priority_set_direct(tls->session, dtls ? DTLS12 : TLS13, NULL);
+        err = gnutls_priority_set_direct(tls->session, TLS13, NULL);
     if (!err)
         err = tls_credentials(tls, server);
     if (err)
         return err;
     gnutls_transport_set_ptr(tls->session, tls);
-    if (dtls) {
-        gnutls_dtls_set_mtu(tls->session, DATAGRAM_MAX);
-        gnutls_dtls_set_timeouts(tls->session, RETRANSMIT_MS, HANDSHAKE_MS);
-        gnutls_transport_set_push_function(tls->session, tls_push);
-    } else {
-        gnutls_transport_set_vec_push_function(tls->session, tls_push_vector);
-    }
+    gnutls_transport_set_vec_push_function(tls->session, tls_push);
     gnutls_transport_set_pull_function(tls->session, tls_pull);
     gnutls_transport_set_pull_timeout_function(tls->session, tls_pull_timeout);
     return 0;
@@ -126,13 +102,8 @@ int nice_tls_start(struct nice_tls *tls, bool server, bool dtls, const unsigned 
 
 void nice_tls_arrived(struct nice_tls *tls, const void *data, size_t length)
 {
-    size_t prefix = tls->dtls ? PREFIX : 0;
-    if (length > 0xffff || tls->used + prefix + length > sizeof(tls->buffer))
+    if (length > sizeof(tls->buffer) - tls->used)
         return;
-    if (tls->dtls) {
-        tls->buffer[tls->used++] = (unsigned char)(length >> 8);
-        tls->buffer[tls->used++] = (unsigned char)length;
-    }
     memcpy(tls->buffer + tls->used, data, length);
     tls->used += length;
 }
@@ -160,11 +131,6 @@ int nice_tls_write(struct nice_tls *tls, const void *data, size_t length)
 {
     ssize_t sent = gnutls_record_send(tls->session, data, length);
     return sent < 0 ? (int)sent : 0;
-}
-
-int nice_tls_wait_ms(const struct nice_tls *tls)
-{
-    return tls->dtls && !tls->done ? (int)gnutls_dtls_get_timeout(tls->session) : -1;
 }
 
 void nice_tls_end(struct nice_tls *tls)

@@ -1,7 +1,8 @@
 /* nice_tls - a handshake on the path of the libnice peers, keyed by the password exchange, with GnuTLS.
  *
- * TLS 1.3 (records in datagrams, one round trip, the server may speak in its first flight) costs what QUIC's
- * does; DTLS 1.2 (two round trips) is what a program on libnice usually has. */
+ * TLS 1.3 by an external key, ECDHE-PSK, its records carried in datagrams: one round trip, and the server may
+ * speak in its first flight. That costs what QUIC's handshake does. A program on libnice usually has
+ * DTLS 1.2, which takes two. */
 #ifndef NICE_TLS_H
 #define NICE_TLS_H
 
@@ -18,17 +19,16 @@ struct nice_tls {
     gnutls_session_t session;
     gnutls_psk_client_credentials_t client;
     gnutls_psk_server_credentials_t server;
-    bool dtls, done;
+    bool done;
     unsigned char key[NICE_TLS_KEY];
-    unsigned char
-        buffer[NICE_TLS_BUFFER]; /* arrived, not yet read: a byte stream, or LENGTHs with datagrams */
+    unsigned char buffer[NICE_TLS_BUFFER]; /* arrived, not yet read */
     size_t used;
     nice_tls_send *send;
     void *user;
 };
 
 /* 0 or a GnuTLS error; TLS must not move afterwards. */
-int nice_tls_start(struct nice_tls *tls, bool server, bool dtls, const unsigned char key[NICE_TLS_KEY],
+int nice_tls_start(struct nice_tls *tls, bool server, const unsigned char key[NICE_TLS_KEY],
                    nice_tls_send *send, void *user);
 
 void nice_tls_arrived(struct nice_tls *tls, const void *data, size_t length);
@@ -42,9 +42,6 @@ int nice_tls_read(struct nice_tls *tls, void *data, size_t size);
 
 /* 0 or a GnuTLS error. */
 int nice_tls_write(struct nice_tls *tls, const void *data, size_t length);
-
-/* Milliseconds until step must be called again, or -1 (TLS 1.3 here has no retransmission). */
-int nice_tls_wait_ms(const struct nice_tls *tls);
 
 void nice_tls_end(struct nice_tls *tls);
 
