@@ -1,0 +1,63 @@
+"""tools.py - builds the bench's own programs and reads what they print."""
+
+import json
+import os
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+WARNINGS = "-std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror -O2 -g -D_GNU_SOURCE".split()
+PROGRAMS = {
+    "first_byte": (["first_byte.c"], []),
+    "nice_peer": (
+        ["nice_peer.c", "nice_room.c", "nice_pake.c", "nice_tls.c"],
+        ["nice", "libmosquitto", "libsodium", "gnutls"],
+    ),
+}
+
+
+class BenchError(Exception):
+    """The bench itself cannot go on; the text is for a person."""
+
+
+def package_flags(packages):
+    if not packages:
+        return []
+    done = subprocess.run(["pkg-config", "--cflags", "--libs", *packages], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"the bench needs the development packages of {', '.join(packages)}: {done.stderr.strip()}")
+    return done.stdout.split()
+
+
+def build(name, folder):
+    """Compiles one of PROGRAMS into the folder, when a source is newer, and answers its path."""
+    sources, packages = PROGRAMS[name]
+    target = os.path.join(folder, name)
+    paths = [os.path.join(HERE, source) for source in sources]
+    seen = [os.path.join(HERE, file) for file in os.listdir(HERE) if file.endswith((".c", ".h"))]
+    if os.path.exists(target) and os.path.getmtime(target) > max(map(os.path.getmtime, seen)):
+        return target
+    os.makedirs(folder, exist_ok=True)
+    compiler = os.environ.get("CC", "cc")
+    done = subprocess.run([compiler, *WARNINGS, "-o", target, *paths, *package_flags(packages)], check=False)
+    if done.returncode != 0:
+        raise BenchError(f"{name} does not compile")
+    return target
+
+
+def json_lines(text):
+    """The JSON objects among the lines of a program's standard error."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("{"):
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+    return found
+
+
+def quiet_environment(folder):
+    """The environment without the user's own settings of p2pconnect."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("P2PCONNECT_")}
+    return {**kept, "XDG_CONFIG_HOME": os.path.join(folder, "no-config")}
