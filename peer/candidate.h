@@ -17,10 +17,13 @@ struct candidate {
 /* How an interface ranks among ours, best first (design.md: bridges of containers and VPNs last). */
 enum candidate_rank { RANK_NORMAL, RANK_BRIDGE };
 
-/* RFC 8445 5.1.2.1: type preference << 24 | local preference << 8 | 255. Local preference puts IPv6 before IPv4
- * (RFC 8421), global before private before link-local, RANK_BRIDGE last; `index` (0 to 255) tells equals apart. */
-uint32_t candidate_priority(enum candidate_kind kind, const struct addr *base, enum candidate_rank rank, unsigned index);
-/* RFC 8445 5.1.1.3: equal for equal kind, base address and server. Derived from these, so no table is needed. */
+/* RFC 8445 5.1.2.1: type preference << 24 | local preference << 8 | 255. Local preference puts IPv6 before
+ * IPv4 (RFC 8421), global before private before link-local, RANK_BRIDGE last; `index` (0 to 255) tells equals
+ * apart. */
+uint32_t candidate_priority(enum candidate_kind kind, const struct addr *base, enum candidate_rank rank,
+                            unsigned index);
+/* RFC 8445 5.1.1.3: equal for equal kind, base address and server. Derived from these, so no table is needed.
+ */
 void candidate_foundation(struct candidate *candidate);
 void candidate_to_wire(struct wire_candidate *wire, const struct candidate *candidate);
 

@@ -1,7 +1,7 @@
 /* conn.c - all of it for one peer: ice finds the path, quic speaks over it.
  *
- * quic sees one constant path; every packet it writes goes where ice says at that moment. What it hears back, or does
- * not, tells ice whether the path still lives. */
+ * quic sees one constant path; every packet it writes goes where ice says at that moment. What it hears back,
+ * or does not, tells ice whether the path still lives. */
 #include "conn.h"
 
 #include <stdio.h>
@@ -9,11 +9,14 @@
 #include <string.h>
 
 enum {
-    UNANSWERED_MIN_MS = 400,   /* data unanswered for so long, or for 4 round trips: does the path still live? */
-    UNANSWERED_END_S = 10,     /* ... for so long, on every pair: as good as a goodbye (issue: lost within 15 s) */
-    STREAMS_UNNAMED_MAX = 64,  /* streams of the peer whose first byte has not come; more are abandoned */
-    CODE_LEFT = 0,             /* QUIC application codes: goodbye */
-    CODE_TOO_MANY = 1,         /* a stream without a first byte too many */
+    UNANSWERED_MIN_MS =
+        400,               /* data unanswered for so long, or for 4 round trips: does the path still live? */
+    DOUBT_PAUSE_MS = 1000, /* between two such questions */
+    UNANSWERED_END_S =
+        10, /* ... for so long, on every pair: as good as a goodbye, so that loss is told in 15 s */
+    STREAMS_UNNAMED_MAX = 64, /* streams of the peer whose first byte has not come; more are abandoned */
+    CODE_LEFT = 0,            /* QUIC application codes: goodbye */
+    CODE_TOO_MANY = 1,        /* a stream without a first byte too many */
 };
 
 struct conn {
@@ -29,6 +32,7 @@ struct conn {
     struct path path; /* the last one told */
     int64_t unnamed[STREAMS_UNNAMED_MAX];
     size_t unnamed_count;
+    uint64_t doubted; /* when unanswered data last made us ask; 0: never */
     int64_t readable; /* a stream that has just been named may hold more; -1: none */
     struct conn_stats stats;
 };
@@ -45,7 +49,8 @@ struct conn *conn_new(const struct conn_config *config)
     if (config->initiator)
         config->random->fill(config->random->context, conn->tag, sizeof conn->tag);
     else
-        memcpy(conn->tag, initial, sizeof conn->tag); /* so that the client's first packets find us like the later ones */
+        memcpy(conn->tag, initial,
+               sizeof conn->tag); /* so that the client's first packets find us like the later ones */
     conn->ice = ice_new(&(struct ice_config){.controlling = config->initiator,
                                              .renominate = true,
                                              .paths = config->paths,
@@ -199,7 +204,13 @@ bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
     return true;
 }
 
-/* When unanswered data makes us doubt the path; NEVER while all is answered. */
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* When unanswered data makes us doubt the path, at most once in DOUBT_PAUSE_MS; NEVER while all is answered.
+ */
 static uint64_t doubt_deadline(const struct conn *conn, uint64_t *since)
 {
     struct quic_info info;
@@ -209,10 +220,9 @@ static uint64_t doubt_deadline(const struct conn *conn, uint64_t *since)
     *since = info.waiting_since;
     if (!info.waiting_since)
         return NEVER;
-    uint64_t patience = info.rtt * 4;
-    if (patience < UNANSWERED_MIN_MS * NS_PER_MS)
-        patience = UNANSWERED_MIN_MS * NS_PER_MS;
-    return info.waiting_since + patience;
+    uint64_t patience = later(info.rtt * 4, UNANSWERED_MIN_MS * NS_PER_MS);
+    return later(info.waiting_since + patience,
+                 conn->doubted ? conn->doubted + DOUBT_PAUSE_MS * NS_PER_MS : 0);
 }
 
 static void doubt_path(struct conn *conn, uint64_t now)
@@ -220,6 +230,7 @@ static void doubt_path(struct conn *conn, uint64_t now)
     uint64_t since = 0;
     if (now < doubt_deadline(conn, &since))
         return;
+    conn->doubted = now;
     ice_suspect(conn->ice, now, now - since >= UNANSWERED_END_S * NS_PER_S);
 }
 
@@ -230,7 +241,9 @@ uint64_t conn_deadline(const struct conn *conn)
     if (conn->quic) {
         /* Without a path QUIC may want to write but cannot: only ice can wake it. */
         uint64_t quic = ice_path(conn->ice, &path) ? quic_deadline(conn->quic) : NEVER;
+        uint64_t since, doubt = doubt_deadline(conn, &since);
         deadline = quic < deadline ? quic : deadline;
+        deadline = doubt < deadline ? doubt : deadline;
     }
     return deadline;
 }

@@ -6,10 +6,10 @@
 #include "quic.h"
 
 struct conn_config {
-    bool initiator;              /* QUIC client, and ICE's controlling side at first */
-    uint8_t key[QUIC_KEY_LEN];   /* the PAKE's TLS key; the caller wipes its copy */
-    unsigned paths;              /* PATH_BIT set */
-    uint64_t delay;              /* one way over the broker, ns: the first guess of the round trip; 0: unknown */
+    bool initiator;            /* QUIC client, and ICE's controlling side at first */
+    uint8_t key[QUIC_KEY_LEN]; /* the PAKE's TLS key; the caller wipes its copy */
+    unsigned paths;            /* PATH_BIT set */
+    uint64_t delay; /* one way over the broker, ns: the first guess of the round trip; 0: unknown */
     const struct random *random; /* outlives the connection */
 };
 
@@ -21,7 +21,7 @@ enum conn_event_type {
     CONN_READABLE,  /* as quic's */
     CONN_WRITABLE,
     CONN_DATAGRAM,
-    CONN_CLOSED,    /* the end: `end` says how, `text` in words */
+    CONN_CLOSED, /* the end: `end` says how, `text` in words */
 };
 
 enum conn_end {
@@ -54,7 +54,8 @@ void conn_free(struct conn *conn);
 /* The agent, to feed it candidates and to ask it. Its events and packets are conn's. */
 struct ice *conn_ice(struct conn *conn);
 
-/* A held connection checks paths but neither begins nor answers the QUIC handshake: its place is not free yet. */
+/* A held connection checks paths but neither begins nor answers the QUIC handshake: its place is not free
+ * yet. */
 void conn_hold(struct conn *conn, uint64_t now, bool hold);
 /* Whether the handshake is under way or done: it occupies a place. */
 bool conn_is_engaged(const struct conn *conn);

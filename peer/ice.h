@@ -1,7 +1,7 @@
 /* ice.h - finds and keeps the best pair of addresses with one peer (RFC 8445, 8838, 7675).
  *
- * A full agent for one stream of one component. It never stops: a better pair takes over whenever one becomes valid, a
- * dead one is left. Application packets do not pass through it; it says where they go. */
+ * A full agent for one stream of one component. It never stops: a better pair takes over whenever one becomes
+ * valid, a dead one is left. Application packets do not pass through it; it says where they go. */
 #ifndef ICE_H
 #define ICE_H
 
@@ -12,10 +12,10 @@
 #include "stun_msg.h"
 
 enum {
-    ICE_LOCALS_MAX = 32,        /* own candidates */
-    ICE_REMOTES_MAX = 32,       /* the peer's: at most CANDIDATES_MAX announced at a time, and those found */
-    ICE_PAIRS_MAX = 100,        /* RFC 8445 6.1.2.5 */
-    ICE_CHECK_INTERVAL_MS = 5,  /* between the first ICE_CHECKS_FAST checks; RFC 8445 14.2 allows no less */
+    ICE_LOCALS_MAX = 32,       /* own candidates */
+    ICE_REMOTES_MAX = 32,      /* the peer's: at most CANDIDATES_MAX announced at a time, and those found */
+    ICE_PAIRS_MAX = 100,       /* RFC 8445 6.1.2.5 */
+    ICE_CHECK_INTERVAL_MS = 5, /* between the first ICE_CHECKS_FAST checks; RFC 8445 14.2 allows no less */
     ICE_CHECKS_FAST = 20,
     ICE_CHECKS_SLOW_MS = 50,    /* then 20 a second */
     ICE_CHECKS_MAX = 100,       /* to addresses that never answered; then silence (security.md) */
@@ -28,16 +28,18 @@ enum {
 
 struct ice_config {
     bool controlling;
-    bool renominate;             /* the peer knows the renomination attribute; else there is one nomination */
-    unsigned paths;              /* PATH_BIT set: kinds that may be used; others are neither checked nor answered */
-    bool same_machine;           /* loopback pairs make sense */
+    bool renominate;   /* the peer knows the renomination attribute; else there is one nomination */
+    unsigned paths;    /* PATH_BIT set: kinds that may be used; others are neither checked nor answered */
+    bool same_machine; /* loopback pairs make sense */
     const struct random *random; /* outlives the agent */
 };
 
 enum ice_event_type {
-    ICE_HEARD,   /* the first authenticated check came from `path.remote`: QUIC's Initial may go there already */
+    ICE_HEARD,   /* the first authenticated check came from `path.remote`: QUIC's Initial may go there already
+                  */
     ICE_PATH,    /* application packets go to `path` from now on; `why` says why not a better one */
-    ICE_STALLED, /* consent is gone on every pair; nothing is sent, a peer that slept may come back (then ICE_PATH) */
+    ICE_STALLED, /* consent is gone on every pair; nothing is sent, a peer that slept may come back (then
+                    ICE_PATH) */
     ICE_LOST,    /* gone for good: told so and silent, or silent for too long */
     ICE_FAILED,  /* no allowed pair worked within ICE_FAIL_S of both lists being complete; `why` */
 };
@@ -58,21 +60,24 @@ struct ice;
 struct ice *ice_new(const struct ice_config *config);
 void ice_free(struct ice *ice);
 
-const char *ice_ufrag(const struct ice *ice); /* 8 characters: 48 bits, above the 24 that RFC 8445 5.3 asks for */
-const char *ice_pwd(const struct ice *ice);   /* 24 characters: 144 bits, above 128 */
+const char *
+ice_ufrag(const struct ice *ice); /* 8 characters: 48 bits, above the 24 that RFC 8445 5.3 asks for */
+const char *ice_pwd(const struct ice *ice); /* 24 characters: 144 bits, above 128 */
 
 /* Every address of this machine, loopback too (port ignored): a remote one among them makes a path `host`. */
 void ice_set_own(struct ice *ice, const struct addr *own, size_t count);
 /* An own candidate (trickled or not). The same address and base twice is once. False: the table is full. */
 bool ice_add_local(struct ice *ice, uint64_t now, const struct candidate *candidate);
-/* An interface's address is gone: its candidates and pairs too; if the path was there, the next best takes over. */
+/* An interface's address is gone: its candidates and pairs too; if the path was there, the next best takes
+ * over. */
 void ice_remove_base(struct ice *ice, uint64_t now, const struct addr *base);
 /* The peer's credentials. Checks of the peer are answered before that, and remembered; ours start now. */
 void ice_set_remote(struct ice *ice, uint64_t now, const char *ufrag, const char *pwd);
-/* A candidate of the peer. Unusable ones (loopback between machines, multicast, port 0, zone unknown) are dropped.
- * False: dropped. */
+/* A candidate of the peer. Unusable ones (loopback between machines, multicast, port 0, zone unknown) are
+ * dropped. False: dropped. */
 bool ice_add_remote(struct ice *ice, uint64_t now, const struct wire_candidate *candidate);
-/* No more candidates of this side will come (until something changes): the clock of ICE_FAILED runs when both are. */
+/* No more candidates of this side will come (until something changes): the clock of ICE_FAILED runs when both
+ * are. */
 void ice_locals_complete(struct ice *ice, uint64_t now);
 void ice_remotes_complete(struct ice *ice, uint64_t now);
 /* How our NAT maps, as far as the servers told: for the sentences, and later for punch. */
@@ -80,29 +85,30 @@ void ice_set_symmetric(struct ice *ice, bool symmetric);
 /* Both could be on one machine (learnt after ice_new). */
 void ice_set_same_machine(struct ice *ice, uint64_t now, bool same_machine);
 
-/* Something suggests that the path, or the peer, is dead (data unanswered, a goodbye, a will): consent is checked at
- * once, three checks with fast retransmission. Unanswered on the path: it is left. Unanswered everywhere and
- * `goodbye`: ICE_LOST. Calling it again while that goes on does nothing. */
+/* Something suggests that the path, or the peer, is dead (data unanswered, a goodbye, a will): consent is
+ * checked at once, three checks with fast retransmission. Unanswered on the path: it is left. Unanswered
+ * everywhere and `goodbye`: ICE_LOST. Calling it again while that goes on does nothing. */
 void ice_suspect(struct ice *ice, uint64_t now, bool goodbye);
 /* Addresses or the clock have jumped (roaming, sleep): every pair is checked again. */
 void ice_restart_checks(struct ice *ice, uint64_t now);
 
-/* The four verbs. `input` takes any STUN datagram and returns whether it was this agent's: an answer to one of its
- * checks, or a request with its ufrag and right integrity. Others are not counted. */
+/* The four verbs. `input` takes any STUN datagram and returns whether it was this agent's: an answer to one
+ * of its checks, or a request with its ufrag and right integrity. Others are not counted. */
 bool ice_input(struct ice *ice, uint64_t now, const struct packet *in);
 bool ice_output(struct ice *ice, uint64_t now, struct packet *out);
 uint64_t ice_deadline(const struct ice *ice);
 bool ice_event(struct ice *ice, struct ice_event *event);
 
-/* Where application packets go now: the path, before there is one the source of the first authenticated check. False:
- * nowhere (nothing heard yet, or consent is gone). */
+/* Where application packets go now: the path, before there is one the source of the first authenticated
+ * check. False: nowhere (nothing heard yet, or consent is gone). */
 bool ice_path(const struct ice *ice, struct path *path);
 /* Whether an authenticated check, or an answer to ours, came from there: QUIC is taken from nowhere else. */
 bool ice_is_proven(const struct ice *ice, const struct addr *remote);
 void ice_facts(const struct ice *ice, struct path_facts *facts);
 void ice_stats(const struct ice *ice, struct ice_stats *stats);
 
-/* Whether a binding request is meant for `ufrag`: the part of its USERNAME before the colon (RFC 8445 7.2.2). */
+/* Whether a binding request is meant for `ufrag`: the part of its USERNAME before the colon (RFC 8445 7.2.2).
+ */
 bool ice_is_for(const struct stun_msg *msg, const char *ufrag);
 
 #endif

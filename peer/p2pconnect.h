@@ -1,19 +1,20 @@
 /* p2pconnect.h - connect two machines directly, anywhere, without a server or an account of one's own.
  *
- *     make a node, join a room, and pull events until one says CONNECTED; then open streams or send datagrams.
+ *     make a node, join a room, and pull events until one says CONNECTED; then open streams or send
+ * datagrams.
  *
  * Errors.    A call that can fail returns 0 (or what it says) for success and a negative P2P_E... otherwise;
- *            p2p_strerror says it in words. What goes wrong later arrives as an event. Bad input from the network is
- *            neither: it is counted and dropped.
- * Ownership. Arguments are copied. A node owns its peers and everything else but streams: a stream handle is the
- *            caller's until p2p_stream_free. A peer handle is valid until the call of p2p_next_event that follows the
- *            one which returned its CLOSED. Texts inside events are valid until the next call of p2p_next_event.
- * Threads.   A node belongs to one thread at a time; only p2p_node_wake may be called from another. Nodes are
- *            independent of each other. The library starts one thread a broker and one for name resolution, blocks all
- *            signals in them, calls nobody back, prints nothing, and leaves signal dispositions as they were.
- * Waiting.   Only p2p_node_wait waits. With a loop of your own: poll p2p_node_fd for reading, for at most
- *            p2p_node_timeout; then p2p_node_process; then p2p_next_event until it says 0. Calls that write
- *            (p2p_stream_write and such) send from the next p2p_node_process (or _wait) on: call it after a batch of them.
+ *            p2p_strerror says it in words. What goes wrong later arrives as an event. Bad input from the
+ * network is neither: it is counted and dropped. Ownership. Arguments are copied. A node owns its peers and
+ * everything else but streams: a stream handle is the caller's until p2p_stream_free. A peer handle is valid
+ * until the call of p2p_next_event that follows the one which returned its CLOSED. Texts inside events are
+ * valid until the next call of p2p_next_event. Threads.   A node belongs to one thread at a time; only
+ * p2p_node_wake may be called from another. Nodes are independent of each other. The library starts one
+ * thread a broker and one for name resolution, blocks all signals in them, calls nobody back, prints nothing,
+ * and leaves signal dispositions as they were. Waiting.   Only p2p_node_wait waits. With a loop of your own:
+ * poll p2p_node_fd for reading, for at most p2p_node_timeout; then p2p_node_process; then p2p_next_event
+ * until it says 0. Calls that write (p2p_stream_write and such) send from the next p2p_node_process (or
+ * _wait) on: call it after a batch of them.
  */
 #ifndef P2PCONNECT_H
 #define P2PCONNECT_H
@@ -34,20 +35,20 @@ extern "C" {
 /* ---- errors ---- */
 
 enum p2p_error {
-    P2P_EAGAIN = -1,  /* nothing now: wait for an event */
+    P2P_EAGAIN = -1, /* nothing now: wait for an event */
     P2P_ENOMEM = -2,
-    P2P_EINVAL = -3,  /* an argument is not what the comment asks for */
-    P2P_ESTATE = -4,  /* not now: not started, already joined, already closed */
-    P2P_ESYSTEM = -5, /* the system refused: errno says why */
-    P2P_EPORT = -6,   /* the local UDP port is taken */
+    P2P_EINVAL = -3,   /* an argument is not what the comment asks for */
+    P2P_ESTATE = -4,   /* not now: not started, already joined, already closed */
+    P2P_ESYSTEM = -5,  /* the system refused: errno says why */
+    P2P_EPORT = -6,    /* the local UDP port is taken */
     P2P_ENETWORK = -7, /* no usable network interface */
-    P2P_ERESET = -8,  /* the peer abandoned this stream */
-    P2P_EGONE = -9,   /* the peer is gone, or has not been connected yet */
-    P2P_ELIMIT = -10, /* a limit is reached: try again after an event */
+    P2P_ERESET = -8,   /* the peer abandoned this stream */
+    P2P_EGONE = -9,    /* the peer is gone, or has not been connected yet */
+    P2P_ELIMIT = -10,  /* a limit is reached: try again after an event */
     P2P_ETOOLONG = -11,
-    P2P_EBROKER = -12,  /* no broker could be reached, or it refused us */
-    P2P_ENOPATH = -13,  /* somebody came, but no allowed path worked */
-    P2P_ESECRET = -14,  /* the secret could not be proven */
+    P2P_EBROKER = -12, /* no broker could be reached, or it refused us */
+    P2P_ENOPATH = -13, /* somebody came, but no allowed path worked */
+    P2P_ESECRET = -14, /* the secret could not be proven */
 };
 
 /* A sentence without a full stop; static. */
@@ -65,25 +66,27 @@ enum p2p_path_kind { P2P_HOST, P2P_LAN, P2P_DIRECT, P2P_TURN, P2P_BROKER };
 
 /* Zero it, set `size`, then what matters; zero means the default everywhere. Lists end with NULL. */
 struct p2p_config {
-    size_t size;                /* sizeof(struct p2p_config): newer libraries then know what an older program set */
+    size_t size; /* sizeof(struct p2p_config): newer libraries then know what an older program set */
     const char *const *brokers; /* HOST[:PORT], mqtt://, mqtts://, at most 4; default broker.emqx.io */
-    const char *const *stun;    /* HOST[:PORT], at most 8; default two public ones; the single entry "none": no STUN */
+    const char *const
+        *stun; /* HOST[:PORT], at most 8; default two public ones; the single entry "none": no STUN */
     const char *const *interfaces; /* use only these network interfaces; default all */
     const char *const *exclude;    /* do not use these */
-    const char *name;           /* what the others call us, 1 to 64 bytes of UTF-8; default the host's name */
-    const char *purpose;        /* who pairs with whom: chat, pipe, echo, ping, library (the default), ... */
-    const char *to;             /* connect to the peer of this name only; default anybody */
-    unsigned paths;             /* bits 1 << enum p2p_path_kind that may be used; default all */
-    unsigned max_peers;         /* 1 to 64; default 8 */
-    uint16_t port;              /* local UDP port; default chosen by the system */
-    uint8_t trace;              /* not 0: TRACE events */
+    const char *name;    /* what the others call us, 1 to 64 bytes of UTF-8; default the host's name */
+    const char *purpose; /* who pairs with whom: chat, pipe, echo, ping, library (the default), ... */
+    const char *to;      /* connect to the peer of this name only; default anybody */
+    unsigned paths;      /* bits 1 << enum p2p_path_kind that may be used; default all */
+    unsigned max_peers;  /* 1 to 64; default 8 */
+    uint16_t port;       /* local UDP port; default chosen by the system */
+    uint8_t trace;       /* not 0: TRACE events */
 };
 
 /* Allocates, opens nothing. P2P_EINVAL: the configuration is wrong. */
 P2P_API int p2p_node_new(struct p2p_node **out, const struct p2p_config *config);
 /* Opens sockets, reads the network's interfaces. P2P_EPORT, P2P_ENETWORK, P2P_ESYSTEM, P2P_ENOMEM. */
 P2P_API int p2p_node_start(struct p2p_node *node);
-/* Closes everything at once. Say p2p_leave first, and process until LEFT, for a goodbye to be heard. NULL is fine. */
+/* Closes everything at once. Say p2p_leave first, and process until LEFT, for a goodbye to be heard. NULL is
+ * fine. */
 P2P_API void p2p_node_free(struct p2p_node *node);
 
 /* Becomes readable when p2p_node_process has something to do; -1 before p2p_node_start. */
@@ -92,16 +95,16 @@ P2P_API int p2p_node_fd(const struct p2p_node *node);
 P2P_API int64_t p2p_node_timeout(const struct p2p_node *node);
 /* Does what is due; never waits. 0 or P2P_ESYSTEM, P2P_ENOMEM. */
 P2P_API int p2p_node_process(struct p2p_node *node);
-/* Waits until there is an event, p2p_node_wake was called or `timeout_ns` has passed (-1: no limit; 0: only process).
- * Returns 1 when p2p_next_event has something, else 0, or as p2p_node_process. */
+/* Waits until there is an event, p2p_node_wake was called or `timeout_ns` has passed (-1: no limit; 0: only
+ * process). Returns 1 when p2p_next_event has something, else 0, or as p2p_node_process. */
 P2P_API int p2p_node_wait(struct p2p_node *node, int64_t timeout_ns);
 /* Ends a p2p_node_wait, or makes p2p_node_fd readable. From any thread, also from a signal handler. */
 P2P_API void p2p_node_wake(struct p2p_node *node);
 
 /* ---- the room ---- */
 
-/* Enters `room` (1 to 128 bytes of UTF-8 without control characters) and connects to everybody there whose purpose
- * fits. `secret` NULL: an open room. One room a node. P2P_EINVAL, P2P_ESTATE, P2P_ENOMEM. */
+/* Enters `room` (1 to 128 bytes of UTF-8 without control characters) and connects to everybody there whose
+ * purpose fits. `secret` NULL: an open room. One room a node. P2P_EINVAL, P2P_ESTATE, P2P_ENOMEM. */
 P2P_API int p2p_join(struct p2p_node *node, const char *room, const void *secret, size_t secret_len);
 /* Says goodbye to everybody and to the broker; LEFT follows, at the latest after 1 s. */
 P2P_API void p2p_leave(struct p2p_node *node);
@@ -113,36 +116,39 @@ P2P_API const char *p2p_id(const struct p2p_node *node);
 
 enum p2p_event_type {
     P2P_EVENT_NONE,
-    P2P_EVENT_CANDIDATE, /* an address at which we may be reached: text = address, detail = host, srflx, mapped, relay */
+    P2P_EVENT_CANDIDATE, /* an address at which we may be reached: text = address, detail = host, srflx,
+                            mapped, relay */
     P2P_EVENT_JOINED,    /* a broker took us: text = HOST:PORT. Once a broker */
-    P2P_EVENT_BROKER,    /* a broker cannot be reached, refused us, or was lost (error), text = a sentence. It is tried
-                            again by itself unless P2P_EBROKER with `final` */
-    P2P_EVENT_PEER,      /* somebody was met and has proven the room's secret; not connected yet */
+    P2P_EVENT_BROKER, /* a broker cannot be reached, refused us, or was lost (error), text = a sentence. It is
+                         tried again by itself unless P2P_EBROKER with `final` */
+    P2P_EVENT_PEER,   /* somebody was met and has proven the room's secret; not connected yet */
     P2P_EVENT_CONNECTED, /* streams and datagrams may flow with `peer` */
     P2P_EVENT_PATH,      /* the path to `peer` is known, or is another one: see p2p_peer_path */
     P2P_EVENT_STREAM,    /* `peer` opened `stream`; its first byte is `kind` */
     P2P_EVENT_READABLE,  /* `stream` has bytes, its end, or a reset; again only after P2P_EAGAIN */
-    P2P_EVENT_WRITABLE,  /* `stream` takes bytes again after a short write; stream NULL: p2p_stream_open may work again */
+    P2P_EVENT_WRITABLE,  /* `stream` takes bytes again after a short write; stream NULL: p2p_stream_open may
+                            work again */
     P2P_EVENT_DATAGRAM,  /* `peer` sent datagrams; again only after P2P_EAGAIN */
     P2P_EVENT_STALLED,   /* nothing comes from `peer`, nothing is sent to it; PATH follows if it comes back */
-    P2P_EVENT_CLOSED,    /* `peer` is gone: detail = left, lost, refused, error; text = why, error = P2P_E... or 0 */
-    P2P_EVENT_BUSY,      /* somebody is there but does not take us, or we not it: text = its name, detail = why */
-    P2P_EVENT_SECRET,    /* somebody in the room could not prove the secret, or messages were altered; `final`: we came
-                            later than that one, and nobody else has proven it for 3 s */
-    P2P_EVENT_TRACE,     /* config.trace: text = a message, detail = in or out */
-    P2P_EVENT_LEFT,      /* p2p_leave is done */
+    P2P_EVENT_CLOSED, /* `peer` is gone: detail = left, lost, refused, error; text = why, error = P2P_E... or
+                         0 */
+    P2P_EVENT_BUSY, /* somebody is there but does not take us, or we not it: text = its name, detail = why */
+    P2P_EVENT_SECRET, /* somebody in the room could not prove the secret, or messages were altered; `final`:
+                         we came later than that one, and nobody else has proven it for 3 s */
+    P2P_EVENT_TRACE,  /* config.trace: text = a message, detail = in or out */
+    P2P_EVENT_LEFT,   /* p2p_leave is done */
 };
 
 struct p2p_event {
     enum p2p_event_type type;
     struct p2p_peer *peer;     /* NULL where there is none */
     struct p2p_stream *stream; /* NULL where there is none; STREAM: from now on the caller's to free */
-    const char *text;          /* never NULL, may be empty; what a peer said is as it said it: print with care */
-    const char *detail;        /* never NULL */
-    int error;                 /* 0 or P2P_E... */
-    int final;                 /* BROKER: every broker has failed at least once and none is connected */
-    uint8_t kind;              /* STREAM: what it carries */
-    uint8_t words[3];          /* PEER: 24 bits equal on both sides unless somebody is in between */
+    const char *text;   /* never NULL, may be empty; what a peer said is as it said it: print with care */
+    const char *detail; /* never NULL */
+    int error;          /* 0 or P2P_E... */
+    int final;          /* BROKER: every broker has failed at least once and none is connected */
+    uint8_t kind;       /* STREAM: what it carries */
+    uint8_t words[3];   /* PEER: 24 bits equal on both sides unless somebody is in between */
 };
 
 /* Fills *event with the next one and returns 1; returns 0 (and NONE) when there is none. */
@@ -157,7 +163,7 @@ struct p2p_path {
     double rtt_ms; /* smoothed; 0: not measured yet */
     char why[256];
     uint64_t bytes_sent, bytes_received; /* UDP payload over this peer's life */
-    uint64_t peer_ns;                    /* when it was met: ns after p2p_join; for the parts of the connect time */
+    uint64_t peer_ns; /* when it was met: ns after p2p_join; for the parts of the connect time */
 };
 
 P2P_API const char *p2p_peer_name(const struct p2p_peer *peer);
@@ -167,7 +173,8 @@ P2P_API const char *p2p_peer_purpose(const struct p2p_peer *peer);
 P2P_API int p2p_peer_path(const struct p2p_peer *peer, struct p2p_path *path);
 /* "host", "lan", "direct", "turn", "broker". */
 P2P_API const char *p2p_path_kind_name(enum p2p_path_kind kind);
-/* Says goodbye; streams are gone. CLOSED follows. `why` (NULL: none) reaches the other side's CLOSED as its text. */
+/* Says goodbye; streams are gone. CLOSED follows. `why` (NULL: none) reaches the other side's CLOSED as its
+ * text. */
 P2P_API void p2p_peer_close(struct p2p_peer *peer, const char *why);
 /* A pointer of the program's, NULL at first. */
 P2P_API void p2p_peer_set_user(struct p2p_peer *peer, void *user);
@@ -179,16 +186,18 @@ enum { P2P_ONE_WAY = 1 }; /* only the opener writes */
 
 /* Opens one; `kind` tells the other side what it carries. P2P_EGONE, P2P_ELIMIT, P2P_ENOMEM. */
 P2P_API int p2p_stream_open(struct p2p_stream **out, struct p2p_peer *peer, uint8_t kind, unsigned flags);
-/* Takes up to `len` bytes; returns how many, maybe 0 (wait for WRITABLE), or P2P_EGONE, P2P_ERESET, P2P_ESTATE. */
+/* Takes up to `len` bytes; returns how many, maybe 0 (wait for WRITABLE), or P2P_EGONE, P2P_ERESET,
+ * P2P_ESTATE. */
 P2P_API ptrdiff_t p2p_stream_write(struct p2p_stream *stream, const void *data, size_t len);
-/* Returns how many bytes were read (at most `len`, which is above 0), 0 at the end, or P2P_EAGAIN, P2P_ERESET, P2P_EGONE. What is not read
- * holds the sender back. */
+/* Returns how many bytes were read (at most `len`, which is above 0), 0 at the end, or P2P_EAGAIN,
+ * P2P_ERESET, P2P_EGONE. What is not read holds the sender back. */
 P2P_API ptrdiff_t p2p_stream_read(struct p2p_stream *stream, void *data, size_t len);
 /* No more writes; the peer reads the end. */
 P2P_API void p2p_stream_finish(struct p2p_stream *stream);
 /* Whether the peer's machine has acknowledged everything written (and the end). */
 P2P_API int p2p_stream_drained(const struct p2p_stream *stream);
-/* Lets go of it: a direction not yet ended is abandoned, but what was written before p2p_stream_finish still arrives. NULL is fine. */
+/* Lets go of it: a direction not yet ended is abandoned, but what was written before p2p_stream_finish still
+ * arrives. NULL is fine. */
 P2P_API void p2p_stream_free(struct p2p_stream *stream);
 /* NULL once the peer is gone. */
 P2P_API struct p2p_peer *p2p_stream_peer(const struct p2p_stream *stream);

@@ -24,12 +24,12 @@ const char *path_kind_name(enum path_kind kind);
 /* Reads such a comma-separated list into bits. False: an unknown word, or an empty list. */
 bool path_kinds_parse(unsigned *bits, const char *list);
 
-/* What a remote address is to us. `own`: it is one of this machine's addresses; `announced_host`: the peer announced it
- * as a host candidate; `relayed`: either end of the pair is a relay. */
+/* What a remote address is to us. `own`: it is one of this machine's addresses; `announced_host`: the peer
+ * announced it as a host candidate; `relayed`: either end of the pair is a relay. */
 enum path_kind path_classify(const struct addr *remote, bool own, bool announced_host, bool relayed);
 
-/* Whether traffic should leave `current` for `other`: a better kind always; within a kind only where the round trip is
- * shorter by a fifth and by 5 ms at least, so that jitter moves nobody. */
+/* Whether traffic should leave `current` for `other`: a better kind always; within a kind only where the
+ * round trip is shorter by a fifth and by 5 ms at least, so that jitter moves nobody. */
 bool path_beats(const struct path *other, const struct path *current);
 
 /* UDP payload that fits such a path, bytes: 16000 on host, 1452 on lan, else 1200 (transport.md, trap 12). */
@@ -37,13 +37,13 @@ size_t path_payload(enum path_kind kind);
 
 /* What is known about the attempts, for the sentences. */
 struct path_facts {
-    unsigned tried[PATH_KINDS];    /* pairs checked, by kind */
-    unsigned answered[PATH_KINDS]; /* of these */
-    unsigned allowed;              /* PATH_BIT set by --paths */
-    bool local_srflx, remote_srflx;   /* a server told that side's public address */
-    bool local_symmetric;          /* two servers saw us at different ports: our NAT maps by destination */
-    bool peer_prflx;               /* the peer's packets came from an address that it had not announced: so does its */
-    bool heard;                    /* at least one authenticated check of the peer arrived */
+    unsigned tried[PATH_KINDS];     /* pairs checked, by kind */
+    unsigned answered[PATH_KINDS];  /* of these */
+    unsigned allowed;               /* PATH_BIT set by --paths */
+    bool local_srflx, remote_srflx; /* a server told that side's public address */
+    bool local_symmetric;           /* two servers saw us at different ports: our NAT maps by destination */
+    bool peer_prflx; /* the peer's packets came from an address that it had not announced: so does its */
+    bool heard;      /* at least one authenticated check of the peer arrived */
     bool same_machine;
 };
 

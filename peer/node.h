@@ -1,0 +1,120 @@
+/* node.h - one participant without the world: rendezvous, STUN client and a connection to each peer, joined.
+ *
+ * p2p.c puts sockets, brokers and a clock around it, the simulator an internet in memory. */
+#ifndef NODE_H
+#define NODE_H
+
+#include "conn.h"
+#include "rendezvous.h"
+
+enum {
+    NODE_PEERS_MAX = SLOTS_MAX,
+    NODE_ADDRESSES_MAX = 32, /* of this machine */
+    NODE_CANDIDATES_MAX = CANDIDATES_MAX,
+    NODE_SECRET_PATIENCE_S = 3, /* interface.md, exit code 6 */
+};
+
+/* One address of this machine. */
+struct node_address {
+    struct addr address; /* with the port of the socket that serves it */
+    enum candidate_rank rank;
+    uint32_t mtu; /* of the interface, bytes; 0: unknown */
+};
+
+struct node_config {
+    const char *room; /* as rendezvous_config's, these six */
+    const uint8_t *secret;
+    size_t secret_len;
+    const char *name;
+    const char *purpose;
+    const uint8_t *machine;
+    unsigned brokers;
+    const char *to;     /* connect to the peer of this name only; NULL: anybody */
+    unsigned max_peers; /* 1 to NODE_PEERS_MAX */
+    unsigned paths;     /* PATH_BIT set */
+    bool trace;
+    const struct random *random; /* outlives the node */
+};
+
+enum node_event_type {
+    NODE_CANDIDATE, /* `address` with `candidate`, new */
+    NODE_PEER,      /* proven; `words` */
+    NODE_CONNECTED, /* `path` */
+    NODE_PATH,      /* `path`, `text` */
+    NODE_STREAM,
+    NODE_READABLE,
+    NODE_WRITABLE,
+    NODE_DATAGRAM,
+    NODE_STALLED, /* as conn's */
+    NODE_CLOSED,  /* `end`, `text`; the slot is free after node_release */
+    NODE_BUSY,    /* `name` is there but does not take us, or we do not take it: `text` */
+    NODE_SECRET,  /* `final` as P2P_EVENT_SECRET */
+    NODE_TRACE,   /* `text`, `outgoing` */
+};
+
+struct node_event {
+    enum node_event_type type;
+    unsigned slot; /* which peer: 0 to NODE_PEERS_MAX - 1 */
+    enum conn_end end;
+    bool refused; /* CLOSED: the peer took somebody else */
+    int64_t stream;
+    uint8_t kind;
+    uint8_t words[3];
+    bool final, outgoing;
+    struct path path;
+    struct addr address;
+    enum candidate_kind candidate;
+    char name[PEER_NAME_MAX + 1];
+    const char *text; /* never NULL; valid until the next call */
+};
+
+struct node;
+
+/* NULL: no memory. */
+struct node *node_new(const struct node_config *config);
+void node_free(struct node *node);
+
+struct rendezvous *
+node_rendezvous(struct node *node); /* for topics, will, id and counters; its verbs are node's */
+
+/* This machine's addresses as they are now; those that are gone are left, new ones offered to everybody. */
+void node_set_addresses(struct node *node, uint64_t now, const struct node_address *addresses, size_t count);
+/* A STUN server to ask. */
+void node_add_stun(struct node *node, uint64_t now, const struct addr *server);
+/* Every STUN server's name is resolved, or has failed to: our candidates can be complete. */
+void node_stun_resolved(struct node *node, uint64_t now);
+void node_broker_connected(struct node *node, uint64_t now, unsigned broker);
+void node_broker_disconnected(struct node *node, uint64_t now, unsigned broker);
+
+/* The four verbs, for datagrams and for the broker's messages. */
+void node_input(struct node *node, uint64_t now, const struct packet *in);
+bool node_output(struct node *node, uint64_t now, struct packet *out); /* capacity: QUIC_BATCH */
+void node_letter_input(struct node *node, uint64_t now, unsigned broker, const char *topic,
+                       const uint8_t *data, size_t len);
+bool node_letter_output(struct node *node, uint64_t now, struct letter *letter);
+uint64_t node_deadline(const struct node *node);
+bool node_event(struct node *node, uint64_t now, struct node_event *event);
+
+/* The peer in a slot, between its NODE_PEER and node_release. */
+const char *node_peer_name(const struct node *node, unsigned slot);
+const char *node_peer_id(const struct node *node, unsigned slot);
+const char *node_peer_purpose(const struct node *node, unsigned slot);
+uint64_t node_peer_since(const struct node *node, unsigned slot); /* `now` of its NODE_PEER */
+struct conn *node_conn(struct node *node, unsigned slot);         /* NULL after NODE_CLOSED */
+/* Says goodbye to it, over QUIC and sealed; NODE_CLOSED follows. */
+void node_close(struct node *node, uint64_t now, unsigned slot, const char *why);
+/* After NODE_CLOSED: the slot may be used again. */
+void node_release(struct node *node, unsigned slot);
+/* A datagram to `remote` was too long for the interface. */
+void node_too_long(struct node *node, const struct addr *remote);
+
+/* Goodbye to everybody; no new peers. node_has_left: all farewells are out. */
+void node_leave(struct node *node, uint64_t now);
+bool node_has_left(const struct node *node);
+
+struct node_stats {
+    uint64_t strangers; /* datagrams that were nobody's: dropped */
+};
+void node_stats(const struct node *node, struct node_stats *stats);
+
+#endif

@@ -1,0 +1,181 @@
+/* node_addresses.c - what a node can offer: its own addresses and what STUN servers saw of them. */
+#include "node_addresses.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { IPV4_HEADERS = 20 + 8, IPV6_HEADERS = 40 + 8 }; /* bytes of IP and UDP headers */
+
+static const struct node_address *own_find(const struct node_address *list, size_t count,
+                                           const struct addr *address)
+{
+    for (size_t i = 0; i < count; i++)
+        if (addr_equal(&list[i].address, address))
+            return &list[i];
+    return NULL;
+}
+
+/* What is not allowed is not offered: no private address where neither host nor lan may be used. */
+static bool may_offer(const struct node_addresses *addresses, const struct addr *address)
+{
+    unsigned near = addresses->paths & (PATH_BIT(PATH_HOST) | PATH_BIT(PATH_LAN));
+    switch (addr_scope(address)) {
+    case ADDR_NONE:
+        return false;
+    case ADDR_LOOPBACK:
+        return addresses->paths & PATH_BIT(PATH_HOST);
+    case ADDR_LINK_LOCAL:
+    case ADDR_PRIVATE:
+    case ADDR_SHARED:
+        return near != 0;
+    case ADDR_GLOBAL:
+        return near || addresses->paths & PATH_BIT(PATH_DIRECT);
+    }
+    return false;
+}
+
+static struct offer *offer_find(struct node_addresses *addresses, const struct addr *address,
+                                const struct addr *base)
+{
+    for (size_t i = 0; i < addresses->offer_count; i++) {
+        const struct candidate *c = &addresses->offers[i].candidate;
+        if (addr_equal(&c->address, address) && addr_equal(&c->base, base))
+            return &addresses->offers[i];
+    }
+    return NULL;
+}
+
+static void offer_put(struct node_addresses *addresses, struct offer *offer,
+                      const struct candidate *candidate)
+{
+    if (!offer) {
+        if (addresses->offer_count == ICE_LOCALS_MAX)
+            return;
+        offer = &addresses->offers[addresses->offer_count++];
+    }
+    *offer = (struct offer){.candidate = *candidate, .serial = ++addresses->serial};
+    candidate_foundation(&offer->candidate);
+}
+
+static void offer_host(struct node_addresses *addresses, const struct node_address *own, unsigned index)
+{
+    struct candidate host = {.kind = CANDIDATE_HOST, .address = own->address, .base = own->address};
+    if (!may_offer(addresses, &own->address) || offer_find(addresses, &own->address, &own->address))
+        return;
+    host.priority = candidate_priority(CANDIDATE_HOST, &own->address, own->rank, index);
+    offer_put(addresses, NULL, &host);
+}
+
+static void forget_base(struct node_addresses *addresses, const struct addr *base)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < addresses->offer_count; i++)
+        if (!addr_equal(&addresses->offers[i].candidate.base, base))
+            addresses->offers[kept++] = addresses->offers[i];
+    addresses->offer_count = kept;
+}
+
+size_t node_addresses_set(struct node_addresses *addresses, const struct node_address *now_own, size_t count,
+                          struct addr *gone)
+{
+    size_t gone_count = 0;
+    if (count > NODE_ADDRESSES_MAX)
+        count = NODE_ADDRESSES_MAX;
+    for (size_t i = 0; i < addresses->own_count; i++) {
+        const struct addr *old = &addresses->own[i].address;
+        if (own_find(now_own, count, old))
+            continue;
+        gone[gone_count++] = *old;
+        forget_base(addresses, old);
+    }
+    memcpy(addresses->own, now_own, count * sizeof *now_own);
+    addresses->own_count = count;
+    for (size_t i = 0; i < count; i++)
+        offer_host(addresses, &now_own[i], (unsigned)i);
+    return gone_count;
+}
+
+/* Two servers that see one socket differently: our NAT maps by destination (RFC 4787 4.1). */
+static void notice_symmetric(struct node_addresses *addresses, const struct stun_client_event *event)
+{
+    for (size_t i = 0; i < addresses->offer_count; i++) {
+        const struct candidate *c = &addresses->offers[i].candidate;
+        if (c->kind == CANDIDATE_SRFLX && addr_equal(&c->base, &event->local) &&
+            !addr_equal(&c->server, &event->server) && !addr_equal(&c->address, &event->mapped))
+            addresses->symmetric = true;
+    }
+}
+
+/* The offer that this server made before for the same socket. */
+static struct offer *offer_of(struct node_addresses *addresses, const struct stun_client_event *event)
+{
+    for (size_t i = 0; i < addresses->offer_count; i++) {
+        const struct candidate *c = &addresses->offers[i].candidate;
+        if (c->kind == CANDIDATE_SRFLX && addr_equal(&c->base, &event->local) &&
+            addr_equal(&c->server, &event->server))
+            return &addresses->offers[i];
+    }
+    return NULL;
+}
+
+void node_addresses_mapped(struct node_addresses *addresses, const struct stun_client_event *event)
+{
+    const struct node_address *own = own_find(addresses->own, addresses->own_count, &event->local);
+    bool worth = event->doubt == STUN_CREDIBLE || event->doubt == STUN_NOT_PUBLIC;
+    if (!own || !worth || !(addresses->paths & PATH_BIT(PATH_DIRECT)))
+        return;
+    notice_symmetric(addresses, event);
+    if (offer_find(addresses, &event->mapped, &event->local))
+        return;
+    struct candidate srflx = {
+        .kind = CANDIDATE_SRFLX, .address = event->mapped, .base = event->local, .server = event->server};
+    srflx.priority =
+        candidate_priority(CANDIDATE_SRFLX, &event->local, own->rank, (unsigned)(own - addresses->own));
+    offer_put(addresses, offer_of(addresses, event), &srflx);
+}
+
+size_t node_addresses_list(const struct node_addresses *addresses, struct addr *out)
+{
+    for (size_t i = 0; i < addresses->own_count; i++)
+        out[i] = addresses->own[i].address;
+    return addresses->own_count;
+}
+
+size_t node_addresses_payload(const struct node_addresses *addresses, const struct addr *local)
+{
+    const struct node_address *own = own_find(addresses->own, addresses->own_count, local);
+    if (!own || !own->mtu)
+        return 0;
+    return own->mtu - (local->family == 6 ? IPV6_HEADERS : IPV4_HEADERS);
+}
+
+static int by_priority(const void *a, const void *b)
+{
+    const struct wire_candidate *x = a, *y = b;
+    return x->priority < y->priority ? 1 : x->priority > y->priority ? -1 : 0;
+}
+
+size_t node_addresses_offers(const struct node_addresses *addresses, uint32_t since,
+                             struct wire_candidate *out, size_t max)
+{
+    struct wire_candidate all[ICE_LOCALS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < addresses->offer_count; i++)
+        if (addresses->offers[i].serial > since)
+            candidate_to_wire(&all[count++], &addresses->offers[i].candidate);
+    qsort(all, count, sizeof *all, by_priority);
+    if (count > max)
+        count = max;
+    memcpy(out, all, count * sizeof *all);
+    return count;
+}
+
+const struct candidate *node_addresses_announce(struct node_addresses *addresses)
+{
+    for (size_t i = 0; i < addresses->offer_count; i++)
+        if (!addresses->offers[i].announced) {
+            addresses->offers[i].announced = true;
+            return &addresses->offers[i].candidate;
+        }
+    return NULL;
+}
