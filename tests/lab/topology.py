@@ -194,6 +194,8 @@ class Servers:
         self.broker = f"{self.address}:{MQTT_PORT}"
         self.stun = f"{self.address}:{STUN_PORT}"
         self.broker6 = f"[{self.address6}]:{MQTT_PORT}"
+        self.second_stun = f"{self.second}:{STUN_PORT}"
+        self.second_stun6 = f"[{self.second6}]:{STUN_PORT}"
         self.stun6 = f"[{self.address6}]:{STUN_PORT}"
         self.mosquitto = None
         try:

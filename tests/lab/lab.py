@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""lab.py - runs the laboratory: real kernel NATs, a real broker, a real STUN server, the real program.
+
+    tests/lab/lab.py                  everything, 5 runs a pair and order
+    tests/lab/lab.py pair/port 'life/*'   what matches (a part of the name, or a pattern)
+    tests/lab/lab.py --self-test      is the laboratory what it says?
+
+Ends with 0, or 1 when something failed, 2 for wrong usage, 77 where this machine has no laboratory.
+"""
+
+import argparse
+import concurrent.futures
+import fnmatch
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+
+import report
+from namespace import LabError, Namespace
+from peers import Unmet
+from scenarios import SCENARIOS
+from selftest import self_test
+from topology import Lab
+from trial import FIRST_BYTE_SECONDS, Skip, Trial
+
+NOT_HERE = 77
+TOOLS = {
+    "ip": "iproute2",
+    "nft": "nftables",
+    "setpriv": "util-linux",
+    "mosquitto": "mosquitto",
+    "mosquitto_pub": "mosquitto-clients",
+    "turnserver": "coturn",
+}
+BUSY_WORKERS = 2  # side by side, of what takes a processor
+PATIENT_WORKERS = 4  # of what mostly waits
+QUICK_LIMIT_SECONDS = 3.0  # a first look runs beside a build: the promise of 1 s is the full run's
+INSIDE = "P2PCONNECT_LAB_INSIDE"
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description="Runs p2pconnect behind every kind of NAT.")
+    parser.add_argument("pattern", nargs="*", help="scenarios to run: a part of the name, or a shell pattern")
+    parser.add_argument("--list", action="store_true", help="name the scenarios and end")
+    parser.add_argument("--quick", action="store_true", help="a fixed choice, one run each, in under a minute")
+    parser.add_argument("--runs", type=int, default=5, help="runs of a pair in each start order (5)")
+    parser.add_argument("--resume", action="store_true", help="go on after what this very program has been through")
+    parser.add_argument("--seed", type=int, help="draw the same addresses and ports again")
+    parser.add_argument("--build", default="build", help="where the program is and results go (build)")
+    parser.add_argument("--delay", metavar="PEERS/SERVERS", help="round trips in ms, such as 40/30")
+    parser.add_argument("--limit", type=float, help=f"seconds to the first byte ({FIRST_BYTE_SECONDS})")
+    parser.add_argument("--self-test", action="store_true", help="prove that the NATs do what their names say")
+    options = parser.parse_args()
+    try:
+        options.delay = tuple(float(part) for part in options.delay.split("/")) if options.delay else None
+        if options.delay and len(options.delay) != 2:
+            raise ValueError
+    except ValueError:
+        parser.error("--delay wants two numbers, such as 40/30")
+    if options.runs < 1:
+        parser.error("--runs wants a number above 0")
+    return options
+
+
+def enter_or_leave():
+    """As somebody who is not root: once more, in a user namespace. Ends with 77 where neither works."""
+    missing = [f"{tool} (Debian: {package})" for tool, package in TOOLS.items() if not shutil.which(tool)]
+    if missing:
+        leave(f"not installed: {', '.join(missing)}")
+    if os.geteuid() != 0:
+        unshare = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
+        if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode != 0:
+            leave("needs root, or user namespaces switched on")
+        os.environ[INSIDE] = "1"
+        os.execvp("unshare", [*unshare, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
+    try:
+        probe = Namespace("probe")
+        probe.nft("table ip probe { chain outbound { type nat hook postrouting priority 100; } }")
+        probe.close()
+    except (LabError, OSError) as error:
+        leave(f"this {'user namespace' if os.environ.get(INSIDE) else 'machine'} has no network to play with: {error}")
+
+
+def leave(why):
+    print(f"skipped: {why}")
+    sys.exit(NOT_HERE)
+
+
+def selected(options):
+    def wanted(name):
+        patterns = options.pattern or ["*"]
+        return any(fnmatch.fnmatch(name, pattern) or pattern in name for pattern in patterns)
+
+    return [s for s in SCENARIOS if wanted(s.name) and (s.quick or not options.quick)]
+
+
+class Run:
+    """One call of the laboratory: its lab, its results, its workers."""
+
+    def __init__(self, options):
+        self.options = options
+        self.directory = os.path.join(options.build, "lab")
+        self.program = os.path.join(options.build, "p2pconnect")
+        self.results = report.Results(os.path.join(self.directory, "results.jsonl"), options.resume)
+        self.seed = options.seed
+        if self.seed is None and options.resume:
+            self.seed = self.results.last_seed()
+        if self.seed is None:
+            self.seed = random.randrange(1 << 32)
+        with open(self.program, "rb") as file:
+            self.version = hashlib.sha256(file.read()).hexdigest()[:16]
+        self.limit = options.limit or (QUICK_LIMIT_SECONDS if options.quick else FIRST_BYTE_SECONDS)
+        self.lock = threading.Lock()
+        self.waiting = {}  # scenario's name: trials still to come
+        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+
+    def trials(self, scenario):
+        """(order, run) of what is to be done; a quick run takes one order, turn and turn about."""
+        runs = scenario.runs or (1 if self.options.quick else self.options.runs)
+        orders = scenario.orders
+        if self.options.quick:
+            orders = (orders[sum(map(ord, scenario.name)) % len(orders)],)
+        done = {(r["order"], r["run"]) for r in self.results.of(scenario.name, self.version)}
+        wanted = [(order, run) for run in range(1, runs + 1) for order in orders]
+        return [trial for trial in wanted if trial not in done]
+
+    def everything(self, scenarios):
+        print(f"seed {self.seed}", flush=True)
+        todo = {scenario.name: self.trials(scenario) for scenario in scenarios}
+        self.waiting = {name: len(trials) for name, trials in todo.items()}
+        for scenario in scenarios:
+            if not todo[scenario.name]:
+                self.tell(scenario)
+        executor = concurrent.futures.ThreadPoolExecutor
+        with Lab(self.seed, self.options.build, self.options.delay) as lab:
+            with executor(BUSY_WORKERS) as busy, executor(PATIENT_WORKERS) as patient:
+                futures = []
+                for scenario in scenarios:
+                    pool = patient if scenario.patient else busy
+                    futures += [pool.submit(self.one, lab, scenario, *trial) for trial in todo[scenario.name]]
+                for future in concurrent.futures.as_completed(futures):
+                    future.result()
+
+    def one(self, lab, scenario, order, run):
+        logs = os.path.join(self.directory, "logs", scenario.name, f"{order}-{run}")
+        shutil.rmtree(logs, ignore_errors=True)
+        record = {"scenario": scenario.name, "order": order, "run": run, "seed": self.seed, "program": self.version}
+        record |= {"kind": None, "seconds": None, "exits": [], "errors": [], "logs": logs}
+        seed = f"{self.seed} {scenario.name} {order} {run}"
+        try:
+            with Trial(lab, self.program, logs, seed, order, self.limit) as trial:
+                outcome = scenario.function(trial)
+            record |= {"ok": True} | vars(outcome)
+        except Unmet as error:
+            record |= {"ok": False, "note": str(error)}
+        except Skip as error:
+            record |= {"ok": True, "skipped": True, "note": str(error)}
+        except Exception as error:  # a fault of the laboratory's own must not hide behind the others' results
+            record |= {"ok": False, "note": f"{type(error).__name__}: {error}"}
+            traceback.print_exc()
+        with self.lock:
+            self.results.add(record)
+            self.waiting[scenario.name] -= 1
+            if self.waiting[scenario.name] == 0:
+                self.tell(scenario)
+
+    def tell(self, scenario):
+        records = self.results.of(scenario.name, self.version)
+        print(report.line(scenario.name, records), flush=True)
+        skipped = all(r.get("skipped") for r in records)
+        failed = any(not r["ok"] for r in records)
+        self.counts["failed" if failed else "skipped" if skipped else "passed"] += 1
+
+    def finish(self):
+        """The matrix and the count; the exit code."""
+        cells = report.matrix([r for r in self.results.records if r["program"] == self.version])
+        report.write_matrix(self.directory, cells)
+        if cells:
+            print(f"\n{report.matrix_text(cells)}\n")
+        print(", ".join(f"{number} {what}" for what, number in self.counts.items()), flush=True)
+        return 1 if self.counts["failed"] else 0
+
+
+def run(options):
+    scenarios = selected(options)
+    if not scenarios:
+        print("no such scenario; --list names them", file=sys.stderr)
+        return 2
+    if options.list:
+        print("\n".join(scenario.name for scenario in scenarios))
+        return 0
+    enter_or_leave()
+    if options.self_test:
+        return 1 if self_test(options.seed, options.build) else 0
+    if not os.access(os.path.join(options.build, "p2pconnect"), os.X_OK):
+        print(f"no {options.build}/p2pconnect: `make` builds it", file=sys.stderr)
+        return 2
+    this = Run(options)
+    try:
+        this.everything(scenarios)
+    except KeyboardInterrupt:
+        print("interrupted; --resume goes on")
+        this.finish()
+        sys.stdout.flush()
+        os._exit(130)  # the workers still wait; what they started dies with them, and the namespaces with that
+    return this.finish()
+
+
+def main():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return run(parse_arguments())
+    except LabError as error:
+        print(f"the laboratory did not come about: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

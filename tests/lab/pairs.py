@@ -1,0 +1,40 @@
+"""pairs.py - every pair of the eight kinds of NAT meets, or says why it cannot."""
+
+import itertools
+
+import nat
+from trial import ORDERS, Scenario, meet
+
+HARD = ("syms", "symr")
+FILTERED = ("fw", "port", "portrej")
+# every kind, and one each of the two reasons why there is no path
+QUICK_PAIRS = (
+    "open-symr fw-fw fw-port full-full full-symr addr-portrej addr-syms port-port port-portrej portrej-portrej "
+    "port-symr syms-symr"
+).split()
+
+
+def pair_kind(left, right):
+    """The path expected between two kinds without a relay, as classic ICE finds it: None where there is none."""
+    hard = [kind for kind in (left, right) if kind in HARD]
+    if len(hard) == 2 or (hard and (left in FILTERED or right in FILTERED)):
+        return None
+    return "direct"
+
+
+def pair(left, right):
+    def run(trial):
+        return meet(trial, trial.home(left).machine, trial.home(right).machine, pair_kind(left, right))
+
+    return run
+
+
+def scenarios():
+    for left, right in itertools.combinations_with_replacement(nat.KINDS, 2):
+        name = f"{left}-{right}"
+        hopeless = pair_kind(left, right) is None
+        function = pair(left, right)
+        yield Scenario(f"pair/{name}", function, ORDERS, runs=None, patient=hopeless, quick=name in QUICK_PAIRS)
+
+
+SCENARIOS = list(scenarios())

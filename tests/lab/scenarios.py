@@ -1,0 +1,7 @@
+"""scenarios.py - everything that is tried in the laboratory. A new scenario goes into one of these lists."""
+
+import lives
+import pairs
+import places
+
+SCENARIOS = [*lives.SCENARIOS, *pairs.SCENARIOS, *places.SCENARIOS]
