@@ -1,0 +1,232 @@
+/* option_table.c - every option: its name, what it takes, which commands take it, where its value goes.
+ *
+ * Parsing, --help and the completions of shells are all made from this one table. Left out: whether a host
+ * name resolves or a broker answers; that shows when it is used. */
+#include "option_table.h"
+
+#include "p2pconnect.h"
+#include "text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ROOM_MAX = 128,        /* bytes (interface.md) */
+    NAME_MAX_BYTES = 64,   /* bytes (p2pconnect.h) */
+    WAIT_MAX_S = 31536000, /* a year */
+    PORT_MAX = 65535,
+};
+
+/* ---- what values must look like ---- */
+
+static bool valid_room(const char *value, const char **complaint)
+{
+    *complaint = "a room's name has 1 to 128 bytes of UTF-8 without control characters";
+    return text_is_name(value, ROOM_MAX);
+}
+
+static bool valid_name(const char *value, const char **complaint)
+{
+    *complaint = "a name has 1 to 64 bytes of UTF-8 without control characters";
+    return text_is_name(value, NAME_MAX_BYTES);
+}
+
+static bool read_number(const char *text, unsigned least, unsigned most, unsigned *number)
+{
+    if (!isdigit((unsigned char)text[0]))
+        return false;
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno || *end || value < least || value > most)
+        return false;
+    *number = (unsigned)value;
+    return true;
+}
+
+/* HOST, HOST:PORT, [IPV6]:PORT or a bare IPv6 address. */
+static bool is_host(const char *text)
+{
+    unsigned port;
+    const char *colon = strrchr(text, ':');
+    if (text[0] == '[') {
+        const char *close = strchr(text, ']');
+        return close && close > text + 1 &&
+               (!close[1] || (close[1] == ':' && read_number(close + 2, 1, PORT_MAX, &port)));
+    }
+    if (strchr(text, '/') || strpbrk(text, " \t@"))
+        return false;
+    if (!colon || strchr(text, ':') != colon)
+        return text_is_name(text, 255);
+    return colon > text && colon - text < 256 && read_number(colon + 1, 1, PORT_MAX, &port);
+}
+
+static bool valid_broker(const char *value, const char **complaint)
+{
+    *complaint = "a broker is HOST[:PORT], mqtt://[USER:PASSWORD@]HOST[:PORT] or mqtts://...";
+    if (!text_is_name(value, 512))
+        return false;
+    const char *scheme = strstr(value, "://");
+    if (!scheme)
+        return is_host(value);
+    if (strncmp(value, "mqtt://", 7) != 0 && strncmp(value, "mqtts://", 8) != 0)
+        return false;
+    const char *at = strrchr(scheme, '@');
+    return is_host(at ? at + 1 : scheme + 3);
+}
+
+static bool valid_stun(const char *value, const char **complaint)
+{
+    *complaint = "a STUN server is HOST[:PORT], or none";
+    return is_host(value);
+}
+
+static bool valid_interface(const char *value, const char **complaint)
+{
+    *complaint = "there is no such network interface";
+    return if_nametoindex(value) != 0;
+}
+
+static bool read_paths(const char *value, unsigned *paths)
+{
+    *paths = 0;
+    for (const char *at = value; *at; at += *at == ',') {
+        size_t len = strcspn(at, ",");
+        unsigned kind = P2P_HOST;
+        while (kind <= P2P_BROKER && (strncmp(at, p2p_path_kind_name((enum p2p_path_kind)kind), len) != 0 ||
+                                      strlen(p2p_path_kind_name((enum p2p_path_kind)kind)) != len))
+            kind++;
+        if (kind > P2P_BROKER)
+            return false;
+        *paths |= 1u << kind;
+        at += len;
+    }
+    return *paths != 0;
+}
+
+/* ---- the table ---- */
+
+#define AT(member) offsetof(struct options, member)
+
+const struct option option_table[] = {
+    {"room", 0, "NAME", "where to meet; who is to come gives the same", COMMANDS_ROOM, OPTION_TEXT, AT(room),
+     0, 0, false, valid_room},
+    {"broker", 0, "URL", "HOST[:PORT], mqtt:// or mqtts://; up to 4 times (broker.emqx.io)", COMMANDS_ROOM,
+     OPTION_LIST, AT(brokers), 0, 4, false, valid_broker},
+    {"stun", 0, "HOST[:PORT]", "who tells our public address; up to 8 times; none: nobody", COMMANDS_ROOM,
+     OPTION_LIST, AT(stun), 0, 8, false, valid_stun},
+    {"secret-file", 0, "FILE", "the room's secret; or in P2PCONNECT_SECRET", COMMANDS_ROOM, OPTION_TEXT,
+     AT(secret_file), 0, 0, false, NULL},
+    {"secret", 0, NULL, "ask for the room's secret on the terminal", COMMANDS_ROOM, OPTION_FLAG,
+     AT(ask_secret), 0, 0, true, NULL},
+    {"name", 0, "NAME", "what the others call this peer (this machine's name)", COMMANDS_ROOM, OPTION_TEXT,
+     AT(name), 0, 0, false, valid_name},
+    {"to", 0, "NAME", "connect to the peer of this name only", COMMANDS_ROOM, OPTION_TEXT, AT(to), 0, 0,
+     false, valid_name},
+    {"paths", 0, "LIST", "use only these of host,lan,direct,turn,broker", COMMANDS_ROOM, OPTION_PATHS,
+     AT(paths), 0, 0, false, NULL},
+    {"interface", 0, "NAME", "use only this network interface; several times", COMMANDS_ROOM, OPTION_LIST,
+     AT(interfaces), 0, 8, false, valid_interface},
+    {"exclude", 0, "NAME", "do not use this network interface; several times", COMMANDS_ROOM, OPTION_LIST,
+     AT(exclude), 0, 8, false, NULL},
+    {"port", 0, "N", "local UDP port (chosen by the system; stun-server: 3478)", COMMANDS_ALL, OPTION_NUMBER,
+     AT(port), 0, PORT_MAX, false, NULL},
+    {"max-peers", 0, "N", "connect to so many peers at most, 1 to 64 (8)", COMMAND_CHAT | COMMAND_ECHO,
+     OPTION_NUMBER, AT(max_peers), 1, 64, false, NULL},
+    {"keep", 0, NULL, "echo: stay, and serve all who come", COMMAND_ECHO, OPTION_FLAG, AT(keep), 0, 0, false,
+     NULL},
+    {"wait", 0, "SECONDS", "wait so long for somebody; 0: for ever (0 on a terminal, else 120)",
+     COMMANDS_ROOM, OPTION_NUMBER, AT(wait_s), 0, WAIT_MAX_S, false, NULL},
+    {"count", 'c', "N", "ping: how many (4)", COMMAND_PING, OPTION_NUMBER, AT(count), 1, 1000000, false,
+     NULL},
+    {"address", 0, "IP", "stun-server: listen here (everywhere); twice for RFC 5780", COMMAND_STUN_SERVER,
+     OPTION_LIST, AT(addresses), 0, 2, false, NULL},
+    {"json", 0, NULL, "events as JSON lines on standard error, not sentences", COMMANDS_ALL, OPTION_FLAG,
+     AT(json), 0, 0, false, NULL},
+    {"quiet", 'q', NULL, "say only what went wrong", COMMANDS_ALL, OPTION_FLAG, AT(quiet), 0, 0, false, NULL},
+    {"verbose", 'v', NULL, "say more; -vv: every message to and from the room", COMMANDS_ALL, OPTION_TALLY,
+     AT(verbose), 0, 0, false, NULL},
+    {"version", 0, NULL, "print the version", COMMANDS_ALL, OPTION_FLAG, AT(version), 0, 0, true, NULL},
+    {"help", 'h', NULL, "print this", COMMANDS_ALL, OPTION_FLAG, AT(help), 0, 0, true, NULL},
+};
+const size_t option_table_len = sizeof option_table / sizeof *option_table;
+_Static_assert(sizeof option_table / sizeof *option_table <= OPTIONS_MAX, "OPTIONS_MAX must hold the table");
+
+const struct option *option_find(const char *name, size_t len)
+{
+    for (const struct option *option = option_table; option < option_table + option_table_len; option++)
+        if (strlen(option->name) == len && memcmp(option->name, name, len) == 0)
+            return option;
+    return NULL;
+}
+
+const struct option *option_find_letter(char letter)
+{
+    for (const struct option *option = option_table; option < option_table + option_table_len; option++)
+        if (letter && option->letter == letter)
+            return option;
+    return NULL;
+}
+
+/* ---- storing values ---- */
+
+static bool read_flag(const char *value, bool *flag)
+{
+    static const char *const words[] = {"no", "yes", "false", "true", "off", "on", "0", "1"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(value, words[i]) == 0) {
+            *flag = i % 2 == 1;
+            return true;
+        }
+    return false;
+}
+
+static const char *store_number(const struct option *option, unsigned *number, const char *value)
+{
+    static char complaint[64];
+    if (read_number(value, option->least, option->most, number))
+        return NULL;
+    snprintf(complaint, sizeof complaint, "must be a number from %u to %u", option->least, option->most);
+    return complaint;
+}
+
+static const char *store_list(const struct option *option, struct list *list, const char *value)
+{
+    static char complaint[64];
+    if (list->count < option->most) {
+        list->item[list->count++] = value;
+        return NULL;
+    }
+    snprintf(complaint, sizeof complaint, "can be given %u times at most", option->most);
+    return complaint;
+}
+
+const char *option_store(const struct option *option, struct options *options, const char *value)
+{
+    void *member = (char *)options + option->offset;
+    const char *complaint = "needs a value";
+    if (value && (!*value || (option->valid && !option->valid(value, &complaint))))
+        return complaint;
+    switch (option->kind) {
+    case OPTION_TEXT:
+        *(const char **)member = value;
+        return NULL;
+    case OPTION_LIST:
+        return store_list(option, member, value);
+    case OPTION_NUMBER:
+        return store_number(option, member, value);
+    case OPTION_PATHS:
+        return read_paths(value, member) ? NULL : "must be a list of host,lan,direct,turn,broker";
+    case OPTION_FLAG:
+        *(bool *)member = true;
+        return !value || read_flag(value, member) ? NULL : "must be yes or no";
+    case OPTION_TALLY:
+        *(unsigned *)member += !value;
+        return !value || read_number(value, 0, 2, member) ? NULL : "must be a number from 0 to 2";
+    }
+    return "cannot be used";
+}

@@ -1,0 +1,52 @@
+/* options.h - what the user asked for: command line, environment, configuration file. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One bit a command, so that the table of options can say which command takes what. */
+enum command_bit {
+    COMMAND_CHAT = 1 << 0,
+    COMMAND_PIPE = 1 << 1,
+    COMMAND_PING = 1 << 2,
+    COMMAND_ECHO = 1 << 3,
+    COMMAND_STUN_SERVER = 1 << 4,
+    COMMANDS_ROOM = COMMAND_CHAT | COMMAND_PIPE | COMMAND_PING | COMMAND_ECHO,
+    COMMANDS_ALL = COMMANDS_ROOM | COMMAND_STUN_SERVER
+};
+
+enum {
+    LIST_MAX = 8,        /* values of an option that may be given several times */
+    WAIT_DEFAULT_S = 120 /* interface.md: 0 on a terminal, 120 otherwise */
+};
+
+struct list {
+    const char *item[LIST_MAX + 1]; /* ends with NULL: p2p_config takes it as it is */
+    unsigned count;
+};
+
+struct options {
+    const char *command; /* the first word that is no option; NULL: none was given */
+    const char *room, *name, *to, *secret_file;
+    struct list brokers, stun, interfaces, exclude, addresses;
+    unsigned paths; /* bits 1 << enum p2p_path_kind; 0: all */
+    unsigned port, max_peers, count;
+    unsigned wait_s; /* 0: for ever */
+    bool ask_secret, keep, json, quiet, help, version;
+    unsigned verbose;
+};
+
+struct option;
+
+enum { COMPLAINT_MAX = 512 };
+
+/* Reads `argv`, then P2PCONNECT_<OPTION> from the environment, then $XDG_CONFIG_HOME/p2pconnect/config; what
+ * came first stands. The texts stay owned by argv, the environment or (from the file) the process. False:
+ * `complaint` says in one line what is wrong; *options then holds what was read before. */
+bool options_read(struct options *options, int argc, char **argv, char complaint[COMPLAINT_MAX]);
+/* Which of the options that were given on the command line this command does not take; NULL: none. */
+const struct option *options_misplaced(int argc, char **argv, unsigned command);
+
+#endif

@@ -1,0 +1,104 @@
+/* terminal.c - sentences for people on standard error, and a secret asked without echo. */
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum {
+    SENTENCE_MAX = 2048
+}; /* bytes; the longest of ours has two names of 256 shown bytes and a reason of 256 */
+
+bool terminal_has_colour(void)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    if (no_color && *no_color)
+        return false;
+    return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+}
+
+void terminal_write(const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t written = write(STDERR_FILENO, text, len);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return;
+        text += written, len -= (size_t)written;
+    }
+}
+
+static const char *style_on(enum style style)
+{
+    static const char *const codes[] = {
+        [STYLE_PLAIN] = "",           [STYLE_QUIET] = "\033[2m",    [STYLE_GOOD] = "\033[32m",
+        [STYLE_WARNING] = "\033[33m", [STYLE_PROBLEM] = "\033[31m",
+    };
+    return codes[style];
+}
+
+void terminal_say(bool colour, enum style style, const char *format, ...)
+{
+    char sentence[SENTENCE_MAX], line[SENTENCE_MAX + 16];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    bool styled = colour && style != STYLE_PLAIN;
+    int len = snprintf(line, sizeof line, "%s%s%s\n", styled ? style_on(style) : "", sentence,
+                       styled ? "\033[0m" : "");
+    if (len > 0)
+        terminal_write(line, (size_t)len);
+}
+
+/* Until the end of the line; the byte after the last is free for a NUL. */
+static ptrdiff_t read_line(int fd, char *answer, size_t capacity)
+{
+    size_t len = 0;
+    for (;;) {
+        char byte;
+        ssize_t got = read(fd, &byte, 1);
+        if (got < 0)
+            return -1;
+        if (got == 0 || byte == '\n')
+            break;
+        if (len + 1 >= capacity) {
+            errno = EMSGSIZE;
+            return -1;
+        }
+        answer[len++] = byte;
+    }
+    answer[len] = '\0';
+    return (ptrdiff_t)len;
+}
+
+ptrdiff_t terminal_ask_secret(const char *question, char *answer, size_t capacity)
+{
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -1;
+    struct termios before, silent;
+    ptrdiff_t len = -1;
+    if (tcgetattr(fd, &before) == 0) {
+        silent = before;
+        silent.c_lflag &= ~(tcflag_t)ECHO;
+        if (write(fd, question, strlen(question)) > 0 && tcsetattr(fd, TCSAFLUSH, &silent) == 0) {
+            len = read_line(fd, answer, capacity);
+            int error = errno;
+            tcsetattr(fd, TCSAFLUSH, &before);
+            if (write(fd, "\n", 1) < 0)
+                len = -1;
+            errno = error;
+        }
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return len;
+}

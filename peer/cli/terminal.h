@@ -1,0 +1,25 @@
+/* terminal.h - sentences for people on standard error, and a secret asked without echo. */
+#ifndef TERMINAL_H
+#define TERMINAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum style { STYLE_PLAIN, STYLE_QUIET, STYLE_GOOD, STYLE_WARNING, STYLE_PROBLEM };
+
+/* Whether standard error is a terminal that wants colour: not with NO_COLOR (https://no-color.org), not when
+ * dumb. */
+bool terminal_has_colour(void);
+/* One sentence and a line feed, in one write. What peers said must have gone through text_show. A standard
+ * error that cannot be written to is nobody's fault: nothing happens. */
+void terminal_say(bool colour, enum style style, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Writes all of it, as far as it goes. */
+void terminal_write(const char *text, size_t len);
+
+/* Asks on the controlling terminal, without echo. Returns the bytes read (without the line feed), or -1: no
+ * terminal (errno ENXIO or so), interrupted (EINTR), too long (EMSGSIZE). The terminal is as before in every
+ * case. */
+ptrdiff_t terminal_ask_secret(const char *question, char *answer, size_t capacity);
+
+#endif
