@@ -1,0 +1,59 @@
+/* net.h - one UDP socket a family, the machine's interfaces, its identity: the only socket calls. */
+#ifndef NET_H
+#define NET_H
+
+#include "node.h"
+#include "packet.h"
+
+enum {
+    NET_INTERFACES_MAX = 32,     /* names in the lists below */
+    NET_SOCKET_BUFFER = 4194304, /* bytes asked for in either direction (transport.md, trap 9) */
+};
+
+struct net_config {
+    uint16_t port;                 /* 0: chosen by the system */
+    const char *const *interfaces; /* use only these, ended by NULL; NULL: all */
+    const char *const *exclude;    /* do not use these; may be NULL */
+};
+
+enum net_result {
+    NET_SENT,  /* or lost on the way, as datagrams may be */
+    NET_AGAIN, /* the socket is full: wait until net_is_writable's descriptor is, then send the same again */
+    NET_TOO_LONG, /* longer than the interface or the path takes: dropped */
+};
+
+enum net_error { NET_OK = 0, NET_ESYSTEM = -1 /* errno says why */, NET_EPORT = -2, NET_ENOMEM = -3 };
+
+struct net_stats {
+    uint64_t sent, received; /* datagrams */
+    uint64_t send_calls, receive_calls;
+    uint64_t refused; /* sends that the system refused: no route, not permitted, ... */
+    uint64_t truncated;
+};
+
+struct net;
+
+int net_open(struct net **out, const struct net_config *config);
+void net_close(struct net *net);
+
+/* Descriptors to wait on: for reading always, for writing after NET_AGAIN; -1 where there is none. */
+enum { NET_FDS = 3 };
+int net_fd(const struct net *net, unsigned index); /* IPv4, IPv6, changes of the interfaces */
+
+/* The usable addresses now, with the port of the socket of their family; returns how many. A family whose
+ * socket could not be opened has none. */
+size_t net_addresses(const struct net *net, struct node_address *out, size_t max);
+/* Takes what the descriptor of changes says; true: net_addresses may say something else now. */
+bool net_has_changed(struct net *net);
+
+/* The next datagram, in an internal buffer until the next call. False: none now. A batch is read by one
+ * system call and handed out one by one, GRO undone. */
+bool net_receive(struct net *net, struct packet *in);
+enum net_result net_send(struct net *net, const struct packet *out);
+void net_stats(const struct net *net, struct net_stats *stats);
+
+/* 32 bytes that are the same for all programs of this machine, this boot and this network namespace, and
+ * unknown to others: a hash of the machine id, the boot id and the namespace. False: not to be had. */
+bool net_machine(uint8_t machine[32]);
+
+#endif

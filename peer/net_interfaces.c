@@ -1,0 +1,215 @@
+/* net_interfaces.c - this machine's network interfaces and their addresses, watched through rtnetlink.
+ *
+ * Elsewhere than on Linux nothing is watched: the addresses are those of the start. */
+#include "net_interfaces.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#endif
+
+struct interfaces {
+    int watch; /* -1: none */
+    char only[NET_INTERFACES_MAX][IF_NAMESIZE];
+    size_t only_count;
+    char exclude[NET_INTERFACES_MAX][IF_NAMESIZE];
+    size_t exclude_count;
+};
+
+static size_t copy_names(char out[][IF_NAMESIZE], const char *const *names)
+{
+    size_t count = 0;
+    for (; names && names[count] && count < NET_INTERFACES_MAX; count++)
+        snprintf(out[count], IF_NAMESIZE, "%s", names[count]);
+    return count;
+}
+
+#ifdef __linux__
+static int open_watch(void)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK,
+                                  .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+#else
+static int open_watch(void)
+{
+    return -1;
+}
+#endif
+
+int interfaces_open(struct interfaces **out, const struct net_config *config)
+{
+    struct interfaces *interfaces = calloc(1, sizeof *interfaces);
+    if (!interfaces)
+        return NET_ENOMEM;
+    interfaces->only_count = copy_names(interfaces->only, config->interfaces);
+    interfaces->exclude_count = copy_names(interfaces->exclude, config->exclude);
+    interfaces->watch = open_watch();
+    *out = interfaces;
+    return NET_OK;
+}
+
+void interfaces_close(struct interfaces *interfaces)
+{
+    if (!interfaces)
+        return;
+    if (interfaces->watch >= 0)
+        close(interfaces->watch);
+    free(interfaces);
+}
+
+int interfaces_fd(const struct interfaces *interfaces)
+{
+    return interfaces->watch;
+}
+
+bool interfaces_have_changed(struct interfaces *interfaces)
+{
+    char message[8192];
+    bool changed = false;
+    /* What changed is not read: the addresses are listed anew. Too many changes at once (ENOBUFS) are one
+     * too. */
+    for (;;) {
+        ssize_t got =
+            interfaces->watch < 0 ? -1 : recv(interfaces->watch, message, sizeof message, MSG_DONTWAIT);
+        if (got <= 0 && !(got < 0 && errno == ENOBUFS))
+            return changed;
+        changed = true;
+    }
+}
+
+static bool name_in(const char names[][IF_NAMESIZE], size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_allowed(const struct interfaces *interfaces, const char *name)
+{
+    if (name_in(interfaces->exclude, interfaces->exclude_count, name))
+        return false;
+    return !interfaces->only_count || name_in(interfaces->only, interfaces->only_count, name);
+}
+
+/* Bridges (of containers and virtual machines) and tunnels: reachable by few, so they are tried last. */
+static enum candidate_rank interface_rank(const struct ifaddrs *entry)
+{
+    char path[64 + IF_NAMESIZE];
+    struct stat status;
+    snprintf(path, sizeof path, "/sys/class/net/%s/bridge", entry->ifa_name);
+    bool bridge = stat(path, &status) == 0;
+    return bridge || entry->ifa_flags & IFF_POINTOPOINT ? RANK_BRIDGE : RANK_NORMAL;
+}
+
+static uint32_t interface_mtu(const char *name)
+{
+    struct ifreq request = {0};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool known = fd >= 0 && ioctl(fd, SIOCGIFMTU, &request) == 0 && request.ifr_mtu > 0;
+    if (fd >= 0)
+        close(fd);
+    return known ? (uint32_t)request.ifr_mtu : 0;
+}
+
+static bool entry_address(const struct ifaddrs *entry, struct addr *out)
+{
+    uint8_t ip[16];
+    if (!entry->ifa_addr || !(entry->ifa_flags & IFF_UP))
+        return false;
+    if (entry->ifa_addr->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, entry->ifa_addr, sizeof v4);
+        memcpy(ip, &v4.sin_addr, 4);
+        *out = addr_make4(ip, 0);
+        return addr_scope(out) != ADDR_NONE;
+    }
+    if (entry->ifa_addr->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, entry->ifa_addr, sizeof v6);
+        memcpy(ip, &v6.sin6_addr, 16);
+        *out = addr_make6(ip, 0, v6.sin6_scope_id);
+        return addr_scope(out) != ADDR_NONE;
+    }
+    return false;
+}
+
+/* A link-local address helps only where its interface has nothing else of that family. */
+static bool has_better(const struct ifaddrs *list, const struct ifaddrs *entry, const struct addr *address)
+{
+    struct addr other;
+    if (addr_scope(address) != ADDR_LINK_LOCAL)
+        return false;
+    for (const struct ifaddrs *e = list; e; e = e->ifa_next)
+        if (strcmp(e->ifa_name, entry->ifa_name) == 0 && entry_address(e, &other) &&
+            other.family == address->family && addr_scope(&other) != ADDR_LINK_LOCAL)
+            return true;
+    return false;
+}
+
+size_t interfaces_addresses(const struct interfaces *interfaces, struct node_address *out, size_t max)
+{
+    struct ifaddrs *list;
+    size_t count = 0;
+    if (getifaddrs(&list))
+        return 0;
+    for (const struct ifaddrs *entry = list; entry && count < max; entry = entry->ifa_next) {
+        struct node_address found = {0};
+        if (!entry_address(entry, &found.address) || !is_allowed(interfaces, entry->ifa_name) ||
+            has_better(list, entry, &found.address))
+            continue;
+        found.rank = interface_rank(entry);
+        found.mtu = interface_mtu(entry->ifa_name);
+        out[count++] = found;
+    }
+    freeifaddrs(list);
+    return count;
+}
+
+/* ---- the machine ---- */
+
+static void hash_file(crypto_generichash_state *state, const char *path)
+{
+    char text[128];
+    FILE *file = fopen(path, "re");
+    size_t len = file ? fread(text, 1, sizeof text, file) : 0;
+    if (file)
+        fclose(file);
+    crypto_generichash_update(state, (const uint8_t *)text, len);
+}
+
+bool net_machine(uint8_t machine[32])
+{
+    struct stat network;
+    crypto_generichash_state state;
+    /* Without the namespace all containers of a host would look like one machine. */
+    if (stat("/proc/self/ns/net", &network))
+        return false;
+    crypto_generichash_init(&state, NULL, 0, 32);
+    hash_file(&state, "/etc/machine-id");
+    hash_file(&state, "/proc/sys/kernel/random/boot_id");
+    crypto_generichash_update(&state, (const uint8_t *)&network.st_ino, sizeof network.st_ino);
+    crypto_generichash_final(&state, machine, 32);
+    return true;
+}

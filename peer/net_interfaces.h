@@ -1,0 +1,17 @@
+/* net_interfaces.h - this machine's network interfaces and their addresses, watched. Part of net. */
+#ifndef NET_INTERFACES_H
+#define NET_INTERFACES_H
+
+#include "net.h"
+
+struct interfaces;
+
+/* As net_open. Where changes cannot be watched the descriptor is -1. */
+int interfaces_open(struct interfaces **out, const struct net_config *config);
+void interfaces_close(struct interfaces *interfaces);
+int interfaces_fd(const struct interfaces *interfaces);
+bool interfaces_have_changed(struct interfaces *interfaces);
+/* As net_addresses, ports 0. */
+size_t interfaces_addresses(const struct interfaces *interfaces, struct node_address *out, size_t max);
+
+#endif

@@ -1,0 +1,243 @@
+/* resolve.c - turns host names into addresses without making anybody wait: one thread a name.
+ *
+ * getaddrinfo may block for a minute and cannot be stopped. So each question has a thread that owns a share
+ * of the answer's box: whoever comes last, the thread or the resolver, frees it. */
+#include "resolve.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { STACK = 256 * 1024 /* bytes: getaddrinfo's modules take some 100 KiB */ };
+
+struct question {
+    struct box *box;
+    struct question *next;
+    uint16_t port;
+    struct resolved answer;
+};
+
+struct box {
+    pthread_mutex_t lock;
+    unsigned shares; /* threads, and the resolver */
+    struct question *answered;
+    int pipe[2];
+};
+
+struct resolver {
+    struct box *box;
+    unsigned pending;
+};
+
+static void close_pipe(struct box *box)
+{
+    for (int i = 0; i < 2; i++)
+        if (box->pipe[i] >= 0)
+            close(box->pipe[i]);
+}
+
+static void box_leave(struct box *box)
+{
+    pthread_mutex_lock(&box->lock);
+    bool last = --box->shares == 0;
+    pthread_mutex_unlock(&box->lock);
+    if (!last)
+        return;
+    while (box->answered) {
+        struct question *question = box->answered;
+        box->answered = question->next;
+        free(question);
+    }
+    close_pipe(box);
+    pthread_mutex_destroy(&box->lock);
+    free(box);
+}
+
+struct resolver *resolver_new(void)
+{
+    struct resolver *resolver = calloc(1, sizeof *resolver);
+    struct box *box = calloc(1, sizeof *box);
+    if (!resolver || !box || pipe(box->pipe)) {
+        free(resolver);
+        free(box);
+        return NULL;
+    }
+    for (int i = 0; i < 2; i++) {
+        fcntl(box->pipe[i], F_SETFD, FD_CLOEXEC);
+        fcntl(box->pipe[i], F_SETFL, O_NONBLOCK);
+    }
+    pthread_mutex_init(&box->lock, NULL);
+    box->shares = 1;
+    resolver->box = box;
+    return resolver;
+}
+
+void resolver_free(struct resolver *resolver)
+{
+    if (!resolver)
+        return;
+    box_leave(resolver->box);
+    free(resolver);
+}
+
+static bool parse_port(const char *text, uint16_t *port)
+{
+    unsigned long value = 0;
+    if (!*text)
+        return false;
+    for (; *text >= '0' && *text <= '9' && value <= 65535; text++)
+        value = value * 10 + (unsigned long)(*text - '0');
+    if (*text || value == 0 || value > 65535)
+        return false;
+    *port = (uint16_t)value;
+    return true;
+}
+
+/* An address, maybe with a port: IPv6 with a port is in brackets. */
+static bool parse_address(const char *text, char host[256], uint16_t *port)
+{
+    struct addr address;
+    if (!addr_parse(&address, text))
+        return false;
+    if (address.port)
+        *port = address.port;
+    addr_print_ip(&address, host);
+    return true;
+}
+
+bool resolver_parse(const char *text, uint16_t default_port, char host[256], uint16_t *port)
+{
+    const char *colon = strchr(text, ':');
+    size_t len = colon ? (size_t)(colon - text) : strlen(text);
+    *port = default_port;
+    if (parse_address(text, host, port))
+        return true;
+    if (len == 0 || len > 255 || strcspn(text, " \t\r\n/@[]") < len || (colon && strchr(colon + 1, ':')))
+        return false;
+    memcpy(host, text, len);
+    host[len] = '\0';
+    return !colon || parse_port(colon + 1, port);
+}
+
+static struct addr from_system(const struct sockaddr *in, uint16_t port)
+{
+    uint8_t ip[16];
+    if (in->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, in, sizeof v4);
+        memcpy(ip, &v4.sin_addr, 4);
+        return addr_make4(ip, port);
+    }
+    struct sockaddr_in6 v6;
+    memcpy(&v6, in, sizeof v6);
+    memcpy(ip, &v6.sin6_addr, 16);
+    return addr_make6(ip, port, v6.sin6_scope_id);
+}
+
+static void take_first_of_each(struct question *question, const struct addrinfo *list)
+{
+    struct resolved *answer = &question->answer;
+    bool have[2] = {false, false};
+    for (const struct addrinfo *entry = list; entry; entry = entry->ai_next) {
+        if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6)
+            continue;
+        bool *had = &have[entry->ai_family == AF_INET6];
+        if (!*had && answer->count < RESOLVE_ADDRESSES_MAX)
+            answer->addresses[answer->count++] = from_system(entry->ai_addr, question->port);
+        *had = true;
+    }
+}
+
+static void *answer_question(void *argument)
+{
+    struct question *question = argument;
+    struct box *box = question->box;
+    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *list = NULL;
+    int err = getaddrinfo(question->answer.host, NULL, &hints, &list);
+    if (err == 0) {
+        take_first_of_each(question, list);
+        freeaddrinfo(list);
+    }
+    if (question->answer.count == 0)
+        snprintf(question->answer.why, sizeof question->answer.why, "%s",
+                 err ? gai_strerror(err) : "no address");
+    pthread_mutex_lock(&box->lock);
+    question->next = box->answered;
+    box->answered = question;
+    ssize_t put = write(box->pipe[1], "", 1);
+    (void)put; /* the pipe holds more than questions can be asked */
+    pthread_mutex_unlock(&box->lock);
+    box_leave(box);
+    return NULL;
+}
+
+static bool start_thread(struct question *question)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+    if (pthread_attr_init(&attributes))
+        return false;
+    pthread_attr_setstacksize(&attributes, STACK);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited: signals stay the program's */
+    bool ok = pthread_create(&thread, &attributes, answer_question, question) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return ok;
+}
+
+bool resolver_ask(struct resolver *resolver, const char *host, uint16_t port)
+{
+    struct question *question = calloc(1, sizeof *question);
+    if (!question)
+        return false;
+    struct box *box = resolver->box;
+    question->box = box;
+    question->port = port;
+    snprintf(question->answer.host, sizeof question->answer.host, "%s", host);
+    pthread_mutex_lock(&box->lock);
+    box->shares++;
+    pthread_mutex_unlock(&box->lock);
+    if (!start_thread(question)) {
+        free(question);
+        box_leave(box);
+        return false;
+    }
+    resolver->pending++;
+    return true;
+}
+
+int resolver_fd(const struct resolver *resolver)
+{
+    return resolver->box->pipe[0];
+}
+
+bool resolver_next(struct resolver *resolver, struct resolved *out)
+{
+    struct box *box = resolver->box;
+    char byte;
+    if (read(box->pipe[0], &byte, 1) != 1)
+        return false;
+    pthread_mutex_lock(&box->lock);
+    struct question *question = box->answered;
+    box->answered = question->next;
+    pthread_mutex_unlock(&box->lock);
+    *out = question->answer;
+    free(question);
+    resolver->pending--;
+    return true;
+}
+
+unsigned resolver_pending(const struct resolver *resolver)
+{
+    return resolver->pending;
+}
