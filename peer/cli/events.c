@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHOWN_TEXT_MAX = 1024 };
+enum { SHOWN_TEXT_MAX = TEXT_SHOWN * 8192 + 1 }; /* a whole message of the room, for -vv */
 
 void events_begin(struct report *report, const struct options *options, uint64_t started_ns)
 {
@@ -331,7 +331,7 @@ void events_error(struct report *report, int code, const char *sentence)
 
 void events_note(struct report *report, int level, const char *format, ...)
 {
-    char sentence[SHOWN_TEXT_MAX];
+    char sentence[1024];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);

@@ -2,6 +2,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,7 +41,7 @@ struct options {
 
 struct option;
 
-enum { COMPLAINT_MAX = 512 };
+enum { COMPLAINT_MAX = PATH_MAX + 1024 }; /* the path of the file, and a sentence */
 
 /* Reads `argv`, then P2PCONNECT_<OPTION> from the environment, then $XDG_CONFIG_HOME/p2pconnect/config; what
  * came first stands. The texts stay owned by argv, the environment or (from the file) the process. False:
