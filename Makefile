@@ -60,9 +60,11 @@ $(B)/p2pconnect: $(call obj,$(CLI_SRC)) $(B)/libp2pconnect.a
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
 # tests/unit/test_FILE.c tests FILE.c and links the lowest floors that suffice.
+# A test with fail_alloc.h has its allocations, and those of what it tests, go through that.
+wrap = $(shell grep -q '"fail_alloc.h"' $(1) && echo -Wl$(comma)--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup)
 $(B)/unit/%: tests/unit/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(INC_peer) -Itests -MMD -MF $@.d -o $@ $< $(filter %.a,$^) $(LDLIBS_ALL) $(TEST_LIBS)
+	$(CC) $(CFLAGS_ALL) $(INC_peer) -Itests -MMD -MF $@.d -o $@ $< $(call wrap,$<) $(filter %.a,$^) $(LDLIBS_ALL) $(TEST_LIBS)
 
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 unit = $(patsubst $(1)/%.c,$(B)/unit/test_%,$(filter $(patsubst tests/unit/test_%.c,$(1)/%.c,$(UNIT_SRC)),$(2)))
