@@ -1,0 +1,276 @@
+/* path.c - what a pair of addresses means to people: its kind, whether it beats another, and why.
+ *
+ * No protocol: ice asks it for judgement, the program for sentences. */
+#include "path.h"
+#include "packet.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A difference that jitter does not make: 5 ms, and a fifth of the longer one. */
+static const uint64_t RTT_GAIN_MIN = 5 * NS_PER_MS;
+
+static const char *const kind_names[PATH_KINDS] = {"host", "lan", "direct", "turn", "broker"};
+
+const char *path_kind_name(enum path_kind kind)
+{
+    return (unsigned)kind < PATH_KINDS ? kind_names[kind] : "unknown";
+}
+
+bool path_kinds_parse(unsigned *bits, const char *list)
+{
+    unsigned found = 0;
+    for (const char *word = list;; word++) {
+        size_t len = strcspn(word, ",");
+        unsigned kind = 0;
+        while (kind < PATH_KINDS &&
+               (strlen(kind_names[kind]) != len || memcmp(kind_names[kind], word, len) != 0))
+            kind++;
+        if (kind == PATH_KINDS)
+            return false;
+        found |= PATH_BIT(kind);
+        word += len;
+        if (*word == '\0')
+            break;
+    }
+    *bits = found;
+    return true;
+}
+
+/* A private address that the peer did not announce as its own is where some NAT between us sends from: a
+ * hole, not a neighbour. Link-local addresses pass no router, so they are neighbours whatever was announced.
+ */
+enum path_kind path_classify(const struct addr *remote, bool own, bool announced_host, bool relayed)
+{
+    if (relayed)
+        return PATH_TURN;
+    if (own)
+        return PATH_HOST;
+    switch (addr_scope(remote)) {
+    case ADDR_LOOPBACK:
+        return PATH_HOST;
+    case ADDR_LINK_LOCAL:
+        return PATH_LAN;
+    case ADDR_PRIVATE:
+    case ADDR_SHARED:
+        return announced_host ? PATH_LAN : PATH_DIRECT;
+    case ADDR_GLOBAL:
+    case ADDR_NONE:
+        break;
+    }
+    return PATH_DIRECT;
+}
+
+bool path_beats(const struct path *other, const struct path *current)
+{
+    if (other->kind != current->kind)
+        return other->kind < current->kind;
+    if (!other->rtt || !current->rtt || other->rtt >= current->rtt)
+        return false;
+    uint64_t gain = current->rtt - other->rtt;
+    return gain >= RTT_GAIN_MIN && gain >= current->rtt / 5;
+}
+
+size_t path_payload(enum path_kind kind)
+{
+    switch (kind) {
+    case PATH_HOST:
+        return 16000;
+    case PATH_LAN:
+        return 1452;
+    default:
+        return 1200;
+    }
+}
+
+/* ---- sentences ---- */
+
+struct sentence {
+    char *text;
+    size_t len;
+};
+
+static void say(struct sentence *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct sentence *s, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(s->text + s->len, PATH_WHY_MAX - s->len, format, args);
+    va_end(args);
+    if (len > 0)
+        s->len += (size_t)len < PATH_WHY_MAX - s->len ? (size_t)len : PATH_WHY_MAX - s->len - 1;
+}
+
+static struct sentence begin(char why[PATH_WHY_MAX])
+{
+    why[0] = '\0';
+    return (struct sentence){.text = why};
+}
+
+static const char *plural(unsigned count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void why_not_host(struct sentence *s, const struct path_facts *facts)
+{
+    if (!facts->same_machine)
+        return;
+    if (!(facts->allowed & PATH_BIT(PATH_HOST)))
+        say(s, "; host paths are not allowed");
+    else
+        say(s, "; nothing answered inside this machine");
+}
+
+static void why_not_lan(struct sentence *s, const struct path_facts *facts)
+{
+    unsigned tried = facts->tried[PATH_LAN];
+    if (!(facts->allowed & PATH_BIT(PATH_LAN)))
+        say(s, "; lan paths are not allowed");
+    else if (tried == 0)
+        say(s, "; no address of a shared network is known");
+    else if (facts->answered[PATH_LAN] == 0)
+        say(s, "; %u pair%s of local addresses did not answer, so the networks are different ones", tried,
+            plural(tried));
+    else
+        say(s, "; a path inside the local network worked, but no longer does");
+}
+
+/* What the NATs are like, where that explains why a hole cannot be punched. False: nothing is known. */
+static bool nats(struct sentence *s, const struct path_facts *facts)
+{
+    if (facts->local_symmetric && facts->peer_prflx)
+        say(s, "both sides are behind NATs that map by destination");
+    else if (facts->local_symmetric)
+        say(s, "the NAT here maps by destination");
+    else if (facts->peer_prflx)
+        say(s, "the peer's NAT maps by destination");
+    else
+        return false;
+    return true;
+}
+
+static void why_not_direct(struct sentence *s, const struct path_facts *facts)
+{
+    unsigned tried = facts->tried[PATH_DIRECT];
+    if (!(facts->allowed & PATH_BIT(PATH_DIRECT))) {
+        say(s, "; direct paths are not allowed");
+    } else if (tried == 0) {
+        say(s, "; no public address is known to try");
+    } else if (facts->answered[PATH_DIRECT]) {
+        say(s, "; a direct path worked, but no longer does");
+    } else {
+        say(s, "; %u direct pair%s did not answer", tried, plural(tried));
+        struct sentence before = *s;
+        say(s, ": ");
+        if (!nats(s, facts)) {
+            s->len = before.len;
+            s->text[s->len] = '\0';
+        }
+    }
+}
+
+static void why_not_turn(struct sentence *s, const struct path_facts *facts)
+{
+    if (!(facts->allowed & PATH_BIT(PATH_TURN)))
+        say(s, "; turn is not allowed");
+    else if (facts->tried[PATH_TURN] == 0)
+        say(s, "; no TURN server is known");
+    else
+        say(s, "; the TURN server's relay did not answer");
+}
+
+void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path_facts *facts)
+{
+    static const char *const is[PATH_KINDS] = {
+        [PATH_HOST] = "both peers are on this machine",
+        [PATH_LAN] = "the peer's own address answers on the local network",
+        [PATH_DIRECT] = "the peer answers across the internet without help",
+        [PATH_TURN] = "packets go through a TURN server",
+        [PATH_BROKER] = "packets go through the broker, slowly",
+    };
+    struct sentence s = begin(why);
+    if ((unsigned)path->kind >= PATH_KINDS)
+        return;
+    say(&s, "%s", is[path->kind]);
+    if (path->kind == PATH_LAN)
+        why_not_host(&s, facts);
+    if (path->kind == PATH_DIRECT)
+        why_not_lan(&s, facts);
+    if (path->kind >= PATH_TURN)
+        why_not_direct(&s, facts);
+    if (path->kind == PATH_BROKER)
+        why_not_turn(&s, facts);
+}
+
+/* "2 lan and 3 direct pairs" */
+static void say_tried(struct sentence *s, const struct path_facts *facts)
+{
+    unsigned total = 0, kinds = 0;
+    for (unsigned kind = 0; kind < PATH_KINDS; kind++) {
+        total += facts->tried[kind];
+        kinds += facts->tried[kind] > 0;
+    }
+    if (total == 0) {
+        say(s, "there was no pair of addresses to try");
+        return;
+    }
+    for (unsigned kind = 0, said = 0; kind < PATH_KINDS; kind++) {
+        if (facts->tried[kind] == 0)
+            continue;
+        said++;
+        say(s, "%s%u %s",
+            said == 1       ? ""
+            : said == kinds ? " and "
+                            : ", ",
+            facts->tried[kind], kind_names[kind]);
+    }
+    say(s, " pair%s did not answer", plural(total));
+}
+
+/* The likeliest reason, from the surest fact to the vaguest. */
+static void say_reason(struct sentence *s, const struct path_facts *facts)
+{
+    struct sentence before = *s;
+    say(s, ": ");
+    if (nats(s, facts))
+        return;
+    if (facts->heard)
+        say(s, "the peer's checks arrive but our answers or checks do not");
+    else if (!facts->local_srflx && !facts->remote_srflx)
+        say(s, "no STUN server told either side's public address");
+    else if (!facts->local_srflx)
+        say(s, "no STUN server told our public address");
+    else if (!facts->remote_srflx)
+        say(s, "the peer's public address is unknown");
+    else
+        *s = before;
+    s->text[s->len] = '\0';
+}
+
+static void say_advice(struct sentence *s, const struct path_facts *facts)
+{
+    const unsigned usual = PATH_BIT(PATH_HOST) | PATH_BIT(PATH_LAN) | PATH_BIT(PATH_DIRECT);
+    unsigned missing = usual & ~facts->allowed;
+    bool broker = facts->allowed & PATH_BIT(PATH_BROKER);
+    if (missing) {
+        say(s, "; allow more with --paths (");
+        for (unsigned kind = 0; kind < PATH_KINDS; kind++)
+            if (missing & PATH_BIT(kind)) {
+                missing &= ~PATH_BIT(kind);
+                say(s, "%s%s", kind_names[kind], missing ? ", " : "");
+            }
+        say(s, ")");
+    }
+    say(s, "%s --turn%s", missing == 0 && (usual & ~facts->allowed) ? " or use" : "; use",
+        broker ? "" : " or allow broker in --paths");
+}
+
+void path_why_none(char why[PATH_WHY_MAX], const struct path_facts *facts)
+{
+    struct sentence s = begin(why);
+    say_tried(&s, facts);
+    say_reason(&s, facts);
+    say_advice(&s, facts);
+}
