@@ -81,7 +81,7 @@ def enter_or_leave():
         os.execvp("unshare", [*unshare, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
     try:
         probe = Namespace("probe")
-        probe.nft("table ip probe { chain outbound { type nat hook postrouting priority 100; } }")
+        probe.nft("add table ip probe\nadd chain ip probe outbound { type nat hook postrouting priority 100; }")
         probe.close()
     except (LabError, OSError) as error:
         leave(f"this {'user namespace' if os.environ.get(INSIDE) else 'machine'} has no network to play with: {error}")
@@ -93,9 +93,13 @@ def leave(why):
 
 
 def selected(options):
+    names = {scenario.name for scenario in SCENARIOS}
+
     def wanted(name):
-        patterns = options.pattern or ["*"]
-        return any(fnmatch.fnmatch(name, pattern) or pattern in name for pattern in patterns)
+        for pattern in options.pattern or ["*"]:
+            if name == pattern or (pattern not in names and (pattern in name or fnmatch.fnmatch(name, pattern))):
+                return True
+        return False
 
     return [s for s in SCENARIOS if wanted(s.name) and (s.quick or not options.quick)]
 
@@ -117,6 +121,7 @@ class Run:
             self.version = hashlib.sha256(file.read()).hexdigest()[:16]
         self.limit = options.limit or (QUICK_LIMIT_SECONDS if options.quick else FIRST_BYTE_SECONDS)
         self.lock = threading.Lock()
+        self.stopping = False
         self.waiting = {}  # scenario's name: trials still to come
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
 
@@ -137,15 +142,21 @@ class Run:
         for scenario in scenarios:
             if not todo[scenario.name]:
                 self.tell(scenario)
-        executor = concurrent.futures.ThreadPoolExecutor
         with Lab(self.seed, self.options.build, self.options.delay) as lab:
-            with executor(BUSY_WORKERS) as busy, executor(PATIENT_WORKERS) as patient:
-                futures = []
-                for scenario in scenarios:
-                    pool = patient if scenario.patient else busy
-                    futures += [pool.submit(self.one, lab, scenario, *trial) for trial in todo[scenario.name]]
+            busy = concurrent.futures.ThreadPoolExecutor(BUSY_WORKERS)
+            patient = concurrent.futures.ThreadPoolExecutor(PATIENT_WORKERS)
+            futures = []
+            for scenario in scenarios:
+                pool = patient if scenario.patient else busy
+                futures += [pool.submit(self.one, lab, scenario, *trial) for trial in todo[scenario.name]]
+            try:
                 for future in concurrent.futures.as_completed(futures):
                     future.result()
+            except KeyboardInterrupt:
+                self.stopping = True
+                for pool in (busy, patient):
+                    pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def one(self, lab, scenario, order, run):
         logs = os.path.join(self.directory, "logs", scenario.name, f"{order}-{run}")
@@ -163,8 +174,11 @@ class Run:
             record |= {"ok": True, "skipped": True, "note": str(error)}
         except Exception as error:  # a fault of the laboratory's own must not hide behind the others' results
             record |= {"ok": False, "note": f"{type(error).__name__}: {error}"}
-            traceback.print_exc()
+            if not self.stopping:
+                traceback.print_exc()
         with self.lock:
+            if self.stopping:
+                return
             self.results.add(record)
             self.waiting[scenario.name] -= 1
             if self.waiting[scenario.name] == 0:
@@ -197,7 +211,7 @@ def run(options):
         return 0
     enter_or_leave()
     if options.self_test:
-        return 1 if self_test(options.seed, options.build) else 0
+        return 1 if self_test(options.seed, options.build, options.pattern) else 0
     if not os.access(os.path.join(options.build, "p2pconnect"), os.X_OK):
         print(f"no {options.build}/p2pconnect: `make` builds it", file=sys.stderr)
         return 2

@@ -103,10 +103,10 @@ def cell_text(cell):
 
 def matrix_text(cells):
     kinds = list(nat.KINDS)
-    rows = ["        " + "".join(f"{kind:>13}" for kind in kinds)]
+    rows = ["        " + "".join(f"{kind:>14}" for kind in kinds)]
     for row, left in enumerate(kinds):
         texts = [" ".join(cell_text(cells.get((right, left)))).strip() for right in kinds[: row + 1]]
-        rows.append(f"{left:<8}" + "".join(f"{text or '-':>13}" for text in texts))
+        rows.append(f"{left:<8}" + "".join(f"{text or '-':>14}" for text in texts))
     return "\n".join(rows)
 
 
