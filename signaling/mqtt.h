@@ -70,5 +70,8 @@ bool mqtt_event(struct mqtt *mqtt, struct mqtt_event *event);
  * same flight as CONNECT and SUBSCRIBE; while disconnected later it is dropped (rendezvous repeats). False:
  * dropped. */
 bool mqtt_publish(struct mqtt *mqtt, const char *topic, const void *data, size_t len);
+/* Messages and events that were dropped in either direction because a queue was full or the connection down.
+ */
+uint64_t mqtt_dropped(struct mqtt *mqtt);
 
 #endif
