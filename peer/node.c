@@ -749,7 +749,8 @@ uint64_t node_peer_since(const struct node *node, unsigned slot)
 
 struct conn *node_conn(struct node *node, unsigned slot)
 {
-    return node->peers[slot].state == PEER_MET ? node->peers[slot].conn : NULL;
+    const struct peer *peer = &node->peers[slot];
+    return peer->state == PEER_MET || peer->state == PEER_ENDED ? peer->conn : NULL;
 }
 
 void node_close(struct node *node, uint64_t now, unsigned slot, const char *why)

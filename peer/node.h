@@ -100,7 +100,8 @@ const char *node_peer_name(const struct node *node, unsigned slot);
 const char *node_peer_id(const struct node *node, unsigned slot);
 const char *node_peer_purpose(const struct node *node, unsigned slot);
 uint64_t node_peer_since(const struct node *node, unsigned slot); /* `now` of its NODE_PEER */
-struct conn *node_conn(struct node *node, unsigned slot);         /* NULL after NODE_CLOSED */
+/* After NODE_CLOSED too: what its streams had received can still be read until node_release. */
+struct conn *node_conn(struct node *node, unsigned slot);
 /* Says goodbye to it, over QUIC and sealed; NODE_CLOSED follows. */
 void node_close(struct node *node, uint64_t now, unsigned slot, const char *why);
 /* After NODE_CLOSED: the slot may be used again. */
