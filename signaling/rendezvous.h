@@ -57,7 +57,7 @@ enum rendezvous_event_type {
     RENDEZVOUS_FAILED, /* its secret is not ours, or somebody altered what was said. `later`: it was here
                           first */
     RENDEZVOUS_GONE,   /* a run that had a handle ended unproven and without a failure (nobody answered, or
-                          another   run with the same peer was proven instead): drop what WANT_OFFER began */
+                          another run with the same peer was proven instead): drop what WANT_OFFER began */
     RENDEZVOUS_TRACE,  /* only with rendezvous_set_trace: `text` is a message before its seal, or after it */
 };
 

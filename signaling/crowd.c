@@ -1,0 +1,147 @@
+/* crowd.c - everybody in the room we have heard of, and our runs with them. Places are few on purpose: a
+ * flood of ids costs a fixed amount of memory, and proven peers and handshakes under way are never pushed out
+ * by it. */
+#include "crowd.h"
+#include "packet.h"
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct peer *crowd_find(struct crowd *crowd, const char *id)
+{
+    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++)
+        if (*crowd->peers[i].id && !strcmp(crowd->peers[i].id, id))
+            return &crowd->peers[i];
+    return NULL;
+}
+
+/* 0 goes first. A knock is worth more than a hello: its sender has spent a scalar multiplication and knows
+ * our id. */
+static int worth(const struct peer *peer)
+{
+    enum { FREE, PRESENT, KNOCKING, TRIED, BUSY };
+    if (!*peer->id)
+        return FREE;
+    if (peer->session || peer->invited || (peer->asking && run_is_asking(peer->asking)))
+        return BUSY;
+    if (peer->asking)
+        return TRIED;
+    return peer->wish == WISH_KNOCK ? KNOCKING : PRESENT;
+}
+
+static struct peer *least_worth(struct crowd *crowd)
+{
+    struct peer *least = &crowd->peers[0];
+    for (size_t i = 1; i < RENDEZVOUS_PEERS_MAX; i++) {
+        struct peer *peer = &crowd->peers[i];
+        int order = worth(peer) - worth(least);
+        if (order < 0 || (order == 0 && peer->heard < least->heard))
+            least = peer;
+    }
+    return least->session || least->invited || (least->asking && run_is_asking(least->asking)) ? NULL : least;
+}
+
+struct peer *crowd_admit(struct crowd *crowd, uint64_t now, const char *id)
+{
+    struct peer *peer = crowd_find(crowd, id);
+    if (!peer) {
+        peer = least_worth(crowd);
+        if (!peer)
+            return NULL;
+        peer_leave(peer);
+        memcpy(peer->id, id, sizeof peer->id);
+    }
+    peer->heard = now;
+    return peer;
+}
+
+bool crowd_handle(struct crowd *crowd, peer_handle handle, struct peer **peer, struct run **run)
+{
+    for (size_t i = 0; handle && i < RENDEZVOUS_PEERS_MAX; i++) {
+        struct run *runs[] = {crowd->peers[i].session, crowd->peers[i].invited};
+        for (size_t n = 0; n < 2; n++) {
+            if (runs[n] && runs[n]->announced && runs[n]->handle == handle) {
+                *peer = &crowd->peers[i];
+                *run = runs[n];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+unsigned crowd_sessions(const struct crowd *crowd)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++)
+        count += crowd->peers[i].session != NULL;
+    return count;
+}
+
+unsigned crowd_invited(const struct crowd *crowd)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++)
+        count += crowd->peers[i].invited != NULL;
+    return count;
+}
+
+struct run *run_new(peer_handle handle)
+{
+    struct run *run = calloc(1, sizeof *run);
+    if (run)
+        run->handle = handle;
+    return run;
+}
+
+void run_free(struct run *run)
+{
+    if (!run)
+        return;
+    handshake_wipe(&run->handshake);
+    parcel_free(run->reply);
+    parcel_free_list(run->mail);
+    free(run->farewell);
+    free(run);
+}
+
+bool run_is_asking(const struct run *run)
+{
+    return run->handshake.state == HANDSHAKE_ASKED && run->reply && run->reply->due != NEVER;
+}
+
+void run_post(struct run *run, struct parcel *parcel)
+{
+    struct parcel **at = &run->mail;
+    size_t count = 0;
+    for (; *at; at = &(*at)->next)
+        count++;
+    *at = parcel;
+    if (count < RUN_MAIL_MAX)
+        return;
+    struct parcel *first = run->mail;
+    run->mail = first->next;
+    parcel_free(first);
+}
+
+void run_drop_mail(struct run *run)
+{
+    parcel_free_list(run->mail);
+    run->mail = NULL;
+}
+
+void peer_end_run(struct peer *peer, struct run **run)
+{
+    const struct pake *pake = &(*run)->handshake.pake;
+    memcpy(pake->role == PAKE_INITIATOR ? peer->used_pake2 : peer->used_pake1, pake->peer, POINT_LEN);
+    run_free(*run);
+    *run = NULL;
+}
+
+void peer_leave(struct peer *peer)
+{
+    run_free(peer->asking);
+    run_free(peer->invited);
+    run_free(peer->session);
+    sodium_memzero(peer, sizeof *peer);
+}

@@ -1,0 +1,89 @@
+/* meeting.h - the inside of a rendezvous, shared by the files that make it up:
+ *   rendezvous.c  the four verbs: hellos, brokers, what arrives, what leaves
+ *   meeting.c     what each message of a peer does to our runs with it
+ *   parting.c     how runs end: refused, said goodbye to, forgotten, replaced, failed
+ *   turns.c       whose turn it is when more want to meet than may, and who has waited too long */
+#ifndef MEETING_H
+#define MEETING_H
+
+#include "crowd.h"
+#include "notice.h"
+#include "packet.h"
+#include "quota.h"
+
+enum {
+    INVITED_MAX_S = 4, /* the last pake2 leaves after 2 s; pake3 has as long again */
+    WISH_MAX_S =
+        30,      /* a hello or knock that waited longer is forgotten: the peer has said another meanwhile */
+    RETRY_S = 6, /* a peer with which a run failed is not tried before (security.md: one run every 6 s) */
+    HINT_S = 5,  /* an unproven goodbye of one peer is passed on this often: anybody can forge it */
+    FAREWELLS_MAX = SLOTS_MAX,
+    FAREWELL_COPIES = 2, /* of busy and bye: they may be lost, consent notices too */
+};
+
+struct rendezvous {
+    struct party party;
+    struct quota quota;
+    struct crowd crowd;
+    struct notices notices;
+    struct rendezvous_stats stats;
+    char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1];
+    uint8_t nonce[NONCE_LEN]; /* one for all our runs: the other's nonce and both ids make the sid differ */
+    uint8_t machine[32];
+    bool have_machine;
+    unsigned slots, brokers;
+    char hello_topic[TOPIC_MAX], inbox_topic[TOPIC_MAX];
+    uint64_t now; /* of the latest call */
+
+    uint32_t connected; /* bit n: broker n */
+    uint32_t greeted;   /* the first hello was addressed to it, or a later one */
+    uint32_t greet;     /* connected again: a hello is due there */
+    bool said;          /* the first hello is out */
+    bool was_connected;
+    uint64_t entered; /* the room: the first connection */
+    bool company;     /* somebody is proven */
+    uint64_t hello_due;
+    unsigned hello_step; /* doublings of the interval so far */
+
+    struct parcel *farewells; /* of runs that are forgotten already */
+    peer_handle last_handle;
+    bool trace;
+};
+
+/* rendezvous.c */
+uint32_t rendezvous_all_brokers(const struct rendezvous *r);
+struct message_about rendezvous_about(const struct rendezvous *r, uint64_t now);
+/* Sessions began or ended: hellos become rarer, or frequent again. */
+void rendezvous_pace(struct rendezvous *r, uint64_t now);
+/* `text` is what is inside the seal or the whole message. `run` may be NULL. */
+void rendezvous_show(struct rendezvous *r, bool outgoing, const char *id, const struct run *run,
+                     const char *text, size_t len);
+
+/* meeting.c; `broker` is the bit of the one that brought the message */
+void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
+void meeting_pake1(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
+void meeting_pake2(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
+void meeting_pake3(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
+void meeting_sealed(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
+void meeting_bye(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
+/* Answers a hello with pake1, and a pake1 with a wish for our offer. Both grant the peer's wish. */
+void meeting_ask(struct rendezvous *r, uint64_t now, struct peer *peer);
+void meeting_invite(struct rendezvous *r, uint64_t now, struct peer *peer);
+/* A blank event about this run; see notice_new. */
+struct notice *meeting_notice(const struct rendezvous *r, enum rendezvous_event_type type,
+                              const struct peer *peer, const struct run *run);
+
+/* parting.c */
+void parting_fail(struct rendezvous *r, uint64_t now, struct peer *peer, struct run *run,
+                  struct notice *notice);
+/* The run ends for the user too, with this event. */
+void parting_notify(struct rendezvous *r, struct run *run, struct notice *notice);
+/* Seals busy or bye and leaves it to be delivered when the run is no more. */
+void parting_farewell(struct rendezvous *r, struct peer *peer, struct run *run, const struct body *body);
+void parting_drop_asking(struct peer *peer);
+
+/* turns.c */
+void turns_take(struct rendezvous *r, uint64_t now);
+uint64_t turns_deadline(const struct rendezvous *r);
+
+#endif

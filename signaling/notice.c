@@ -1,0 +1,67 @@
+/* notice.c - the queue of events that wait to be pulled. They hold keys, so each is wiped when it is freed.
+ */
+#include "notice.h"
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct notice *notice_new(const struct notices *notices, enum rendezvous_event_type type, const char *text,
+                          size_t len)
+{
+    unsigned limit = type == RENDEZVOUS_TRACE ? NOTICES_TRACE_MAX : NOTICES_MAX;
+    struct notice *notice = notices->count < limit ? calloc(1, sizeof *notice + len + 1) : NULL;
+    if (!notice)
+        return NULL;
+    notice->event.type = type;
+    if (text) {
+        memcpy(notice->text, text, len);
+        notice->event.text = notice->text;
+    }
+    return notice;
+}
+
+void notice_free(struct notice *notice)
+{
+    if (!notice)
+        return;
+    sodium_memzero(notice, sizeof *notice);
+    free(notice);
+}
+
+void notices_put(struct notices *notices, struct notice *notice)
+{
+    if (notices->last)
+        notices->last->next = notice;
+    else
+        notices->first = notice;
+    notices->last = notice;
+    notices->count++;
+}
+
+bool notices_take(struct notices *notices, struct rendezvous_event *event)
+{
+    notices_drop_given(notices);
+    struct notice *notice = notices->first;
+    if (!notice)
+        return false;
+    notices->first = notice->next;
+    if (!notices->first)
+        notices->last = NULL;
+    notices->count--;
+    *event = notice->event;
+    notices->given = notice;
+    return true;
+}
+
+void notices_drop_given(struct notices *notices)
+{
+    notice_free(notices->given);
+    notices->given = NULL;
+}
+
+void notices_clear(struct notices *notices)
+{
+    struct rendezvous_event event;
+    while (notices_take(notices, &event))
+        ;
+}

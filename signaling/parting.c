@@ -1,0 +1,160 @@
+/* parting.c - how runs end: refused, said goodbye to, forgotten, failed. A run that has ended for the user
+ * may have to live on for the peer's sake, who is owed a pake3 or a word. */
+#include "meeting.h"
+#include <stdlib.h>
+#include <string.h>
+
+void parting_notify(struct rendezvous *r, struct run *run, struct notice *notice)
+{
+    bool known = run->announced || notice->event.type == RENDEZVOUS_FAILED ||
+                 notice->event.type == RENDEZVOUS_BUSY || notice->event.type == RENDEZVOUS_BYE;
+    run->announced = false;
+    if (known && !run->declined)
+        notices_put(&r->notices, notice);
+    else
+        notice_free(notice);
+}
+
+void parting_drop_asking(struct peer *peer)
+{
+    if (peer->asking && peer->asking->handshake.state == HANDSHAKE_OVER) {
+        peer_end_run(peer, &peer->asking);
+        return;
+    }
+    run_free(peer->asking);
+    peer->asking = NULL;
+}
+
+/* An initiator's run stays, to give its pake3 to every pake2 that comes again. */
+void parting_fail(struct rendezvous *r, uint64_t now, struct peer *peer, struct run *run,
+                  struct notice *notice)
+{
+    r->stats.failed++;
+    quota_fail(&r->quota, now);
+    peer->retry = now + RETRY_S * NS_PER_S;
+    notice->event.type = RENDEZVOUS_FAILED;
+    notice->event.later = peer->later;
+    parting_notify(r, run, notice);
+    if (run == peer->invited)
+        peer_end_run(peer, &peer->invited);
+}
+
+void parting_farewell(struct rendezvous *r, struct peer *peer, struct run *run, const struct body *body)
+{
+    struct message sealed;
+    if (!handshake_seal(&run->handshake, &r->party, body, &sealed))
+        return;
+    rendezvous_show(r, true, peer->id, run, r->party.clear, strlen(r->party.clear));
+    struct parcel *parcel = parcel_new(&sealed, peer->id, peer->broker, FAREWELL_COPIES);
+    struct parcel **at = &r->farewells;
+    size_t count = 0;
+    for (; *at; at = &(*at)->next)
+        count++;
+    *at = parcel;
+    if (count < FAREWELLS_MAX)
+        return;
+    parcel = r->farewells;
+    r->farewells = parcel->next;
+    parcel_free(parcel);
+}
+
+/* As much of `reason` as fits, never half a character of UTF-8. */
+static void body_decline(struct body *body, enum body_type type, const char *reason)
+{
+    memset(body, 0, sizeof *body);
+    body->type = type;
+    size_t len = reason ? strnlen(reason, sizeof body->reason) : 0;
+    if (len == sizeof body->reason)
+        for (len--; len && ((uint8_t)reason[len] & 0xc0) == 0x80;)
+            len--;
+    if (len)
+        memcpy(body->reason, reason, len);
+}
+
+/* pake2 has not been said: it says busy or bye instead of an offer. */
+static void decline_knock(struct rendezvous *r, struct peer *peer, struct run *run, const struct body *body)
+{
+    struct message pake2;
+    if (!handshake_answer(&run->handshake, &r->party, body, &pake2))
+        return;
+    rendezvous_show(r, true, peer->id, run, r->party.clear, strlen(r->party.clear));
+    run->reply = parcel_new(&pake2, peer->id, peer->broker, PARCEL_COPIES_MAX);
+    run->declined = true;
+}
+
+/* pake2 held an offer: the word follows when pake3 shows that there is somebody to hear it. */
+static void decline_answered(struct run *run, const struct body *body)
+{
+    run->declined = true;
+    run->farewell = malloc(sizeof *run->farewell);
+    if (run->farewell)
+        *run->farewell = *body;
+    run_drop_mail(run);
+}
+
+/* pake3 has not been said: it says busy or bye instead of an answer. */
+static void decline_accepted(struct rendezvous *r, struct peer *peer, struct run *run, struct body *body)
+{
+    struct message pake3;
+    if (handshake_confirm(&run->handshake, &r->party, body, &pake3)) {
+        rendezvous_show(r, true, peer->id, run, r->party.clear, strlen(r->party.clear));
+        run->reply = parcel_new(&pake3, peer->id, peer->broker, 1);
+    }
+    parting_drop_asking(peer);
+    peer->asking = run;
+    peer->session = NULL;
+}
+
+static void decline(struct rendezvous *r, uint64_t now, peer_handle handle, enum body_type type,
+                    const char *reason)
+{
+    struct peer *peer;
+    struct run *run;
+    struct body body;
+    r->now = now;
+    if (!crowd_handle(&r->crowd, handle, &peer, &run))
+        return;
+    body_decline(&body, type, reason);
+    run->announced = false;
+    switch (run->handshake.state) {
+    case HANDSHAKE_INVITED:
+        decline_knock(r, peer, run, &body);
+        break;
+    case HANDSHAKE_ANSWERED:
+        decline_answered(run, &body);
+        break;
+    case HANDSHAKE_ACCEPTED:
+        decline_accepted(r, peer, run, &body);
+        break;
+    default:
+        parting_farewell(r, peer, run, &body);
+        peer_end_run(peer, &peer->session);
+    }
+    rendezvous_pace(r, now);
+}
+
+void rendezvous_refuse(struct rendezvous *r, uint64_t now, peer_handle peer, const char *reason)
+{
+    decline(r, now, peer, BODY_BUSY, reason);
+}
+
+void rendezvous_bye(struct rendezvous *r, uint64_t now, peer_handle peer, const char *reason)
+{
+    decline(r, now, peer, BODY_BYE, reason);
+}
+
+void rendezvous_forget(struct rendezvous *r, uint64_t now, peer_handle handle)
+{
+    struct peer *peer;
+    struct run *run;
+    r->now = now;
+    if (!crowd_handle(&r->crowd, handle, &peer, &run))
+        return;
+    if (run == peer->session) {
+        peer_end_run(peer, &peer->session);
+    } else { /* its pake1 may come again: that run was never finished */
+        run_free(run);
+        peer->invited = NULL;
+    }
+    rendezvous_pace(r, now);
+}
