@@ -132,8 +132,7 @@ enum p2p_event_type {
     P2P_EVENT_STALLED,   /* nothing comes from `peer`, nothing is sent to it; PATH follows if it comes back */
     P2P_EVENT_CLOSED, /* `peer` is gone: detail = left, lost, refused, error; text = why, error = P2P_E... or
                          0 */
-    P2P_EVENT_BUSY,      /* somebody is there who does not take us, or whom config.to keeps out: text = why,
-                            detail = its name, empty where that is not known */
+    P2P_EVENT_BUSY, /* somebody is there but does not take us, or we not it: text = its name, detail = why */
     P2P_EVENT_SECRET, /* somebody in the room could not prove the secret, or messages were altered; `final`:
                          we came later than that one, and nobody else has proven it for 3 s */
     P2P_EVENT_TRACE,  /* config.trace: text = a message, detail = in or out */
