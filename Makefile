@@ -81,6 +81,38 @@ $(B)/lab/%: tests/lab/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $< -pthread
 
+# tests/fuzz/fuzz_FILE.c feeds FILE.c (fuzz_stun all of stun/) and links the floors that suffice, compiled by clang
+# with the fuzzer's instrumentation. `make fuzz SECONDS=60` runs each for so long; its corpus is tests/fuzz/corpus/FILE.
+SECONDS ?= 60
+FUZZ_CC ?= clang
+FUZZ_FLAGS = $(CFLAGS_ALL) -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+fuzz_of = $(filter $(patsubst $(1)/%.c,$(B)/fuzz/fuzz_%,$(2)),$(FUZZ))
+FUZZ_STUN := $(filter %/fuzz_stun,$(FUZZ)) $(call fuzz_of,stun,$(STUN_SRC))
+FUZZ_SIGNALING := $(filter-out $(FUZZ_STUN),$(call fuzz_of,signaling,$(SIGNALING_SRC)))
+fuzz_obj = $(patsubst %.c,$(B)/fuzz/%.o,$(1))
+
+$(B)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined $(INC_$(firstword $(subst /, ,$*))) -MMD -c -o $@ $<
+$(B)/fuzz/stun.a: $(call fuzz_obj,$(STUN_SRC))
+	rm -f $@ && ar rcs $@ $^
+$(B)/fuzz/signaling.a: $(call fuzz_obj,$(SIGNALING_SRC))
+	rm -f $@ && ar rcs $@ $^
+$(B)/fuzz/peer.a: $(call fuzz_obj,$(PEER_SRC))
+	rm -f $@ && ar rcs $@ $^
+$(FUZZ_SIGNALING): $(B)/fuzz/signaling.a
+$(filter-out $(FUZZ_STUN) $(FUZZ_SIGNALING),$(FUZZ)): $(B)/fuzz/peer.a $(B)/fuzz/signaling.a
+$(FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/stun.a
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined $(INC_peer) -Itests -MMD -MF $@.d -o $@ $< \
+		$(filter %/peer.a,$^) $(filter %/signaling.a,$^) $(filter %/stun.a,$^) $(LDLIBS_ALL)
+
+.PHONY: fuzz
+fuzz: $(FUZZ)
+	@tests/fuzz/run $(SECONDS) $(FUZZ)
+
 .PHONY: clean
 clean:
 	rm -rf build
