@@ -1,7 +1,6 @@
 /* fuzz_stun.c - hostile bytes for everything on the ground floor that reads a datagram.
  * What decodes must survive being written and read again; the client and the server must stay within their
- * promises whatever they are told. The corpus holds the vectors of the RFCs and packets of coturn and
- * libnice. */
+ * promises whatever they are told. The corpus holds the vectors of the RFCs, and what coturn says. */
 #include "stun_client.h"
 #include "stun_msg.h"
 #include "stun_server.h"
