@@ -1,0 +1,97 @@
+/* p2p_internal.h - what the library's files share: a node with sockets, brokers and a clock around its
+ * machine. */
+#ifndef P2P_INTERNAL_H
+#define P2P_INTERNAL_H
+
+#include "loop.h"
+#include "mqtt.h"
+#include "net.h"
+#include "node.h"
+#include "p2pconnect.h"
+#include "resolve.h"
+
+enum {
+    STREAM_BUCKETS = 64, /* of a peer's table of streams: a forward has hundreds */
+    EVENTS_MAX = 4096,   /* waiting for the program; TRACE is dropped beyond */
+    STUN_MAX = 8,
+    LIST_MAX = 32,
+    STUN_PORT = 3478,     /* RFC 8489 18.6 */
+    LEAVE_S = 1,          /* p2p_leave is done by then */
+    CLOSE_GRACE_MS = 200, /* for the last letters to leave */
+    RECEIVE_MAX = 2048,   /* datagrams that one p2p_node_process takes, so that sending has its turn */
+};
+
+struct p2p_stream {
+    struct p2p_peer *peer; /* NULL: the node is gone */
+    int64_t id;
+    void *user;
+    struct p2p_stream *next; /* in its bucket */
+    bool delivered;          /* the program knows it */
+};
+
+struct p2p_peer {
+    struct p2p_node *node;
+    unsigned slot;
+    bool used, closed; /* closed: its CLOSED has been queued */
+    bool passed;       /* ... and the program has gone on since */
+    unsigned streams;
+    struct p2p_stream *buckets[STREAM_BUCKETS];
+    void *user;
+    char why[PATH_WHY_MAX];
+};
+
+struct queued;
+
+struct p2p_node {
+    struct random random;
+    struct mqtt_url brokers[RENDEZVOUS_BROKERS_MAX];
+    unsigned broker_count;
+    char *stun[STUN_MAX];
+    size_t stun_count;
+    char *interfaces[LIST_MAX + 1], *exclude[LIST_MAX + 1]; /* ended by NULL */
+    char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1], to[PEER_NAME_MAX + 1];
+    unsigned paths, max_peers;
+    uint16_t port;
+    bool trace;
+
+    struct loop *loop;
+    struct net *net;
+    struct resolver *resolver;
+    struct addr servers[STUN_MAX * RESOLVE_ADDRESSES_MAX]; /* STUN servers whose names are resolved */
+    size_t server_count;
+
+    struct node *node; /* NULL before p2p_join */
+    struct mqtt *mqtt[RENDEZVOUS_BROKERS_MAX];
+    bool broker_up[RENDEZVOUS_BROKERS_MAX], broker_failed[RENDEZVOUS_BROKERS_MAX];
+    char topic[ROOM_TOPIC_LEN + 1];
+    uint64_t joined_at, leave_by; /* leave_by NEVER: not leaving */
+    bool left;
+    bool dirty; /* the program wrote since the last p2p_node_process */
+    struct p2p_peer peers[NODE_PEERS_MAX];
+    struct p2p_peer *closing; /* its CLOSED was the event returned last */
+
+    struct queued *first, **last, *returned;
+    size_t queued_count;
+
+    struct packet waiting; /* could not be sent yet; len 0: none */
+    uint8_t *buffer;       /* QUIC_BATCH bytes: what is being sent */
+};
+
+/* p2p_event.c */
+/* Queues a copy; *event's texts may be NULL. Out of memory it is lost, as an overflow would be. */
+void events_put(struct p2p_node *node, const struct p2p_event *event);
+void events_put_node(struct p2p_node *node, const struct node_event *told);
+/* Forgets what is queued for a stream that the program has let go of. */
+void events_forget_stream(struct p2p_node *node, const struct p2p_stream *stream);
+void events_free(struct p2p_node *node);
+
+/* p2p_stream.c */
+/* The handle of a stream; NULL: unknown. */
+struct p2p_stream *stream_find(struct p2p_peer *peer, int64_t id);
+struct p2p_stream *stream_make(struct p2p_peer *peer, int64_t id);
+/* The node goes: handles that the program knows stay, the others go too. */
+void streams_orphan(struct p2p_peer *peer);
+/* Gives the slot back once neither the program nor a stream needs it. */
+void peer_release_if_unused(struct p2p_peer *peer);
+
+#endif
