@@ -107,11 +107,14 @@ def selected(options):
 class Run:
     """One call of the laboratory: its lab, its results, its workers."""
 
-    def __init__(self, options):
+    def __init__(self, options, scenarios):
         self.options = options
-        self.directory = os.path.join(options.build, "lab")
+        self.scenarios = scenarios
+        self.directory = os.path.join(options.build, "lab", *(["quick"] if options.quick else []))
         self.program = os.path.join(options.build, "p2pconnect")
-        self.results = report.Results(os.path.join(self.directory, "results.jsonl"), options.resume)
+        self.results = report.Results(
+            os.path.join(self.directory, "results.jsonl"), [] if options.resume else [s.name for s in scenarios]
+        )
         self.seed = options.seed
         if self.seed is None and options.resume:
             self.seed = self.results.last_seed()
@@ -135,18 +138,18 @@ class Run:
         wanted = [(order, run) for run in range(1, runs + 1) for order in orders]
         return [trial for trial in wanted if trial not in done]
 
-    def everything(self, scenarios):
+    def everything(self):
         print(f"seed {self.seed}", flush=True)
-        todo = {scenario.name: self.trials(scenario) for scenario in scenarios}
+        todo = {scenario.name: self.trials(scenario) for scenario in self.scenarios}
         self.waiting = {name: len(trials) for name, trials in todo.items()}
-        for scenario in scenarios:
+        for scenario in self.scenarios:
             if not todo[scenario.name]:
                 self.tell(scenario)
         with Lab(self.seed, self.options.build, self.options.delay) as lab:
             busy = concurrent.futures.ThreadPoolExecutor(BUSY_WORKERS)
             patient = concurrent.futures.ThreadPoolExecutor(PATIENT_WORKERS)
             futures = []
-            for scenario in scenarios:
+            for scenario in self.scenarios:
                 pool = patient if scenario.patient else busy
                 futures += [pool.submit(self.one, lab, scenario, *trial) for trial in todo[scenario.name]]
             try:
@@ -215,9 +218,9 @@ def run(options):
     if not os.access(os.path.join(options.build, "p2pconnect"), os.X_OK):
         print(f"no {options.build}/p2pconnect: `make` builds it", file=sys.stderr)
         return 2
-    this = Run(options)
+    this = Run(options, scenarios)
     try:
-        this.everything(scenarios)
+        this.everything()
     except KeyboardInterrupt:
         print("interrupted; --resume goes on")
         this.finish()

@@ -26,16 +26,18 @@ SHORT = {
 class Results:
     """The file of all trials. A record: scenario, order, run, ok, kind, seconds, exits, errors, note, seed, program."""
 
-    def __init__(self, path, resume):
+    def __init__(self, path, forget):
+        """Goes on with the file at `path`, but without the scenarios named in `forget`."""
         self.path = path
         self.records = []
-        if resume and os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 self.records = [json.loads(line) for line in file if line.endswith("\n")]
-        else:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8"):
-                pass
+        self.records = [record for record in self.records if record["scenario"] not in forget]
+        with open(f"{path}.new", "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(record) + "\n" for record in self.records)
+        os.replace(f"{path}.new", path)
 
     def add(self, record):
         self.records.append(record)
@@ -103,10 +105,10 @@ def cell_text(cell):
 
 def matrix_text(cells):
     kinds = list(nat.KINDS)
-    rows = ["        " + "".join(f"{kind:>14}" for kind in kinds)]
+    rows = ["        " + "".join(f"{kind:>15}" for kind in kinds)]
     for row, left in enumerate(kinds):
         texts = [" ".join(cell_text(cells.get((right, left)))).strip() for right in kinds[: row + 1]]
-        rows.append(f"{left:<8}" + "".join(f"{text or '-':>14}" for text in texts))
+        rows.append(f"{left:<8}" + "".join(f"{text or '-':>15}" for text in texts))
     return "\n".join(rows)
 
 
