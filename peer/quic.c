@@ -1,0 +1,725 @@
+/* quic.c - streams and datagrams, encrypted and in order, with one peer (RFC 9000, 9001, 9002, 9221).
+ *
+ * ngtcp2 keeps the protocol; here are its life from the first packet to the last answer, its packets in
+ * batches, and what the application hears. Left out: migration and path validation (one made-up path, ice
+ * moves it), Retry, tokens, version negotiation, tickets, 0-RTT, ECN (the marks do not come through GRO),
+ * qlog (CVE-2026-40170). */
+#include "quic_state.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PAYLOAD_MIN = 1200,     /* RFC 9000 14.1 */
+    PAYLOAD_MAX = 16000,    /* transport.md, trap 12 */
+    BATCH_PACKETS = 64,     /* the kernel's limit of segments (trap 8) */
+    DATAGRAM_OVERHEAD = 32, /* short header, frame and tag around a datagram (trap 6) */
+    DATAGRAM_FRAME_MAX = 65535,
+    DATAGRAM_SHARE = 4,   /* while streams wait, one packet of so many is theirs first (trap 6) */
+    ACTIVE_IDS = 2,       /* RFC 9000 18.2, the least: one path needs one */
+    HURRIES_MAX = 3,      /* each doubles ngtcp2's next probe timeout */
+    RTT_UNKNOWN_MS = 100, /* RFC 9002 6.2.2 says 333; ours is known to be a path that just answered a check */
+    RTT_MIN_MS = 1,
+    WRITES_MAX = 512,  /* frames tried for one packet: a bound, never met with frames of a byte and more */
+    SPIN_GUARD_MS = 1, /* trap 10 */
+};
+
+static ngtcp2_tstamp clock_of(const struct quic *quic, uint64_t now)
+{
+    return now + quic->skew;
+}
+
+/* Two addresses nobody has: packets go where ice says, and ngtcp2 sees a path that never changes (trap 11).
+ */
+static ngtcp2_path constant_path(void)
+{
+    static struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = 1, .sin_addr = {1}};
+    static struct sockaddr_in remote = {.sin_family = AF_INET, .sin_port = 2, .sin_addr = {2}};
+    return (ngtcp2_path){.local = {.addr = (ngtcp2_sockaddr *)&local, .addrlen = sizeof local},
+                         .remote = {.addr = (ngtcp2_sockaddr *)&remote, .addrlen = sizeof remote}};
+}
+
+void quic_initial_id(uint8_t id[QUIC_CID_LEN], const uint8_t key[QUIC_KEY_LEN])
+{
+    static const char label[] = "p2pconnect/1 quic initial id";
+    uint8_t hash[crypto_generichash_BYTES_MIN];
+    crypto_generichash(hash, sizeof hash, (const uint8_t *)label, sizeof label - 1, key, QUIC_KEY_LEN);
+    memcpy(id, hash, QUIC_CID_LEN);
+}
+
+/* RFC 9000 17.2 and 17.3.1; RFC 8999 5: the place of the destination id. The fixed bit is not looked at:
+ * ngtcp2 0.12 makes its peers clear it at random (trap 2). */
+bool quic_packet_tag(uint8_t tag[QUIC_TAG_LEN], const uint8_t *data, size_t len)
+{
+    bool is_long = len && data[0] & 0x80;
+    size_t at = is_long ? 6 : 1;
+    if (len < at + QUIC_CID_LEN || (is_long && data[5] != QUIC_CID_LEN))
+        return false;
+    memcpy(tag, data + at, QUIC_TAG_LEN);
+    return true;
+}
+
+/* The end: nothing more is sent or taken. */
+static void set_over(struct quic *quic)
+{
+    if (quic->conn)
+        ngtcp2_conn_del(quic->conn);
+    quic->conn = NULL;
+    tls_stop(&quic->tls);
+    sodium_memzero(quic->key, sizeof quic->key);
+    datagram_clear(&quic->datagrams_out);
+    quic->phase = QUIC_OVER;
+}
+
+static void tell_closed(struct quic *quic, int64_t error, const char *text, size_t len)
+{
+    if (len > sizeof quic->closed_text - 1)
+        len = sizeof quic->closed_text - 1;
+    quic->closed_error = error;
+    memcpy(quic->closed_text, text, len);
+    quic->closed_text[len] = 0;
+    quic->tell_closed = true;
+}
+
+static void end_now(struct quic *quic, int64_t error, const char *text)
+{
+    set_over(quic);
+    tell_closed(quic, error, text, strlen(text));
+}
+
+/* The peer's CONNECTION_CLOSE arrived: RFC 9000 10.2.2, nothing is answered. An application's code does not
+ * travel before the handshake is done (10.2.3). */
+static void end_by_peer(struct quic *quic)
+{
+    ngtcp2_ccerr error;
+    ngtcp2_ccerr_default(&error);
+    received_close(quic->conn, &error);
+    char text[sizeof quic->closed_text];
+    size_t len = error.reasonlen < sizeof text ? error.reasonlen : sizeof text;
+    if (len)
+        memcpy(text, error.reason, len);
+    bool handshake = !ngtcp2_conn_get_handshake_completed(quic->conn);
+    set_over(quic);
+    bool refused = (error.error_code & ~UINT64_C(0xff)) == NGTCP2_CRYPTO_ERROR;
+    if (error.type == NGTCP2_CCERR_TYPE_APPLICATION)
+        tell_closed(quic, (int64_t)error.error_code, text, len);
+    else if (error.error_code == NGTCP2_NO_ERROR || error.error_code == NGTCP2_APPLICATION_ERROR)
+        tell_closed(quic, QUIC_ERROR_NONE, text, len);
+    else if (handshake && refused)
+        end_now(quic, QUIC_ERROR_KEY, "the peer refused our key");
+    else
+        end_now(quic, QUIC_ERROR_PROTOCOL, "the peer says that we broke the protocol");
+}
+
+/* Our CONNECTION_CLOSE leaves with the next output; the event follows it, so that who hears it may free at
+ * once. */
+static void begin_close(struct quic *quic, int64_t error, const char *text)
+{
+    tell_closed(quic, error, text, strlen(text));
+    quic->tell_closed = false;
+    quic->close_due = true;
+    quic->phase = QUIC_CLOSING;
+}
+
+/* A negative result of ngtcp2 that ends the connection. */
+static void fail(struct quic *quic, int err)
+{
+    bool connected = ngtcp2_conn_get_handshake_completed(quic->conn);
+    switch (err) {
+    case NGTCP2_ERR_DRAINING:
+        end_by_peer(quic);
+        return;
+    case NGTCP2_ERR_IDLE_CLOSE:
+        end_now(quic, QUIC_ERROR_IDLE, "nothing was heard for too long");
+        return;
+    case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
+        end_now(quic, QUIC_ERROR_IDLE, "the handshake was not answered");
+        return;
+    case NGTCP2_ERR_NOMEM:
+        begin_close(quic, QUIC_ERROR_PROTOCOL, "out of memory");
+        break;
+    default:
+        begin_close(quic, connected ? QUIC_ERROR_PROTOCOL : QUIC_ERROR_KEY,
+                    connected ? ngtcp2_strerror(err) : "the peer has another key, or none");
+    }
+    if (err == NGTCP2_ERR_CRYPTO)
+        ngtcp2_ccerr_set_tls_alert(&quic->close_error, ngtcp2_conn_get_tls_alert(quic->conn), NULL, 0);
+    else
+        ngtcp2_ccerr_set_liberr(&quic->close_error, err, NULL, 0);
+}
+
+static void on_random(uint8_t *dest, size_t len, const ngtcp2_rand_ctx *context)
+{
+    const struct quic *quic = context->native_handle;
+    quic->random->fill(quic->random->context, dest, len);
+}
+
+static void make_id(const struct quic *quic, ngtcp2_cid *cid, size_t len)
+{
+    assert(len == QUIC_CID_LEN);
+    uint8_t bytes[QUIC_CID_LEN];
+    memcpy(bytes, quic->tag, QUIC_TAG_LEN);
+    quic->random->fill(quic->random->context, bytes + QUIC_TAG_LEN, QUIC_CID_LEN - QUIC_TAG_LEN);
+    ngtcp2_cid_init(cid, bytes, QUIC_CID_LEN);
+}
+
+static int on_new_id(ngtcp2_conn *conn, ngtcp2_cid *cid, uint8_t *token, size_t len, void *user)
+{
+    (void)conn;
+    const struct quic *quic = user;
+    make_id(quic, cid, len);
+    quic->random->fill(quic->random->context, token, NGTCP2_STATELESS_RESET_TOKENLEN);
+    return 0;
+}
+
+static int on_path_challenge(ngtcp2_conn *conn, uint8_t *data, void *user)
+{
+    (void)conn;
+    const struct quic *quic = user;
+    quic->random->fill(quic->random->context, data, NGTCP2_PATH_CHALLENGE_DATALEN);
+    return 0;
+}
+
+static int on_crypto_data(ngtcp2_conn *conn, ngtcp2_encryption_level level, uint64_t offset,
+                          const uint8_t *data, size_t len, void *user)
+{
+    struct quic *quic = user;
+    quic->crypto_seen = true;
+    return ngtcp2_crypto_recv_crypto_data_cb(conn, level, offset, data, len, user);
+}
+
+/* Packets that proved genuine, on this thread: ngtcp2 says neither by its results nor, here, for which
+ * connection. */
+static _Thread_local unsigned decryptions;
+
+static int on_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *context,
+                      const uint8_t *text, size_t len, const uint8_t *nonce, size_t nonce_len,
+                      const uint8_t *aad, size_t aad_len)
+{
+    int err = ngtcp2_crypto_decrypt_cb(dest, aead, context, text, len, nonce, nonce_len, aad, aad_len);
+    decryptions += !err;
+    return err;
+}
+
+static void set_connected(struct quic *quic)
+{
+    if (quic->can_send)
+        return;
+    quic->can_send = true;
+    quic->tell_connected = true;
+}
+
+/* The server's key for application data is there after its own Finished: the binder has proven the client,
+ * and no round trip is needed to answer it (RFC 8446 2, figure 1; RFC 9001 4.1.4). */
+static int on_transmit_key(ngtcp2_conn *conn, ngtcp2_encryption_level level, void *user)
+{
+    (void)conn;
+    struct quic *quic = user;
+    if (!quic->client && level == NGTCP2_ENCRYPTION_LEVEL_1RTT && tls_is_agreed(&quic->tls))
+        set_connected(quic);
+    return 0;
+}
+
+static int on_handshake(ngtcp2_conn *conn, void *user)
+{
+    (void)conn;
+    struct quic *quic = user;
+    if (!tls_is_agreed(&quic->tls))
+        return NGTCP2_ERR_CALLBACK_FAILURE;
+    sodium_memzero(quic->key, sizeof quic->key);
+    set_connected(quic);
+    return 0;
+}
+
+static int on_datagram(ngtcp2_conn *conn, uint32_t flags, const uint8_t *data, size_t len, void *user)
+{
+    (void)conn, (void)flags;
+    struct quic *quic = user;
+    if (datagram_push(&quic->datagrams_in, data, len) && quic->datagram_armed) {
+        quic->datagram_armed = false;
+        quic->tell_datagram = true;
+    }
+    return 0;
+}
+
+static const ngtcp2_callbacks *callbacks(void)
+{
+    static const ngtcp2_callbacks table = {
+        .client_initial = ngtcp2_crypto_client_initial_cb,
+        .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
+        .recv_crypto_data = on_crypto_data,
+        .handshake_completed = on_handshake,
+        .encrypt = ngtcp2_crypto_encrypt_cb,
+        .decrypt = on_decrypt,
+        .hp_mask = ngtcp2_crypto_hp_mask_cb,
+        .recv_stream_data = stream_on_data,
+        .acked_stream_data_offset = stream_on_acked,
+        .stream_open = stream_on_open,
+        .stream_close = stream_on_close,
+        .recv_retry = ngtcp2_crypto_recv_retry_cb,
+        .extend_max_local_streams_bidi = streams_on_limit,
+        .extend_max_local_streams_uni = streams_on_limit,
+        .rand = on_random,
+        .get_new_connection_id = on_new_id,
+        .update_key = ngtcp2_crypto_update_key_cb,
+        .stream_reset = stream_on_reset,
+        .extend_max_stream_data = stream_on_window,
+        .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,
+        .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
+        .recv_datagram = on_datagram,
+        .get_path_challenge_data = on_path_challenge,
+        .version_negotiation = ngtcp2_crypto_version_negotiation_cb,
+        .recv_tx_key = on_transmit_key,
+    };
+    return &table;
+}
+
+static void set_settings(const struct quic *quic, ngtcp2_settings *settings, uint64_t now)
+{
+    uint64_t elapsed = now - quic->started, limit = QUIC_HANDSHAKE_S * NS_PER_S;
+    uint64_t rtt = quic->rtt ? quic->rtt + quic->rtt / 4 : RTT_UNKNOWN_MS * NS_PER_MS;
+    ngtcp2_settings_default(settings);
+    settings->cc_algo = QUIC_CONGESTION_CONTROL;
+    settings->initial_ts = clock_of(quic, now);
+    settings->initial_rtt = rtt > RTT_MIN_MS * NS_PER_MS ? rtt : RTT_MIN_MS * NS_PER_MS;
+    settings->handshake_timeout = elapsed < limit ? limit - elapsed : 1;
+    settings->max_tx_udp_payload_size = PAYLOAD_MAX;
+    settings->no_tx_udp_payload_size_shaping = 1;
+    settings->no_pmtud = 1;
+    settings->rand_ctx.native_handle = (void *)quic;
+}
+
+/* Windows are fixed: ngtcp2 would grow them to these anyhow, and memory is spent only when a reader is slow.
+ */
+static void set_params(ngtcp2_transport_params *params)
+{
+    ngtcp2_transport_params_default(params);
+    params->initial_max_stream_data_bidi_local = QUIC_STREAM_WINDOW;
+    params->initial_max_stream_data_bidi_remote = QUIC_STREAM_WINDOW;
+    params->initial_max_stream_data_uni = QUIC_STREAM_WINDOW;
+    params->initial_max_data = QUIC_WINDOW;
+    params->initial_max_streams_bidi = QUIC_STREAMS_MAX;
+    params->initial_max_streams_uni = QUIC_STREAMS_MAX;
+    params->max_idle_timeout = QUIC_IDLE_S * NGTCP2_SECONDS;
+    params->active_connection_id_limit = ACTIVE_IDS;
+    params->max_datagram_frame_size = DATAGRAM_FRAME_MAX;
+    params->disable_active_migration = 1;
+    params->grease_quic_bit = 0;
+}
+
+static ngtcp2_conn *get_conn(ngtcp2_crypto_conn_ref *ref)
+{
+    return ((struct quic *)ref->user_data)->conn;
+}
+
+static bool start(struct quic *quic, uint64_t now, const ngtcp2_pkt_hd *first)
+{
+    ngtcp2_settings settings;
+    ngtcp2_transport_params params;
+    ngtcp2_path path = constant_path();
+    ngtcp2_cid scid, dcid;
+    int err;
+    set_settings(quic, &settings, now);
+    set_params(&params);
+    make_id(quic, &scid, QUIC_CID_LEN);
+    if (first) {
+        params.original_dcid = first->dcid;
+        original_dcid_is_present(&params);
+        err = ngtcp2_conn_server_new(&quic->conn, &first->scid, &scid, &path, first->version, callbacks(),
+                                     &settings, &params, NULL, quic);
+    } else {
+        uint8_t id[QUIC_CID_LEN];
+        quic_initial_id(id, quic->key);
+        ngtcp2_cid_init(&dcid, id, sizeof id);
+        err = ngtcp2_conn_client_new(&quic->conn, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, callbacks(),
+                                     &settings, &params, NULL, quic);
+    }
+    if (err || !tls_start(&quic->tls, quic->client, quic->key, get_conn, quic))
+        return false;
+    ngtcp2_conn_set_tls_native_handle(quic->conn, quic->tls.session);
+    quic->phase = QUIC_ACTIVE;
+    return true;
+}
+
+/* A server forgets what was no client after all, and waits on. */
+static void listen_again(struct quic *quic)
+{
+    if (quic->conn)
+        ngtcp2_conn_del(quic->conn);
+    quic->conn = NULL;
+    tls_stop(&quic->tls);
+    quic->crypto_seen = false;
+    quic->phase = QUIC_LISTENING;
+}
+
+struct quic *quic_new(const struct quic_config *config, uint64_t now)
+{
+    struct quic *quic = calloc(1, sizeof *quic);
+    if (!quic)
+        return NULL;
+    quic->client = config->client;
+    memcpy(quic->key, config->key, sizeof quic->key);
+    memcpy(quic->tag, config->tag, sizeof quic->tag);
+    quic->rtt = config->rtt;
+    quic->random = config->random;
+    quic->started = now;
+    quic->payload = PAYLOAD_MIN;
+    quic->datagram_armed = true;
+    ngtcp2_ccerr_default(&quic->close_error);
+    streams_init(&quic->streams);
+    if (quic->client && !start(quic, now, NULL)) {
+        quic_free(quic);
+        return NULL;
+    }
+    return quic;
+}
+
+void quic_free(struct quic *quic)
+{
+    if (!quic)
+        return;
+    set_over(quic);
+    streams_free(quic);
+    datagram_clear(&quic->datagrams_in);
+    free(quic->close_packet);
+    free(quic);
+}
+
+/* RFC 9000 17.2.1 and 17.2.5: version negotiation and Retry are never sent by us, so that they come from
+ * somebody else. */
+static bool is_foreign(const uint8_t *data, size_t len)
+{
+    enum { LONG = 0x80, TYPE = 0x30, RETRY = 0x30 };
+    if (!len || (data[0] & LONG && len < 7))
+        return true;
+    if (!(data[0] & LONG))
+        return false;
+    return !(data[1] | data[2] | data[3] | data[4]) || (data[0] & TYPE) == RETRY;
+}
+
+static bool accept_client(struct quic *quic, uint64_t now, const struct packet *in)
+{
+    ngtcp2_pkt_hd hd;
+    if (ngtcp2_accept(&hd, in->data, in->len))
+        return false;
+    if (start(quic, now, &hd))
+        return true;
+    listen_again(quic);
+    return false;
+}
+
+static void note_received(struct quic *quic, uint64_t now)
+{
+    ngtcp2_conn_info info;
+    ngtcp2_conn_get_conn_info(quic->conn, &info);
+    quic->decrypted = true;
+    quic->last_received = now;
+    quic->waiting_since = info.bytes_in_flight ? now : 0;
+}
+
+/* RFC 9000 10.2.1: what comes after the close is answered with it, ever more seldom. */
+static void answer_close(struct quic *quic)
+{
+    unsigned heard = ++quic->close_heard;
+    if (quic->close_packet && !(heard & (heard - 1)))
+        quic->close_due = true;
+}
+
+void quic_input(struct quic *quic, uint64_t now, const struct packet *in)
+{
+    if (is_foreign(in->data, in->len))
+        return;
+    if (quic->phase == QUIC_CLOSING)
+        answer_close(quic);
+    if (quic->phase == QUIC_LISTENING && !accept_client(quic, now, in))
+        return;
+    if (quic->phase != QUIC_ACTIVE)
+        return;
+    ngtcp2_path path = constant_path();
+    ngtcp2_pkt_info info = {0};
+    unsigned before = decryptions;
+    int err = ngtcp2_conn_read_pkt(quic->conn, &path, &info, in->data, in->len, clock_of(quic, now));
+    if (decryptions != before)
+        note_received(quic, now);
+    if (!quic->client && !quic->crypto_seen)
+        listen_again(quic); /* the first packet had no hello that decrypted: somebody else's, or damaged */
+    else if (err)
+        fail(quic, err);
+}
+
+static bool write_close(struct quic *quic, uint64_t now, struct packet *out)
+{
+    quic->close_due = false;
+    quic->tell_closed = quic->tell_closed || !quic->close_packet;
+    if (!quic->close_packet) {
+        quic->close_packet = malloc(CLOSE_PACKET_MAX);
+        ngtcp2_ssize len = 0;
+        if (quic->close_packet)
+            len =
+                ngtcp2_conn_write_connection_close(quic->conn, NULL, NULL, quic->close_packet,
+                                                   CLOSE_PACKET_MAX, &quic->close_error, clock_of(quic, now));
+        quic->close_until = now + 3 * ngtcp2_conn_get_pto(quic->conn); /* RFC 9000 10.2 */
+        quic->close_len = len > 0 ? (size_t)len : 0;
+        ngtcp2_conn_del(quic->conn);
+        quic->conn = NULL;
+        tls_stop(&quic->tls);
+        datagram_clear(&quic->datagrams_out);
+    }
+    if (!quic->close_len || out->len < quic->close_len) {
+        if (!quic->close_len)
+            set_over(quic);
+        return false;
+    }
+    memcpy(out->data, quic->close_packet, quic->close_len);
+    out->len = quic->close_len;
+    out->segment = 0;
+    return true;
+}
+
+/* Whether a datagram may start this packet: streams that wait have the first say in one of DATAGRAM_SHARE. */
+static bool datagram_may_go(struct quic *quic)
+{
+    while (quic->datagrams_out.count && datagram_first(&quic->datagrams_out)->len > quic_datagram_max(quic))
+        datagram_pop(&quic->datagrams_out); /* the path shrank: it would never fit (trap 6) */
+    return quic->datagrams_out.count && quic->can_send &&
+           (quic->packets % DATAGRAM_SHARE || !streams_next(quic));
+}
+
+static ngtcp2_ssize write_datagram(struct quic *quic, uint8_t *dest, size_t len, ngtcp2_tstamp ts)
+{
+    const struct datagram *datagram = datagram_first(&quic->datagrams_out);
+    ngtcp2_vec vec = {.base = (uint8_t *)datagram->data, .len = datagram->len};
+    int accepted = 0;
+    ngtcp2_ssize result = ngtcp2_conn_writev_datagram(quic->conn, NULL, NULL, dest, len, &accepted,
+                                                      NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, &vec, 1, ts);
+    bool unwanted = result == NGTCP2_ERR_INVALID_STATE || result == NGTCP2_ERR_INVALID_ARGUMENT;
+    if (accepted || unwanted)
+        datagram_pop(&quic->datagrams_out);
+    return unwanted ? NGTCP2_ERR_WRITE_MORE : result;
+}
+
+/* One packet, filled by as many datagrams and streams as fit. 0: nothing may leave now (trap 5). */
+static ngtcp2_ssize write_packet(struct quic *quic, uint8_t *dest, size_t len, ngtcp2_tstamp ts)
+{
+    quic->packets++;
+    for (unsigned i = 0; i < WRITES_MAX; i++) {
+        struct quic_stream *stream;
+        ngtcp2_ssize result;
+        if (datagram_may_go(quic))
+            result = write_datagram(quic, dest, len, ts);
+        else if ((stream = streams_next(quic)))
+            result = stream_write_packet(quic, stream, dest, len, ts);
+        else
+            break;
+        if (result == NGTCP2_ERR_STREAM_DATA_BLOCKED)
+            break;
+        if (result != NGTCP2_ERR_WRITE_MORE)
+            return result;
+    }
+    return ngtcp2_conn_writev_stream(quic->conn, NULL, NULL, dest, len, NULL, NGTCP2_WRITE_STREAM_FLAG_NONE,
+                                     -1, NULL, 0, ts);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Packets of equal size, the last may be shorter. Returns their bytes; a negative error of ngtcp2 only when
+ * there are none. */
+static ngtcp2_ssize write_batch(struct quic *quic, struct packet *out, size_t payload, ngtcp2_tstamp ts)
+{
+    size_t limit = smaller(smaller(out->len, QUIC_BATCH), BATCH_PACKETS * payload);
+    limit = smaller(limit, ngtcp2_conn_get_send_quantum(quic->conn));
+    size_t used = 0;
+    do {
+        ngtcp2_ssize len = write_packet(quic, out->data + used, payload, ts);
+        if (len < 0 && !used)
+            return len;
+        if (len < 0)
+            quic->failed = (int)len;
+        if (len <= 0)
+            break;
+        used += (size_t)len;
+        if ((size_t)len < payload)
+            break;
+    } while (used + payload <= limit);
+    return (ngtcp2_ssize)used;
+}
+
+static int prepare_output(struct quic *quic, ngtcp2_tstamp ts)
+{
+    int err = quic->failed;
+    if (!err && ngtcp2_conn_get_expiry(quic->conn) <= ts)
+        err = ngtcp2_conn_handle_expiry(quic->conn, ts);
+    if (!err && quic->can_send)
+        err = streams_open_pending(quic);
+    return err;
+}
+
+static bool write_active(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
+{
+    ngtcp2_tstamp ts = clock_of(quic, now);
+    int err = prepare_output(quic, ts);
+    ngtcp2_ssize len = err ? err : write_batch(quic, out, payload, ts);
+    if (len < 0) {
+        fail(quic, (int)len);
+        return quic->phase == QUIC_CLOSING && write_close(quic, now, out);
+    }
+    quic->not_before = 0;
+    if (!len) {
+        if (ngtcp2_conn_get_expiry(quic->conn) <= ts)
+            quic->not_before = now + SPIN_GUARD_MS * NS_PER_MS;
+        return false;
+    }
+    /* The handshake is not paced: 0.12 would take the estimate of the round trip for the rate (trap 3). */
+    if (ngtcp2_conn_get_handshake_completed(quic->conn))
+        ngtcp2_conn_update_pkt_tx_time(quic->conn, ts);
+    ngtcp2_conn_info info;
+    ngtcp2_conn_get_conn_info(quic->conn, &info);
+    if (!quic->waiting_since && info.bytes_in_flight)
+        quic->waiting_since = now;
+    out->len = (size_t)len;
+    out->segment = out->len > payload ? payload : 0;
+    return true;
+}
+
+bool quic_output(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
+{
+    payload = smaller(smaller(payload, PAYLOAD_MAX), out->len);
+    if (payload < PAYLOAD_MIN)
+        return false;
+    quic->payload = payload;
+    if (quic->phase == QUIC_LISTENING && now >= quic->started + QUIC_HANDSHAKE_S * NS_PER_S)
+        end_now(quic, QUIC_ERROR_IDLE, "the peer's handshake did not come");
+    if (quic->phase == QUIC_ACTIVE)
+        return write_active(quic, now, out, payload);
+    if (quic->phase != QUIC_CLOSING)
+        return false;
+    if (quic->close_due)
+        return write_close(quic, now, out);
+    if (now >= quic->close_until)
+        set_over(quic);
+    return false;
+}
+
+uint64_t quic_deadline(const struct quic *quic)
+{
+    if (quic->phase == QUIC_LISTENING)
+        return quic->started + QUIC_HANDSHAKE_S * NS_PER_S;
+    if (quic->phase == QUIC_CLOSING)
+        return quic->close_due ? NEVER
+                               : quic->close_until; /* due: it leaves with the output that is drained now */
+    if (quic->phase == QUIC_OVER)
+        return NEVER;
+    ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(quic->conn);
+    if (expiry == UINT64_MAX)
+        return NEVER;
+    uint64_t deadline = expiry < quic->skew ? 0 : expiry - quic->skew;
+    return deadline > quic->not_before ? deadline : quic->not_before;
+}
+
+static bool take_event(struct quic_event *event, bool *flag, enum quic_event_type type)
+{
+    if (!*flag)
+        return false;
+    *flag = false;
+    *event = (struct quic_event){.type = type, .stream = -1};
+    return true;
+}
+
+bool quic_event(struct quic *quic, struct quic_event *event)
+{
+    if (take_event(event, &quic->tell_connected, QUIC_CONNECTED) || streams_event(quic, event) ||
+        take_event(event, &quic->tell_datagram, QUIC_DATAGRAM))
+        return true;
+    if (!take_event(event, &quic->tell_closed, QUIC_CLOSED))
+        return false;
+    event->error = quic->closed_error;
+    memcpy(event->text, quic->closed_text, sizeof event->text);
+    return true;
+}
+
+/* ngtcp2's clock is put ahead to its probe timeout: it sends the flight again as a new packet, so that the
+ * round trip that it measures is true. A copy of the old one would carry the old time. */
+void quic_hurry(struct quic *quic, uint64_t now)
+{
+    if (!quic->client || quic->phase != QUIC_ACTIVE || quic->decrypted || quic->hurries == HURRIES_MAX)
+        return;
+    ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(quic->conn), ts = clock_of(quic, now);
+    if (expiry == UINT64_MAX || expiry <= ts || !quic->waiting_since)
+        return;
+    quic->hurries++;
+    quic->skew += expiry - ts;
+}
+
+size_t quic_datagram_max(const struct quic *quic)
+{
+    if (quic->phase != QUIC_ACTIVE || !quic->can_send)
+        return 0;
+    const ngtcp2_transport_params *params = ngtcp2_conn_get_remote_transport_params(quic->conn);
+    if (!params || !params->max_datagram_frame_size)
+        return 0;
+    return smaller(quic->payload, (size_t)params->max_datagram_frame_size) - DATAGRAM_OVERHEAD;
+}
+
+int quic_datagram_send(struct quic *quic, const void *data, size_t len)
+{
+    if (quic->phase != QUIC_ACTIVE || !quic->can_send)
+        return QUIC_GONE;
+    if (len > quic_datagram_max(quic))
+        return QUIC_TOO_LONG;
+    return datagram_push(&quic->datagrams_out, data, len) ? 0 : QUIC_NOMEM;
+}
+
+ptrdiff_t quic_datagram_receive(struct quic *quic, void *data, size_t len)
+{
+    const struct datagram *datagram = datagram_first(&quic->datagrams_in);
+    if (!datagram) {
+        quic->datagram_armed = true;
+        return QUIC_BLOCKED;
+    }
+    size_t taken = smaller(datagram->len, len);
+    if (taken)
+        memcpy(data, datagram->data, taken);
+    datagram_pop(&quic->datagrams_in);
+    return (ptrdiff_t)taken;
+}
+
+void quic_close(struct quic *quic, uint64_t now, uint64_t code, const char *reason)
+{
+    (void)now;
+    if (quic->phase >= QUIC_CLOSING)
+        return;
+    if (quic->phase == QUIC_LISTENING) {
+        end_now(quic, (int64_t)code, reason);
+    } else {
+        size_t len = smaller(strlen(reason), sizeof quic->close_text);
+        memcpy(quic->close_text, reason, len);
+        ngtcp2_ccerr_set_application_error(&quic->close_error, code, (const uint8_t *)quic->close_text, len);
+        begin_close(quic, (int64_t)code, reason);
+    }
+    streams_abandon(quic);
+}
+
+bool quic_is_idle(const struct quic *quic)
+{
+    if (quic->phase == QUIC_CLOSING)
+        return !quic->close_due;
+    return quic->phase == QUIC_OVER || (streams_drained(quic) && !quic->datagrams_out.count);
+}
+
+void quic_info(const struct quic *quic, struct quic_info *info)
+{
+    *info = (struct quic_info){.last_received = quic->last_received, .waiting_since = quic->waiting_since};
+    if (quic->phase != QUIC_ACTIVE)
+        return;
+    ngtcp2_conn_info now;
+    ngtcp2_conn_get_conn_info(quic->conn, &now);
+    info->rtt = now.min_rtt == UINT64_MAX ? 0 : now.smoothed_rtt;
+    info->bytes_in_flight = now.bytes_in_flight;
+    info->congestion_window = now.cwnd;
+}
