@@ -1,20 +1,24 @@
 # p2pconnect: `make demo` shows it, `make test` proves it. See README.md.
 
 B ?= build
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 VERSION := 0.1.0
 PREFIX ?= /usr/local
+comma := ,
 
 LIBS := libmosquitto libcjson libsodium libngtcp2 libngtcp2_crypto_gnutls gnutls nettle
 WARN := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror
 OPT ?= -O2 -g
-SAN ?=
-SAN_FLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-comma := ,
+SAN ?= # 1: address and undefined-behaviour sanitizers
+SAN_FLAGS := $(if $(strip $(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+# Empty where the libraries are missing: `make demo` and `make test` install them and start again.
+PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null)
 CFLAGS_ALL = $(WARN) $(OPT) -fPIC -fvisibility=hidden -pthread -D_GNU_SOURCE -DP2P_VERSION='"$(VERSION)"' \
-	$(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer) \
-	$(shell pkg-config --cflags $(LIBS)) $(CFLAGS)
-LDLIBS_ALL = $(shell pkg-config --libs $(LIBS)) -pthread $(LDLIBS)
+	$(SAN_FLAGS) $(PKG_CFLAGS) $(CFLAGS)
+LDLIBS_ALL = $(PKG_LIBS) -pthread $(LDLIBS)
 TEST_LIBS = $(shell pkg-config --cflags --libs cmocka)
 
 # A floor sees itself and the floors below: an include upward does not build.
@@ -31,6 +35,24 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 .PHONY: all
 all: $(B)/p2pconnect $(B)/libp2pconnect.a $(B)/libp2pconnect.so
+
+# Two chats meet through a broker and a STUN server of this machine, then 200 MB go through a pipe.
+.PHONY: demo
+demo:
+	@tests/setup.sh demo
+	@$(MAKE) -s --no-print-directory -j2 all B=$(B)
+	@python3 examples/demo.py --build $(B)
+
+# Everything that can be proven without the internet, in minutes. ONLY=pattern: a part of it.
+ONLY ?=
+.PHONY: test
+test:
+	@tests/setup.sh test
+	@python3 tests/run.py '$(ONLY)'
+
+.PHONY: setup
+setup:
+	@tests/setup.sh all
 
 $(B)/stun/%.o: stun/%.c
 	@mkdir -p $(@D)
@@ -56,6 +78,7 @@ $(B)/libp2pconnect.a: $(call obj,$(STUN_SRC) $(SIGNALING_SRC) $(PEER_SRC))
 	rm -f $@ && ar rcs $@ $^
 $(B)/libp2pconnect.so: $(call obj,$(STUN_SRC) $(SIGNALING_SRC) $(PEER_SRC))
 	$(CC) $(CFLAGS_ALL) -shared -Wl,-soname,libp2pconnect.so.0 -o $@ $^ $(LDLIBS_ALL)
+	ln -sf libp2pconnect.so $(B)/libp2pconnect.so.0
 $(B)/p2pconnect: $(call obj,$(CLI_SRC)) $(B)/libp2pconnect.a
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
@@ -73,9 +96,11 @@ $(call unit,signaling,$(SIGNALING_SRC)): $(B)/signaling.a $(B)/stun.a
 $(call unit,peer,$(PEER_SRC)): $(B)/peer.a $(B)/signaling.a $(B)/stun.a
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
-.PHONY: unit
-unit: $(UNIT)
-	@set -e; for test in $(UNIT); do echo "== $$test"; $$test; done
+.PHONY: unit unit-build $(UNIT:%=%.run)
+unit-build: $(UNIT)
+unit: $(UNIT:%=%.run)
+$(UNIT:%=%.run): %.run: %
+	@echo "== $<"; $< 2>&1
 
 $(B)/lab/%: tests/lab/%.c
 	@mkdir -p $(@D)
@@ -112,6 +137,53 @@ $(FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/stun.a
 .PHONY: fuzz
 fuzz: $(FUZZ)
 	@tests/fuzz/run $(SECONDS) $(FUZZ)
+
+# The machines: no system call, no clock, no randomness of their own. `make lint` proves it of their objects.
+PURE_SRC := $(STUN_SRC) $(filter-out signaling/mqtt%,$(SIGNALING_SRC)) \
+	$(filter $(patsubst %,peer/%%.c,candidate ice punch path quic conn node),$(PEER_SRC))
+
+.PHONY: lint
+lint: $(call obj,$(PURE_SRC))
+	@CC='$(CC)' WARN='$(WARN)' CPPFLAGS='-D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) cmocka)' tests/lint/run $^
+
+# The public header alone: as C11 and as C++.
+.PHONY: header-test
+header-test:
+	@$(CC) $(WARN) -pedantic -fsyntax-only -x c peer/p2pconnect.h
+	@g++ -std=c++11 -Wall -Wextra -Werror -pedantic -fsyntax-only -x c++ peer/p2pconnect.h
+	@echo "2 passed, 0 failed, 0 skipped"
+
+LAB ?=
+RUNS ?= 5
+.PHONY: lab
+lab:
+	@tests/setup.sh test
+	@$(MAKE) -s --no-print-directory -j2 all $(B)/lab/delay B=$(B)
+	@python3 tests/lab/lab.py --build $(B) --runs $(RUNS) --resume $(LAB)
+
+BENCH ?=
+.PHONY: bench
+bench:
+	@tests/setup.sh test
+	@$(MAKE) -s --no-print-directory -j2 all $(B)/lab/delay B=$(B)
+	@python3 tests/bench/bench.py --build $(B) $(BENCH)
+
+MAN := $(DESTDIR)$(PREFIX)/share/man/man1
+.PHONY: install uninstall
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(MAN)
+	install -m 755 $(B)/p2pconnect $(DESTDIR)$(PREFIX)/bin/p2pconnect
+	install -m 644 peer/p2pconnect.h $(DESTDIR)$(PREFIX)/include/p2pconnect.h
+	install -m 644 $(B)/libp2pconnect.a $(DESTDIR)$(PREFIX)/lib/libp2pconnect.a
+	install -m 755 $(B)/libp2pconnect.so $(DESTDIR)$(PREFIX)/lib/libp2pconnect.so.$(VERSION)
+	ln -sf libp2pconnect.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libp2pconnect.so.0
+	ln -sf libp2pconnect.so.0 $(DESTDIR)$(PREFIX)/lib/libp2pconnect.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' peer/p2pconnect.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libp2pconnect.pc
+	install -m 644 peer/cli/p2pconnect.1 $(MAN)/p2pconnect.1
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/p2pconnect $(DESTDIR)$(PREFIX)/include/p2pconnect.h $(MAN)/p2pconnect.1 \
+		$(DESTDIR)$(PREFIX)/lib/libp2pconnect.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/libp2pconnect.pc
 
 .PHONY: clean
 clean:
