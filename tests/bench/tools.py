@@ -1,14 +1,18 @@
 """tools.py - builds the bench's own programs and reads what they print."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 WARNINGS = "-std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror -O2 -g -D_GNU_SOURCE".split()
 PROGRAMS = {
     "first_byte": (["first_byte.c"], []),
+    "pour": (["pour.c"], []),
     "nice_peer": (
         ["nice_peer.c", "nice_room.c", "nice_pake.c", "nice_tls.c"],
         ["nice", "libmosquitto", "libsodium", "gnutls"],
@@ -61,3 +65,38 @@ def quiet_environment(folder):
     """The environment without the user's own settings of p2pconnect."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("P2PCONNECT_")}
     return {**kept, "XDG_CONFIG_HOME": os.path.join(folder, "no-config")}
+
+
+def free_port():
+    """A TCP port of loopback that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, child, complaint, seconds=10):
+    """Until the child listens on the port of loopback."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and child.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise BenchError(complaint)
+
+
+@contextlib.contextmanager
+def broker(folder):
+    """A mosquitto on loopback for as long as the block lasts; gives its address."""
+    port = free_port()
+    path = os.path.join(folder, "mosquitto.conf")
+    with open(path, "w", encoding="ascii") as conf:
+        conf.write(f"user root\nlistener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
+    with open(path + ".log", "wb") as log:
+        child = subprocess.Popen(["mosquitto", "-c", path], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        wait_for_port(port, child, "mosquitto did not start")
+        yield f"127.0.0.1:{port}"
+    finally:
+        child.terminate()
+        child.wait()
