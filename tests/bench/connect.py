@@ -12,7 +12,7 @@ import time
 
 from tools import BenchError, ROOT, json_lines, quiet_environment
 
-sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
+sys.path.append(os.path.join(ROOT, "tests", "lab"))
 from topology import Lab  # noqa: E402  (the laboratory is a folder beside this one)
 
 DELAYS = {"no delay": None, "40/30 ms": (40, 30)}
@@ -24,6 +24,16 @@ SECONDS = 20  # after which a run has failed
 # milliseconds since the program's start, in the order in which they should come
 OUR_PARTS = ("candidate", "room", "peer", "path", "connected")
 NICE_PARTS = ("room_ms", "peer_ms", "described_ms", "remote_ms", "path_ms", "secure_ms", "t_ms")
+
+
+# RFC 8445 14.2 asks for 50 ms between checks and forbids less than 5. libnice takes any number from 1 on.
+RIVALS = {
+    "libnice, 1 ms": ("--pacing", "1", "--retry", "100"),
+    "libnice, 5 ms": ("--pacing", "5", "--retry", "100"),
+    "libnice as it comes": ("--pacing", "20", "--retry", "500"),
+    "libnice sealed, 1 ms": ("--pacing", "1", "--retry", "100", "--sealed"),
+}
+PLAIN_RIVALS = [name for name in RIVALS if "sealed" not in name]
 
 
 def our_parts(errors):
@@ -67,10 +77,10 @@ def contestants(ours, nice):
     found = []
     if ours:
         found.append(Contestant("ours", lambda lab, room: our_command(ours, lab, room), our_parts))
-    found.append(Contestant("libnice plain", lambda lab, room: nice_command(nice, lab, room), nice_parts))
-    found.append(
-        Contestant("libnice sealed", lambda lab, room: nice_command(nice, lab, room, "--sealed"), nice_parts)
-    )
+    for name, options in RIVALS.items():
+        found.append(
+            Contestant(name, lambda lab, room, options=options: nice_command(nice, lab, room, *options), nice_parts)
+        )
     return found
 
 
