@@ -230,7 +230,8 @@ def run(options):
 
 
 def main():
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a job in the background starts with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         return run(parse_arguments())
     except LabError as error:

@@ -22,6 +22,7 @@ def pipes(trial, left, right, **options):
         peer.send(f"{peer.name}\n".encode())
     for peer, other in (peers, peers[::-1]):
         peer.expect_output(f"{other.name}\n".encode(), 15)
+        peer.expect_event("connected", 2)
     return peers
 
 

@@ -6,11 +6,12 @@ import os
 import statistics
 
 import nat
+from trial import NO_PATH
 
 FOUND = {"direct": "#cfe3f5", "lan": "#cdeadd", "host": "#cdeadd"}  # light fills that all colour blindness tells apart
-NO_PATH, FAILED, NOT_RUN = "#fbe3c0", "#e9a7c0", "#f4f4f4"
+REFUSED, FAILED, NOT_RUN = "#fbe3c0", "#e9a7c0", "#f4f4f4"
 CELL_WIDTH, CELL_HEIGHT = 84, 44
-LEFT, TOP = 250, 92
+LEFT, TOP = 280, 92
 SHORT = {
     "open": "public address",
     "fw": "public, stateful firewall",
@@ -66,7 +67,8 @@ def line(name, records):
     runs = f" ({len(records)} runs{slowest})" if len(records) > 1 else ""
     notes = sorted({r["note"] for r in records if r["note"]})
     note = f" - {notes[0]}" if notes else ""
-    return f"ok - {name} {cell['kind'] or 'no path, said so'}{seconds}{runs}{note}"
+    kind = f" {cell['kind']}" if cell["kind"] else ""
+    return f"ok - {name}{kind}{seconds}{runs}{note}"
 
 
 def summary(records):
@@ -98,8 +100,8 @@ def cell_text(cell):
         return "", ""
     if cell["failed"]:
         return "FAILED", f"{cell['failed']} of {cell['runs']}"
-    if cell["kind"] is None:
-        return "no path", "exit 5"
+    if cell["kind"] == NO_PATH:
+        return NO_PATH, "exit 5"
     return cell["kind"], f"{cell['seconds']:.2f} s" if cell["seconds"] is not None else ""
 
 
@@ -133,14 +135,14 @@ def cell_fill(cell):
         return NOT_RUN
     if cell["failed"]:
         return FAILED
-    return FOUND.get(cell["kind"], NO_PATH)
+    return FOUND.get(cell["kind"], REFUSED)
 
 
 def matrix_cell(x, y, cell):
     first, second = cell_text(cell)
     middle = x + CELL_WIDTH / 2
     parts = [box(x, y, CELL_WIDTH, CELL_HEIGHT, cell_fill(cell))]
-    if cell and cell["kind"] and not cell["failed"]:
+    if cell and cell["kind"] in FOUND and not cell["failed"]:
         parts.append(text(middle, y + 19, second, 15, "middle", "bold"))
         parts.append(text(middle, y + 34, first, 11, "middle", fill="#444"))
     elif cell:
@@ -152,12 +154,12 @@ def matrix_cell(x, y, cell):
 def legend(x, y, cells):
     runs = max((cell["runs"] for cell in cells.values()), default=0)
     used = [("direct", f"straight path; seconds from the second peer's start to the first byte, median of {runs}")]
-    used.append((None, "no direct path between these two: both sides end with exit code 5 and say why"))
+    used.append((NO_PATH, "no direct path between these two: both sides end with exit code 5 and say why"))
     if any(cell["failed"] for cell in cells.values()):
         used.append(("failed", "not as promised in some of the runs"))
     parts = []
     for number, (kind, meaning) in enumerate(used):
-        fill = {"direct": FOUND["direct"], None: NO_PATH, "failed": FAILED}[kind]
+        fill = {"direct": FOUND["direct"], NO_PATH: REFUSED, "failed": FAILED}[kind]
         parts.append(box(x, y + number * 24, 30, 18, fill))
         parts.append(text(x + 40, y + 14 + number * 24, meaning, 13))
     return parts

@@ -15,7 +15,8 @@ from peers import Peer, Unmet
 
 ORDERS = ("left", "right")  # who starts first
 FIRST_BYTE_SECONDS = 1.0  # promised from the second peer's start on
-NO_PATH = 5  # exit code
+NO_PATH = "no path"
+NO_PATH_EXIT = 5
 NO_PATH_SECONDS = 25  # 10 s are promised once both candidate lists are complete
 
 
@@ -25,7 +26,7 @@ class Skip(Exception):
 
 @dataclass
 class Outcome:
-    kind: str | None = None  # of the path, None where none was expected
+    kind: str | None = None  # of the path, or NO_PATH where none was expected and both said so
     seconds: float | None = None  # from the second peer's start to the first byte, at the later of the two
     exits: list = field(default_factory=list)
     errors: list = field(default_factory=list)
@@ -141,7 +142,7 @@ def expect_refusal(peers):
     if exits == [0, 0]:
         return Outcome(next(iter(peers.values())).path(), None, exits, errors, "connected, which nobody asked for")
     for peer in peers.values():
-        peer.expect_exit(NO_PATH, 0)
+        peer.expect_exit(NO_PATH_EXIT, 0)
         if not re.search(r"NAT|firewall", peer.error()):
             raise Unmet(f"{peer.name}: the sentence names no reason: {peer.error()!r}")
-    return Outcome(None, None, exits, errors)
+    return Outcome(NO_PATH, None, exits, errors)
