@@ -388,6 +388,13 @@ static int send_outbox(struct mqtt *mqtt)
     return MOSQ_ERR_SUCCESS;
 }
 
+/* Elsewhere than on Linux poll() says POLLHUP when the other side has ended its half. */
+#ifdef POLLRDHUP
+#define END_OF_STREAM POLLRDHUP
+#else
+#define END_OF_STREAM 0
+#endif
+
 enum look { LOOK_READ, LOOK_WAIT, LOOK_REFUSE };
 
 /* What to do with the bytes at the front of the socket. The library has no bound of its own: it would
@@ -426,7 +433,8 @@ static void set_low_water(struct mqtt *mqtt, int bytes)
     mqtt->low_water = bytes;
 }
 
-static int receive(struct mqtt *mqtt)
+/* `ended`: nothing will follow what has come. */
+static int receive(struct mqtt *mqtt, bool ended)
 {
     size_t whole = 1;
     enum look look = mqtt->url.tls ? LOOK_READ : look_ahead(mqtt, &whole);
@@ -437,7 +445,7 @@ static int receive(struct mqtt *mqtt)
     }
     set_low_water(mqtt, look == LOOK_WAIT ? (int)whole : 1);
     if (look == LOOK_WAIT)
-        return MOSQ_ERR_SUCCESS;
+        return ended ? MOSQ_ERR_CONN_LOST : MOSQ_ERR_SUCCESS;
     mqtt->last_in = now_ms();
     return mosquitto_loop_read(mqtt->client, 1);
 }
@@ -470,7 +478,7 @@ static int time_left(const struct mqtt *mqtt, uint64_t started, bool closing, ui
 static int serve_once(struct mqtt *mqtt, int timeout)
 {
     struct pollfd fds[2] = {
-        {.fd = mosquitto_socket(mqtt->client), .events = POLLIN},
+        {.fd = mosquitto_socket(mqtt->client), .events = POLLIN | END_OF_STREAM},
         {.fd = mqtt->wake_pipe[0], .events = POLLIN},
     };
     int err = MOSQ_ERR_SUCCESS;
@@ -484,8 +492,9 @@ static int serve_once(struct mqtt *mqtt, int timeout)
     }
     if (fds[1].revents)
         wake_clear(mqtt);
-    if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
-        err = receive(mqtt);
+    const int ended = END_OF_STREAM | POLLHUP | POLLERR;
+    if (fds[0].revents & (POLLIN | ended))
+        err = receive(mqtt, fds[0].revents & ended);
     if (err == MOSQ_ERR_SUCCESS && fds[0].revents & POLLOUT && is_up(mqtt)) {
         mqtt->last_out = now_ms();
         err = mosquitto_loop_write(mqtt->client, 1);
@@ -595,8 +604,7 @@ static bool speaks_older(const struct mqtt *mqtt, int err)
         return false;
     if (mqtt->answered)
         return mqtt->answer == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION || mqtt->answer == REFUSED_VERSION_3;
-    return err == MOSQ_ERR_CONN_LOST || err == MOSQ_ERR_PROTOCOL || err == MOSQ_ERR_MALFORMED_PACKET ||
-           err == MOSQ_ERR_ERRNO;
+    return err != MOSQ_ERR_TIMEOUT && err != MOSQ_ERR_TLS && err != MOSQ_ERR_TLS_HANDSHAKE;
 }
 
 enum outcome { OUTCOME_WAIT, OUTCOME_AT_ONCE, OUTCOME_OVER };

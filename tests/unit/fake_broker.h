@@ -101,7 +101,7 @@ static inline bool fake_write(struct fake_broker *fake, const void *bytes, size_
  * `fill`; with `properties` the empty ones of MQTT 5. Returns its length. */
 static inline size_t fake_publish(uint8_t *out, uint8_t first, bool properties, uint8_t fill, size_t len)
 {
-    size_t rest = 3 + (properties ? 1 : 0) + len, at = 0;
+    size_t rest = len + (properties ? 4 : 3), at = 0;
     out[at++] = first;
     for (; rest > 0x7F; rest >>= 7)
         out[at++] = (uint8_t)(0x80 | (rest & 0x7F));
