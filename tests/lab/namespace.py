@@ -60,6 +60,10 @@ class Namespace:
         _check(_libc.setns(before, CLONE_NEWNET), f"leaving {self.name}")
         os.close(before)
 
+    def wrapper(self):
+        """What a command needs in front of it here, besides the namespace."""
+        return []
+
     def close(self):
         """Ends what was started here and lets the namespace go."""
         for child in self.children:
@@ -71,8 +75,9 @@ class Namespace:
 
     def start(self, argv, **options):
         """A Popen in this namespace. It dies with the thread that started it, so that nothing outlives the run."""
+        wrapped = [*self.wrapper(), "setpriv", "--pdeathsig", "KILL", "--", *map(str, argv)]
         with self:
-            child = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *map(str, argv)], **options)
+            child = subprocess.Popen(wrapped, **options)
         self.children = [c for c in self.children if c.poll() is None] + [child]
         return child
 
@@ -80,7 +85,8 @@ class Namespace:
         """A CompletedProcess with its output as text."""
         options.setdefault("capture_output", True)
         with self:
-            return subprocess.run(list(map(str, argv)), text=True, timeout=timeout, check=False, **options)
+            wrapped = [*self.wrapper(), *map(str, argv)]
+            return subprocess.run(wrapped, text=True, timeout=timeout, check=False, **options)
 
     def configure(self, argv, lines):
         done = self.run(argv, input="\n".join(lines) + "\n")

@@ -102,7 +102,7 @@ def cell_text(cell):
         return "FAILED", f"{cell['failed']} of {cell['runs']}"
     if cell["kind"] == NO_PATH:
         return NO_PATH, "exit 5"
-    return cell["kind"], f"{cell['seconds']:.2f} s" if cell["seconds"] is not None else ""
+    return cell["kind"] or "?", f"{cell['seconds']:.2f} s" if cell["seconds"] is not None else ""
 
 
 def matrix_text(cells):

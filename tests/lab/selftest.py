@@ -260,6 +260,18 @@ def two_gateways_translate_twice(lab):
         carrier.close()
 
 
+def machine_sees_its_own_interfaces(lab):
+    home = lab.home("port")
+    try:
+        home.machine.ip("link add docker0 type bridge", "link set docker0 up")
+        seen = set(home.machine.run(["ls", "/sys/class/net"]).stdout.split())
+        expect({"docker0", "eth0", "lo"} <= seen and "ens3" not in seen, f"/sys shows {seen}")
+        expect(home.machine.run(["ls", "/sys/class/net/docker0/bridge"]).returncode == 0, "docker0 is no bridge")
+        expect(home.machine.run(["pwd"]).stdout.strip() == os.getcwd(), "a command starts somewhere else")
+    finally:
+        home.close()
+
+
 def stun_tells_the_mapping(lab):
     with Bench(lab, "port") as bench:
         inside = bench.inside()
@@ -350,6 +362,7 @@ def checks(lab):
     yield "unknown addresses are swallowed", lambda: unknown_is_swallowed(lab)
     yield "an IPv6 firewall lets answers in only", lambda: ipv6_firewall_lets_answers_in(lab)
     yield "two NATs in a row translate twice", lambda: two_gateways_translate_twice(lab)
+    yield "a machine sees its own interfaces", lambda: machine_sees_its_own_interfaces(lab)
     yield "STUN tells the mapping", lambda: stun_tells_the_mapping(lab)
     yield "the broker carries a message", lambda: broker_carries_a_message(lab)
     yield "the delay is 40 ms between peers and 30 ms to servers", lambda: delay_is_as_asked(lab.build)

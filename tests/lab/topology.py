@@ -49,12 +49,39 @@ class Node(Namespace):
 
 
 class Machine(Node):
-    """A computer of a home. `address` and `address6` are None where it has none."""
+    """A computer of a home. `address` and `address6` are None where it has none. Its programs see its own interfaces
+    below /sys too: a mount namespace goes with it."""
 
     def __init__(self, name):
         super().__init__(name)
         self.address = None
         self.address6 = None
+        self.mounts = -1
+        try:
+            self._mount_sys()
+        except BaseException:
+            self.close()
+            raise
+
+    def _mount_sys(self):
+        script = "mount -t sysfs sysfs /sys && echo ready && read -r _"
+        argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+        keeper = self.start(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        with keeper:
+            if keeper.stdout.readline() != b"ready\n":
+                raise LabError(f"{self.name}: no /sys of its own")
+            self.mounts = os.open(f"/proc/{keeper.pid}/ns/mnt", os.O_RDONLY)
+
+    def wrapper(self):
+        if self.mounts < 0:
+            return []
+        return ["nsenter", f"--mount=/proc/{os.getpid()}/fd/{self.mounts}", f"--wd={os.getcwd()}", "--"]
+
+    def close(self):
+        super().close()
+        if self.mounts >= 0:
+            os.close(self.mounts)
+            self.mounts = -1
 
 
 class Lab:
