@@ -52,11 +52,12 @@ class Machine(Node):
     """A computer of a home. `address` and `address6` are None where it has none. Its programs see its own interfaces
     below /sys too: a mount namespace goes with it."""
 
+    mounts = -1
+
     def __init__(self, name):
         super().__init__(name)
         self.address = None
         self.address6 = None
-        self.mounts = -1
         try:
             self._mount_sys()
         except BaseException:
