@@ -251,13 +251,17 @@ static void tell_closed(const struct telling *telling)
 
 static void tell_busy(const struct telling *telling)
 {
+    const struct p2p_event *event = telling->event;
+    char why[TEXT_SHOWN * 256 + 1];
+    text_show(why, sizeof why, event->detail, strlen(event->detail));
     if (telling->report->json) {
         struct line *line = peer_line(telling, "busy");
-        line_string(line, "text", telling->event->text);
+        line_string(line, "name", event->text);
+        line_string(line, "text", event->detail);
         line_write(line);
     } else if (wants(telling->report, 0)) {
-        terminal_say(telling->report->colour, STYLE_QUIET, "somebody is here but cannot take us: %s",
-                     telling->text);
+        terminal_say(telling->report->colour, STYLE_QUIET, "%s is here, but not for us: %s",
+                     *telling->text ? telling->text : "somebody", why);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "p2pconnect.h"
 #include "text.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <net/if.h>
@@ -85,6 +86,13 @@ static bool valid_stun(const char *value, const char **complaint)
     return is_host(value);
 }
 
+static bool valid_address(const char *value, const char **complaint)
+{
+    struct in6_addr address;
+    *complaint = "must be an IPv4 or IPv6 address, without a port";
+    return inet_pton(AF_INET, value, &address) == 1 || inet_pton(AF_INET6, value, &address) == 1;
+}
+
 static bool valid_interface(const char *value, const char **complaint)
 {
     *complaint = "there is no such network interface";
@@ -144,7 +152,7 @@ const struct option option_table[] = {
     {"count", 'c', "N", "ping: how many (4)", COMMAND_PING, OPTION_NUMBER, AT(count), 1, 1000000, false,
      NULL},
     {"address", 0, "IP", "stun-server: listen here (everywhere); twice for RFC 5780", COMMAND_STUN_SERVER,
-     OPTION_LIST, AT(addresses), 0, 2, false, NULL},
+     OPTION_LIST, AT(addresses), 0, 2, false, valid_address},
     {"json", 0, NULL, "events as JSON lines on standard error, not sentences", COMMANDS_ALL, OPTION_FLAG,
      AT(json), 0, 0, false, NULL},
     {"quiet", 'q', NULL, "say only what went wrong", COMMANDS_ALL, OPTION_FLAG, AT(quiet), 0, 0, false, NULL},

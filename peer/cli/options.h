@@ -19,8 +19,11 @@ enum command_bit {
 };
 
 enum {
-    LIST_MAX = 8,        /* values of an option that may be given several times */
-    WAIT_DEFAULT_S = 120 /* interface.md: 0 on a terminal, 120 otherwise */
+    LIST_MAX = 8,             /* values of an option that may be given several times */
+    WAIT_DEFAULT_S = 120,     /* interface.md: 0 on a terminal, 120 otherwise */
+    STUN_PORT_DEFAULT = 3478, /* RFC 8489 18.6 */
+    WAIT_UNSET = INT_MAX,     /* as the two below before anything is read: 0 says something */
+    PORT_UNSET = INT_MAX
 };
 
 struct list {

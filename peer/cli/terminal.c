@@ -10,9 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum {
-    SENTENCE_MAX = 2048
-}; /* bytes; the longest of ours has two names of 256 shown bytes and a reason of 256 */
+enum { SENTENCE_MAX = 34000 }; /* bytes; the longest is a whole message of the room, shown by -vv */
 
 bool terminal_has_colour(void)
 {

@@ -1,0 +1,33 @@
+/* help.c - what --help prints, made from the tables of commands and options: one screen of at most 80
+ * columns. */
+#include "help.h"
+
+#include "option_table.h"
+
+#include <stdio.h>
+
+static void print_option(const struct option *option)
+{
+    char letter[8] = "   ", label[48];
+    if (option->letter)
+        snprintf(letter, sizeof letter, "-%c,", option->letter);
+    snprintf(label, sizeof label, "--%s%s%s", option->name, option->argument ? " " : "",
+             option->argument ? option->argument : "");
+    printf(" %s %-18s %s\n", letter, label, option->help);
+}
+
+bool help_print(const struct command *commands, size_t count)
+{
+    printf("Usage: p2pconnect [COMMAND] --room NAME [OPTIONS]\n"
+           "Two machines name a room and talk straight to each other, encrypted.\n\n"
+           "Commands (none: chat on a terminal, else pipe):\n");
+    for (const struct command *command = commands; command < commands + count; command++)
+        printf("  %-12s %s\n", command->name, command->help);
+    printf("\nOptions:\n");
+    for (size_t i = 0; i < option_table_len; i++)
+        print_option(&option_table[i]);
+    printf("\nAlso as OPTION = VALUE in ~/.config/p2pconnect/config, and as P2PCONNECT_OPTION\n"
+           "in the environment; the command line wins. Exit codes, events, examples: the\n"
+           "manual, man p2pconnect.\n");
+    return fflush(stdout) == 0 && !ferror(stdout);
+}

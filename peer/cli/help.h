@@ -1,0 +1,18 @@
+/* help.h - what --help prints, made from the tables of commands and options. */
+#ifndef HELP_H
+#define HELP_H
+
+#include "options.h"
+
+/* A row of the table of commands. */
+struct command {
+    const char *name;
+    enum command_bit bit;
+    int (*main)(const struct options *options, uint64_t started_ns);
+    const char *help;
+};
+
+/* To standard output. False: it could not be written. */
+bool help_print(const struct command *commands, size_t count);
+
+#endif

@@ -1,0 +1,114 @@
+/* main.c - p2pconnect: finds the command, checks the options, runs it. */
+#include "clock.h"
+#include "commands.h"
+#include "events.h"
+#include "help.h"
+#include "option_table.h"
+#include "p2pconnect.h"
+#include "session.h"
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct command commands[] = {
+    {"chat", COMMAND_CHAT, chat_main, "talk with everybody in the room, line by line"},
+    {"pipe", COMMAND_PIPE, pipe_main, "standard input to one peer, its bytes to standard output"},
+    {"ping", COMMAND_PING, ping_main, "measure the path to a peer, and say why it is not better"},
+    {"echo", COMMAND_ECHO, echo_main, "send back what arrives: a self-test for the other side"},
+    {"stun-server", COMMAND_STUN_SERVER, stun_server_main,
+     "tell others their public address (RFC 8489, 5780)"},
+};
+static const size_t command_count = sizeof commands / sizeof *commands;
+
+/* A program may be started with any of the three closed; the next file it opened would then take that number,
+ * and sentences would end up in it. What is put there instead fails as a closed one does when it is used. */
+static bool fill_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+            continue;
+        if (open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) != fd)
+            return false;
+    }
+    return true;
+}
+
+static int wrong_usage(const struct options *options, uint64_t started_ns, const char *sentence)
+{
+    struct report report;
+    events_begin(&report, options, started_ns);
+    events_error(&report, EXIT_USAGE, sentence);
+    events_end(&report);
+    return EXIT_USAGE;
+}
+
+static const struct command *find_command(const struct options *options)
+{
+    bool terminals = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    const char *name = options->command ? options->command : terminals ? "chat" : "pipe";
+    for (const struct command *command = commands; command < commands + command_count; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}
+
+/* What the table of options cannot say alone. Returns a sentence, or NULL. */
+static const char *find_mistake(const struct options *options, const struct command *command, int argc,
+                                char **argv, char sentence[COMPLAINT_MAX])
+{
+    char shown[TEXT_SHOWN * 64 + 1];
+    if (!command) {
+        text_show(shown, sizeof shown, options->command, strlen(options->command));
+        snprintf(sentence, COMPLAINT_MAX, "%s: there is no such command; --help lists them", shown);
+        return sentence;
+    }
+    const struct option *misplaced = options_misplaced(argc, argv, command->bit);
+    if (misplaced) {
+        snprintf(sentence, COMPLAINT_MAX, "%s does not take --%s", command->name, misplaced->name);
+        return sentence;
+    }
+    if (command->bit & COMMANDS_ROOM && !options->room)
+        return "which room? --room NAME, the same on both sides";
+    return NULL;
+}
+
+/* Defaults that depend on the command and on where we run. */
+static void settle(struct options *options, const struct command *command)
+{
+    if (options->wait_s == WAIT_UNSET)
+        options->wait_s = options->keep || isatty(STDERR_FILENO) ? 0 : WAIT_DEFAULT_S;
+    if (options->port == PORT_UNSET)
+        options->port = command->bit == COMMAND_STUN_SERVER ? STUN_PORT_DEFAULT : 0;
+}
+
+static int print_version(void)
+{
+    printf("p2pconnect %s\n", p2p_version());
+    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_OTHER;
+}
+
+int main(int argc, char **argv)
+{
+    static struct options options = {.wait_s = WAIT_UNSET, .port = PORT_UNSET};
+    static char sentence[COMPLAINT_MAX];
+    uint64_t started_ns = clock_now();
+    if (!fill_standard_descriptors())
+        return EXIT_OTHER;
+    if (!options_read(&options, argc, argv, sentence))
+        return wrong_usage(&options, started_ns, sentence);
+    if (options.version)
+        return print_version();
+    if (options.help)
+        return help_print(commands, command_count) ? EXIT_DONE : EXIT_OTHER;
+    const struct command *command = find_command(&options);
+    const char *mistake = find_mistake(&options, command, argc, argv, sentence);
+    if (mistake)
+        return wrong_usage(&options, started_ns, mistake);
+    settle(&options, command);
+    return command->main(&options, started_ns);
+}

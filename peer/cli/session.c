@@ -1,0 +1,489 @@
+/* session.c - what every command in a room shares: the node, the wait, the end.
+ *
+ * One turn: wait until the node, standard input or output, a signal or a deadline wants something; let the
+ * node do what is due; tell what happened; let the command move its bytes. Signals are let in during the wait
+ * only (ppoll), so none is missed and no handler does more than note its number. */
+#include "session.h"
+
+#include "clock.h"
+#include "secret.h"
+#include "text.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    NEVER_SIGNALLED = 0,
+    LEAVE_PATIENCE_MS = 1500, /* p2p_leave takes 1 s at most; more than that is a bug we do not wait for */
+    DATAGRAM_MAX = 1500,
+    PING_REQUEST = 'g', /* the first byte of a datagram that asks to be sent back ... */
+    PING_ANSWER = 'G'   /* ... and of one that was */
+};
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t caught = NEVER_SIGNALLED;
+
+static void note_signal(int number)
+{
+    caught = number;
+}
+
+/* Blocks them and fills *during with the mask for the wait. What was ignored when we started (nohup, a
+ * background job) stays ignored. */
+static void signals_begin(sigset_t *during)
+{
+    static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        struct sigaction before, action = {.sa_handler = note_signal};
+        sigaction(ours[i], NULL, &before);
+        if (before.sa_handler == SIG_IGN)
+            continue;
+        sigaction(ours[i], &action, NULL);
+        sigaddset(&blocked, ours[i]);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, during);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        sigdelset(during, ours[i]);
+}
+
+/* ---- the end ---- */
+
+void session_end(struct session *session, int code, const char *format, ...)
+{
+    char sentence[1024];
+    if (session->ended)
+        return;
+    session->ended = true;
+    session->code = code;
+    if (!format)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    events_error(&session->report, code, sentence);
+}
+
+void session_wake_at(struct session *session, uint64_t when)
+{
+    if (when < session->deadline)
+        session->deadline = when;
+}
+
+void session_output_failed(struct session *session)
+{
+    const char *problem = errno == EPIPE   ? "nobody reads it any more"
+                          : errno == EBADF ? "it is closed"
+                                           : strerror(errno);
+    char why[128];
+    snprintf(why, sizeof why, "cannot write: %s", problem);
+    for (struct member *member = session->members; member; member = member->next)
+        if (member->connected)
+            p2p_peer_close(member->peer, why);
+    session_end(session, EXIT_OTHER, "cannot write to standard output: %s", problem);
+}
+
+void session_print(struct session *session, const char *format, ...)
+{
+    char line[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    int len = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    size_t end = len < 0 ? 0 : len < (int)sizeof line ? (size_t)len : sizeof line - 1;
+    for (size_t at = 0; at < end;) {
+        ssize_t written = channel_write(&session->output, line + at, end - at);
+        if (written > 0) {
+            at += (size_t)written;
+        } else if (errno == EAGAIN) {
+            poll(&(struct pollfd){.fd = session->output.fd, .events = POLLOUT}, 1, -1);
+        } else {
+            session_output_failed(session);
+            return;
+        }
+    }
+}
+
+/* The names of who is there but was not asked for, for exit code 4. */
+static const char *present_names(const struct session *session, char *names, size_t capacity)
+{
+    size_t used = 0;
+    names[0] = '\0';
+    for (unsigned i = 0; i < session->present_count && used < capacity; i++)
+        used += (size_t)snprintf(names + used, capacity - used, "%s%s", i ? ", " : "", session->present[i]);
+    return names;
+}
+
+static void end_waiting(struct session *session)
+{
+    char names[512], to[SHOWN_NAME_MAX];
+    const struct options *options = session->options;
+    if (session->guessed) {
+        session_end(session, EXIT_SECRET, "somebody came, but could not prove the room's secret");
+    } else if (options->to) {
+        text_show(to, sizeof to, options->to, strlen(options->to));
+        session_end(session, EXIT_NOBODY, "nobody called %s came within %u s; there: %s", to, options->wait_s,
+                    session->present_count ? present_names(session, names, sizeof names) : "nobody");
+    } else if (!session->report.in_room) {
+        session_end(session, EXIT_BROKER, "no broker could be reached within %u s", options->wait_s);
+    } else {
+        session_end(session, EXIT_NOBODY, "nobody came within %u s (--wait)", options->wait_s);
+    }
+}
+
+/* ---- members ---- */
+
+unsigned session_partners(const struct session *session)
+{
+    unsigned count = 0;
+    for (const struct member *member = session->members; member; member = member->next)
+        count += member->partner;
+    return count;
+}
+
+static struct member *member_find(const struct session *session, const struct p2p_peer *peer)
+{
+    struct member *member = session->members;
+    while (member && member->peer != peer)
+        member = member->next;
+    return member;
+}
+
+static struct member *member_make(struct session *session, struct p2p_peer *peer)
+{
+    struct member *member = member_find(session, peer);
+    if (member)
+        return member;
+    member = calloc(1, sizeof *member);
+    if (!member) {
+        session_end(session, EXIT_OTHER, "no memory");
+        return NULL;
+    }
+    member->peer = peer;
+    member->next = session->members;
+    session->members = member;
+    return member;
+}
+
+static void member_forget(struct session *session, struct member *gone)
+{
+    struct member **at = &session->members;
+    while (*at != gone)
+        at = &(*at)->next;
+    *at = gone->next;
+    free(gone);
+}
+
+/* ---- what the library says ---- */
+
+/* Remembers who is there without being the one of --to. */
+static void note_present(struct session *session, const char *name)
+{
+    char shown[SHOWN_NAME_MAX];
+    text_show(shown, sizeof shown, name, strlen(name));
+    for (unsigned i = 0; i < session->present_count; i++)
+        if (strcmp(session->present[i], shown) == 0)
+            return;
+    if (!*name || session->present_count == PRESENT_MAX)
+        return;
+    strcpy(session->present[session->present_count++], shown);
+}
+
+static void take_connected(struct session *session, struct member *member)
+{
+    bool pings = strcmp(p2p_peer_purpose(member->peer), "ping") == 0;
+    member->connected = true;
+    member->partner = !pings || session->role->serves_pings;
+    if (!member->partner)
+        return;
+    session->was_connected = true;
+    if (session->role->connected)
+        session->role->connected(session, member);
+}
+
+static bool somebody_is_left(const struct session *session, const struct member *but)
+{
+    for (const struct member *member = session->members; member; member = member->next)
+        if (member != but)
+            return true;
+    return false;
+}
+
+static void take_closed(struct session *session, struct member *member, const struct p2p_event *event)
+{
+    char why[TEXT_SHOWN * 256 + 1];
+    text_show(why, sizeof why, event->text, strlen(event->text));
+    if (session->role->closed && member->partner)
+        session->role->closed(session, member, event);
+    if (event->error == P2P_ESECRET)
+        session->guessed = true;
+    bool last_hope = !session->was_connected && !session->options->keep && !somebody_is_left(session, member);
+    if (event->error == P2P_ENOPATH && last_hope)
+        session_end(session, EXIT_NO_PATH, "no path: %s", *why ? why : "nothing that was tried worked");
+    member_forget(session, member);
+}
+
+static void take_datagrams(struct session *session, struct member *member)
+{
+    uint8_t data[DATAGRAM_MAX];
+    for (;;) {
+        ptrdiff_t len = p2p_datagram_receive(member->peer, data, sizeof data);
+        if (len < 0)
+            return;
+        if (len > 0 && data[0] == PING_REQUEST) {
+            data[0] = PING_ANSWER;
+            p2p_datagram_send(member->peer, data,
+                              (size_t)len); /* lost like any datagram if it does not leave */
+        } else if (session->role->datagram && member->partner) {
+            session->role->datagram(session, member, data, (size_t)len);
+        }
+    }
+}
+
+static void take_secret(struct session *session, const struct p2p_event *event)
+{
+    session->guessed = true;
+    bool hopeless = !session->was_connected && !session->options->keep && !somebody_is_left(session, NULL);
+    if (event->final && hopeless)
+        session_end(session, EXIT_SECRET,
+                    "our secret is not that of the room, or messages were altered on their way");
+}
+
+/* Streams that no command asked for must not hold the sender's window. */
+static void take_other(struct session *session, struct member *member, const struct p2p_event *event)
+{
+    if (member && member->partner && session->role->event)
+        session->role->event(session, member, event);
+    else if (event->type == P2P_EVENT_STREAM)
+        p2p_stream_free(event->stream);
+}
+
+static void take_event(struct session *session, const struct p2p_event *event)
+{
+    bool met = event->type == P2P_EVENT_PEER || event->type == P2P_EVENT_CONNECTED;
+    struct member *member = met ? member_make(session, event->peer) : member_find(session, event->peer);
+    events_show(&session->report, session->node, event, member && member->connected);
+    switch (event->type) {
+    case P2P_EVENT_CONNECTED:
+        if (member)
+            take_connected(session, member);
+        return;
+    case P2P_EVENT_CLOSED:
+        if (member)
+            take_closed(session, member, event);
+        return;
+    case P2P_EVENT_DATAGRAM:
+        if (member)
+            take_datagrams(session, member);
+        return;
+    case P2P_EVENT_BUSY:
+        note_present(session, event->text);
+        return;
+    case P2P_EVENT_SECRET:
+        take_secret(session, event);
+        return;
+    case P2P_EVENT_BROKER:
+        if (event->final && event->error == P2P_EBROKER && !session->report.in_room)
+            session_end(session, EXIT_BROKER, "no broker could be reached, or it refused us");
+        return;
+    default:
+        take_other(session, member, event);
+    }
+}
+
+/* True: there was one, and what was answered to it must still be sent. */
+static bool take_events(struct session *session)
+{
+    struct p2p_event event;
+    bool any = false;
+    while (p2p_next_event(session->node, &event)) {
+        take_event(session, &event);
+        any = true;
+    }
+    return any;
+}
+
+/* ---- one turn ---- */
+
+static struct timespec *time_left(const struct session *session, struct timespec *left)
+{
+    int64_t node = p2p_node_timeout(session->node);
+    uint64_t ns = session->deadline > session->now ? session->deadline - session->now : 0;
+    if (session->deadline == UINT64_MAX && node < 0)
+        return NULL;
+    if (node >= 0 && (session->deadline == UINT64_MAX || (uint64_t)node < ns))
+        ns = (uint64_t)node;
+    left->tv_sec = (time_t)(ns / CLOCK_S);
+    left->tv_nsec = (long)(ns % CLOCK_S);
+    return left;
+}
+
+/* Waits for the node, for what the last step could not move, for a signal or a deadline. */
+static void wait_turn(struct session *session, const sigset_t *during)
+{
+    struct pollfd fds[3] = {{.fd = p2p_node_fd(session->node), .events = POLLIN}};
+    nfds_t count = 1;
+    struct timespec left;
+    if (session->input.waiting)
+        fds[count++] = (struct pollfd){.fd = session->input.fd, .events = POLLIN};
+    if (session->output.waiting)
+        fds[count++] = (struct pollfd){.fd = session->output.fd, .events = POLLOUT};
+    ppoll(fds, count, time_left(session, &left), during); /* EINTR: a signal is noted */
+}
+
+static bool take_turn(struct session *session)
+{
+    int error = p2p_node_process(session->node);
+    session->now = clock_now();
+    session->deadline = UINT64_MAX;
+    if (error) {
+        session_end(session, EXIT_OTHER, "%s", p2p_strerror(error));
+        return false;
+    }
+    bool moved = take_events(session);
+    session->input.waiting = session->output.waiting = false;
+    if (!session->ended && session->role->step)
+        moved = session->role->step(session) || moved;
+    if (session->ended)
+        return false;
+    if (!session->was_connected && session->wait_until != UINT64_MAX) {
+        session_wake_at(session, session->wait_until);
+        if (session->now >= session->wait_until)
+            end_waiting(session);
+    }
+    return moved;
+}
+
+static void run_turns(struct session *session, const sigset_t *during)
+{
+    while (!session->ended) {
+        if (!take_turn(session) && !session->ended)
+            wait_turn(session, during);
+        if (caught) {
+            session->ended = true;
+            session->code = EXIT_SIGNAL + caught;
+        }
+    }
+}
+
+/* Goodbyes are said and heard; a second signal ends at once. */
+static void say_goodbye(struct session *session, const sigset_t *during)
+{
+    struct p2p_event event = {.type = P2P_EVENT_NONE};
+    uint64_t until = clock_now() + LEAVE_PATIENCE_MS * CLOCK_MS;
+    caught = NEVER_SIGNALLED;
+    session->input.waiting = session->output.waiting = false;
+    p2p_leave(session->node);
+    while (event.type != P2P_EVENT_LEFT && !caught) {
+        if (p2p_node_process(session->node))
+            return;
+        while (event.type != P2P_EVENT_LEFT && p2p_next_event(session->node, &event))
+            if (event.type == P2P_EVENT_STREAM)
+                p2p_stream_free(event.stream);
+        session->now = clock_now();
+        session->deadline = until;
+        if (session->now >= until)
+            return;
+        if (event.type != P2P_EVENT_LEFT)
+            wait_turn(session, during);
+    }
+}
+
+/* ---- the beginning ---- */
+
+static void fill_config(const struct session *session, struct p2p_config *config)
+{
+    const struct options *options = session->options;
+    *config = (struct p2p_config){
+        .size = sizeof *config,
+        .brokers = options->brokers.count ? options->brokers.item : NULL,
+        .stun = options->stun.count ? options->stun.item : NULL,
+        .interfaces = options->interfaces.count ? options->interfaces.item : NULL,
+        .exclude = options->exclude.count ? options->exclude.item : NULL,
+        .name = options->name,
+        .purpose = session->role->purpose,
+        .to = options->to,
+        .paths = options->paths,
+        .max_peers = session->role->max_peers ? session->role->max_peers : options->max_peers,
+        .port = (uint16_t)options->port,
+        .trace = session->report.level >= 2,
+    };
+}
+
+static void end_unstarted(struct session *session, int error)
+{
+    if (error == P2P_EPORT)
+        session_end(session, EXIT_OTHER, "UDP port %u is taken by another program (--port)",
+                    session->options->port);
+    else if (error == P2P_ENETWORK)
+        session_end(session, EXIT_BROKER,
+                    "there is no usable network interface, so no broker can be reached");
+    else if (error == P2P_ESYSTEM)
+        session_end(session, EXIT_OTHER, "cannot start: %s", strerror(errno));
+    else
+        session_end(session, error == P2P_EINVAL ? EXIT_USAGE : EXIT_OTHER, "cannot start: %s",
+                    p2p_strerror(error));
+}
+
+/* False: the session has ended before it began. */
+static bool begin(struct session *session)
+{
+    char complaint[COMPLAINT_MAX];
+    struct secret secret;
+    struct p2p_config config;
+    int code = secret_read(&secret, session->options, complaint);
+    if (code) {
+        session_end(session, code, "%s", complaint);
+        return false;
+    }
+    session->report.open = !secret.given;
+    fill_config(session, &config);
+    int error = p2p_node_new(&session->node, &config);
+    if (!error)
+        error = p2p_node_start(session->node);
+    if (!error)
+        error =
+            p2p_join(session->node, session->options->room, secret.given ? secret.bytes : NULL, secret.len);
+    int system = errno;
+    secret_wipe(&secret);
+    errno = system;
+    if (error)
+        end_unstarted(session, error);
+    return !error;
+}
+
+int session_run(const struct options *options, uint64_t started_ns, const struct role *role, void *state)
+{
+    struct session session = {.options = options, .role = role, .state = state, .wait_until = UINT64_MAX};
+    sigset_t during;
+    events_begin(&session.report, options, started_ns);
+    session.report.words = role->shows_words;
+    signals_begin(&during);
+    channel_open(&session.input, STDIN_FILENO, false);
+    channel_open(&session.output, STDOUT_FILENO, true);
+    if (options->wait_s)
+        session.wait_until = clock_now() + options->wait_s * CLOCK_S;
+    if (begin(&session)) {
+        run_turns(&session, &during);
+        say_goodbye(&session, &during);
+    }
+    if (role->release)
+        role->release(&session);
+    p2p_node_free(session.node);
+    while (session.members)
+        member_forget(&session, session.members);
+    channel_close(&session.input);
+    channel_close(&session.output);
+    events_end(&session.report);
+    return session.code;
+}

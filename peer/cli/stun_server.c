@@ -1,0 +1,222 @@
+/* stun_server.c - the command around the STUN server (stun/stun_server.h): sockets, the wait, what is said.
+ *
+ * Without --address it listens on every address of both families. With two addresses of one family it has
+ * four sockets, the second port being the next, and answers the questions of RFC 5780. It serves until a
+ * signal ends it. */
+#include "stun_server.h"
+
+#include "clock.h"
+#include "commands.h"
+#include "events.h"
+#include "session.h"
+#include "stun_socket.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    STATIONS_MAX = 2,
+    SOCKETS_MAX = 4,
+    BATCH = 64 /* datagrams a turn and socket */
+};
+
+/* A server for one family and its sockets: one, or four. */
+struct station {
+    struct stun_server *server;
+    struct stun_socket sockets[SOCKETS_MAX];
+    unsigned count;
+};
+
+struct desk {
+    struct report report;
+    struct station stations[STATIONS_MAX];
+    unsigned count;
+};
+
+static volatile sig_atomic_t caught;
+
+static void note_signal(int number)
+{
+    caught = number;
+}
+
+static void fill(void *context, uint8_t *out, size_t len)
+{
+    (void)context;
+    while (len > 0) {
+        ssize_t got = getrandom(out, len, 0); /* never fails once the system has started */
+        if (got > 0)
+            out += got, len -= (size_t)got;
+    }
+}
+
+static const struct random system_random = {.fill = fill};
+
+/* ---- opening ---- */
+
+static bool open_socket(struct desk *desk, struct station *station, struct addr address)
+{
+    char text[ADDR_TEXT_MAX], sentence[ADDR_TEXT_MAX + 128];
+    struct stun_socket *socket = &station->sockets[station->count];
+    if (stun_socket_open(socket, &address)) {
+        snprintf(sentence, sizeof sentence, "cannot listen on %s: %s", addr_print(&address, text),
+                 strerror(errno));
+        events_error(&desk->report, EXIT_OTHER, sentence);
+        return false;
+    }
+    station->count++;
+    addr_print(&socket->local, text);
+    if (desk->report.json) {
+        struct line *line = events_line(&desk->report, "listening");
+        line_string(line, "address", text);
+        line_write(line);
+    }
+    events_note(&desk->report, 0, "STUN server on %s", text);
+    return true;
+}
+
+static bool open_server(struct desk *desk, struct station *station)
+{
+    struct stun_server_config config = {.random = &system_random};
+    for (unsigned i = 0; i < station->count; i++)
+        config.address[i / 2][i % 2] = station->sockets[i].local;
+    station->server = stun_server_new(&config);
+    if (!station->server)
+        events_error(&desk->report, EXIT_OTHER, "no memory");
+    return station->server;
+}
+
+/* One socket for each of `addresses`, or with two of one family the four of RFC 5780: [address][port]. */
+static bool open_stations(struct desk *desk, const struct addr *addresses, unsigned count, uint16_t port)
+{
+    bool four = count == 2 && addresses[0].family == addresses[1].family;
+    for (unsigned i = 0; i < count; i++) {
+        struct station *station = &desk->stations[four ? 0 : i];
+        struct addr address = addresses[i];
+        desk->count = four ? 1 : i + 1;
+        address.port = four && i > 0 ? station->sockets[0].local.port : port;
+        if (!open_socket(desk, station, address))
+            return false;
+        address.port = (uint16_t)(station->sockets[station->count - 1].local.port + 1);
+        if (four && !open_socket(desk, station, address))
+            return false;
+    }
+    for (unsigned i = 0; i < desk->count; i++)
+        if (!open_server(desk, &desk->stations[i]))
+            return false;
+    return true;
+}
+
+static bool open_desk(struct desk *desk, const struct options *options)
+{
+    struct addr addresses[STATIONS_MAX] = {addr_make6((const uint8_t[16]){0}, 0, 0),
+                                           addr_make4((const uint8_t[4]){0}, 0)};
+    unsigned count = options->addresses.count ? options->addresses.count : STATIONS_MAX;
+    for (unsigned i = 0; i < options->addresses.count; i++)
+        addr_parse(&addresses[i],
+                   options->addresses.item[i]); /* the table of options has seen that it can be read */
+    return open_stations(desk, addresses, count, (uint16_t)options->port);
+}
+
+static void close_desk(struct desk *desk)
+{
+    for (unsigned i = 0; i < desk->count; i++) {
+        for (unsigned j = 0; j < desk->stations[i].count; j++)
+            stun_socket_close(&desk->stations[i].sockets[j]);
+        stun_server_free(desk->stations[i].server);
+    }
+    events_end(&desk->report);
+}
+
+/* ---- serving ---- */
+
+/* The socket that an answer must leave from: the one asked, or the one the client wished for (RFC 5780 6.1).
+ */
+static const struct stun_socket *socket_for(const struct station *station, const struct stun_socket *asked,
+                                            const struct addr *local)
+{
+    for (unsigned i = 0; i < station->count; i++)
+        if (addr_equal(&station->sockets[i].local, local))
+            return &station->sockets[i];
+    return asked;
+}
+
+static void answer(struct station *station, const struct stun_socket *asked, const struct packet *in)
+{
+    uint8_t data[PACKET_MAX];
+    struct packet out = {.data = data, .len = sizeof data};
+    stun_server_input(station->server, clock_now(), in);
+    while (stun_server_output(station->server, clock_now(), &out)) {
+        stun_socket_send(socket_for(station, asked, &out.local), &out);
+        out = (struct packet){.data = data, .len = sizeof data};
+    }
+}
+
+static void serve_socket(struct station *station, const struct stun_socket *socket)
+{
+    uint8_t data[PACKET_MAX];
+    for (int i = 0; i < BATCH; i++) {
+        struct packet in = {.data = data, .len = sizeof data};
+        if (!stun_socket_receive(socket, &in))
+            return;
+        answer(station, socket, &in);
+    }
+}
+
+static void serve_ready(struct desk *desk, const struct pollfd *fds)
+{
+    for (unsigned i = 0; i < desk->count; i++)
+        for (unsigned j = 0; j < desk->stations[i].count; j++, fds++)
+            if (fds->revents)
+                serve_socket(&desk->stations[i], &desk->stations[i].sockets[j]);
+}
+
+static void serve(struct desk *desk)
+{
+    static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
+    struct pollfd fds[STATIONS_MAX * SOCKETS_MAX];
+    sigset_t blocked, during;
+    nfds_t count = 0;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        sigaction(ours[i], &(struct sigaction){.sa_handler = note_signal}, NULL);
+        sigaddset(&blocked, ours[i]);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, &during);
+    for (unsigned i = 0; i < desk->count; i++)
+        for (unsigned j = 0; j < desk->stations[i].count; j++)
+            fds[count++] = (struct pollfd){.fd = desk->stations[i].sockets[j].fd, .events = POLLIN};
+    while (!caught)
+        if (ppoll(fds, count, NULL, &during) > 0)
+            serve_ready(desk, fds);
+}
+
+static void tell_statistics(struct desk *desk)
+{
+    for (unsigned i = 0; i < desk->count; i++) {
+        struct stun_server_stats stats;
+        stun_server_stats(desk->stations[i].server, &stats);
+        events_note(&desk->report, 0, "%llu answered, %llu refused, %llu over the limit, %llu malformed",
+                    (unsigned long long)stats.answered, (unsigned long long)stats.refused,
+                    (unsigned long long)stats.limited, (unsigned long long)stats.malformed);
+    }
+}
+
+int stun_server_main(const struct options *options, uint64_t started_ns)
+{
+    struct desk desk = {.count = 0};
+    int code = EXIT_OTHER;
+    events_begin(&desk.report, options, started_ns);
+    if (open_desk(&desk, options)) {
+        serve(&desk);
+        tell_statistics(&desk);
+        code = EXIT_SIGNAL + caught;
+    }
+    close_desk(&desk);
+    return code;
+}
