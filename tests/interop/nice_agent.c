@@ -2,11 +2,11 @@
  *
  *     nice_agent ADDRESS controlling|controlled
  *
- * uses the local ADDRESS alone and prints lines: `ufrag TEXT` and `pwd TEXT`, its credentials; `candidate
- * FOUNDATION 1 UDP PRIORITY ADDRESS PORT typ KIND`, each of its candidates (RFC 8839 5.1); `done`, there are
- * no more; `state NAME`, of the component, as libnice calls it; `selected ADDRESS PORT ADDRESS PORT`, the
- * pair, its own side first; `data BYTES`, so many arrived and were sent back. It reads ufrag, pwd, candidate
- * and done of the other side in the same form, and ends with its standard input. */
+ * uses the local ADDRESS alone and prints lines: `ufrag TEXT` and `pwd TEXT`, its credentials;
+ * `candidate:FOUNDATION 1 UDP PRIORITY ADDRESS PORT typ KIND`, each of its candidates (RFC 8839 5.1); `done`,
+ * there are no more; `state NAME`, of the component, as libnice calls it; `selected ADDRESS PORT ADDRESS
+ * PORT`, the pair, its own side first; `data BYTES`, so many arrived and were sent back. It reads ufrag, pwd,
+ * candidate and done of the other side in the same form, and ends with its standard input. */
 #include <nice/agent.h>
 #include <stdbool.h>
 #include <stdio.h>
