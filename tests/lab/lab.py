@@ -10,6 +10,7 @@ Ends with 0, or 1 when something failed, 2 for wrong usage, 77 where this machin
 
 import argparse
 import concurrent.futures
+import fcntl
 import fnmatch
 import hashlib
 import os
@@ -104,6 +105,18 @@ def selected(options):
     return [s for s in SCENARIOS if wanted(s.name) and (s.quick or not options.quick)]
 
 
+def lock(directory):
+    """Two runs would mix their results. Held while the file is open."""
+    os.makedirs(directory, exist_ok=True)
+    file = open(os.path.join(directory, "lock"), "w", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise LabError(f"another run writes to {directory}; give this one a --build of its own") from error
+    return file
+
+
 class Run:
     """One call of the laboratory: its lab, its results, its workers."""
 
@@ -112,6 +125,7 @@ class Run:
         self.scenarios = scenarios
         self.directory = os.path.join(options.build, "lab", *(["quick"] if options.quick else []))
         self.program = os.path.join(options.build, "p2pconnect")
+        self.alone = lock(self.directory)
         self.results = report.Results(
             os.path.join(self.directory, "results.jsonl"), [] if options.resume else [s.name for s in scenarios]
         )
