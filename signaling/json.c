@@ -122,8 +122,8 @@ static bool scan(const uint8_t *text, size_t len)
         } else if (c == '}' || c == ']') {
             if (depth-- == 0)
                 return false;
-        } else if (c < 0x20 && c != '\t' && c != '\n' && c != '\r') {
-            return false;
+        } else if (c >= 0x80 || (c < 0x20 && c != '\t' && c != '\n' && c != '\r')) {
+            return false; /* cJSON skips a byte order mark, and takes any control character for a space */
         }
     }
     return true;
