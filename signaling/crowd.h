@@ -20,6 +20,7 @@ struct run {
     struct body *farewell; /* NULL: pake2 said it already */
     struct parcel *reply;  /* pake1, pake2 or pake3, whichever we said last */
     struct parcel *mail;   /* sealed messages */
+    uint64_t proven;       /* when it became the session */
     uint64_t expires;      /* INVITED, ANSWERED: pake3 must have come by then */
 };
 

@@ -95,12 +95,16 @@ static bool same_knock(const struct handshake *run, const struct message *pake1)
 }
 
 /* Glare: both sides sent pake1, and the smaller id's is discarded. Only when our own pake1 can succeed, that
- * is, when we used the nonce that the peer now says it has. */
-static bool yields_to_us(const struct rendezvous *r, const struct peer *peer, const struct message *pake1)
+ * is, when we used the nonce that the peer now says it has. The loser may arrive after the winner has made a
+ * session; one that comes much later is new, and its sender has lost its state. */
+static bool yields_to_us(const struct rendezvous *r, uint64_t now, const struct peer *peer,
+                         const struct message *pake1)
 {
-    const struct run *asking = peer->asking;
-    return asking && asking->handshake.state == HANDSHAKE_ASKED && strcmp(r->party.id, peer->id) > 0 &&
-           !memcmp(asking->handshake.other.nonce, pake1->about.nonce, NONCE_LEN);
+    const struct run *ours = peer->session ? peer->session : peer->asking;
+    if (!ours || ours->handshake.pake.role != PAKE_INITIATOR || strcmp(r->party.id, peer->id) < 0 ||
+        memcmp(ours->handshake.other.nonce, pake1->about.nonce, NONCE_LEN) != 0)
+        return false;
+    return peer->session ? now < ours->proven + GLARE_S * NS_PER_S : ours->handshake.state == HANDSHAKE_ASKED;
 }
 
 /* True: this pake1 begins nothing. */
@@ -119,9 +123,9 @@ static bool is_old_knock(struct rendezvous *r, uint64_t now, uint32_t broker, st
             parcel_repeat(invited->reply, now, broker);
         return true;
     }
-    if (yields_to_us(r, peer, pake1)) {
+    if (yields_to_us(r, now, peer, pake1)) {
         r->stats.stale++;
-        if (peer->asking->reply)
+        if (!peer->session && peer->asking->reply)
             parcel_again(peer->asking->reply, now);
         return true;
     }
@@ -258,6 +262,7 @@ static void promote(struct rendezvous *r, uint64_t now, struct peer *peer, struc
     peer->invited = NULL;
     parting_drop_asking(peer);
     peer->session = run;
+    run->proven = now;
     if (peer->wish == WISH_HELLO)
         peer->wish = WISH_NOTHING;
     rendezvous_pace(r, now);
@@ -323,7 +328,10 @@ static void confirm(struct rendezvous *r, struct peer *peer, struct run *run, st
         return;
     if (body)
         show_clear(r, peer, run, true);
-    run->reply = parcel_new(&pake3, peer->id, peer->broker, 1);
+    /* An answer is repeated until the responder's first sealed message, or as often as its pake2 comes again.
+     */
+    bool answers = run->handshake.state == HANDSHAKE_PROVEN;
+    run->reply = parcel_new(&pake3, peer->id, peer->broker, answers ? PARCEL_COPIES_MAX : 1);
 }
 
 /* The pake2 that a run of ours has taken already: its pake3 was lost. */
@@ -360,12 +368,13 @@ static void take_answer(struct rendezvous *r, uint64_t now, struct peer *peer, c
     uint64_t delay = one_way(run, now);
     enum verdict verdict = handshake_accept(&run->handshake, &r->party, pake2, &body);
     note_arrival(r, peer, run);
-    if (verdict != VERDICT_GOOD) {
+    if (verdict == VERDICT_INVALID) { /* there are no keys to answer with */
+        parcel_free(run->reply);
+        run->reply = NULL;
+    } else if (verdict != VERDICT_GOOD) {
         confirm(r, peer, run, NULL);
-        if (verdict == VERDICT_INVALID) {
-            parcel_free(run->reply);
-            run->reply = NULL;
-        }
+    }
+    if (verdict != VERDICT_GOOD) {
         parting_fail(r, now, peer, run, outcome->main);
         outcome->main = NULL;
         return;
@@ -500,6 +509,8 @@ void meeting_sealed(struct rendezvous *r, uint64_t now, uint32_t broker, const s
         return;
     }
     show_clear(r, peer, session, false);
+    if (session->reply)
+        parcel_stop(session->reply);
     take_body(r, now, peer, &body, notice);
 }
 
@@ -581,6 +592,9 @@ void rendezvous_settle(struct rendezvous *r, peer_handle handle)
 {
     struct peer *peer;
     struct run *run;
-    if (crowd_handle(&r->crowd, handle, &peer, &run))
-        run_drop_mail(run);
+    if (!crowd_handle(&r->crowd, handle, &peer, &run))
+        return;
+    run_drop_mail(run);
+    if (run == peer->session && run->reply)
+        parcel_stop(run->reply); /* kept: the responder may yet ask for it */
 }

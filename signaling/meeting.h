@@ -14,7 +14,9 @@
 enum {
     INVITED_MAX_S = 4, /* the last pake2 leaves after 2 s; pake3 has as long again */
     WISH_MAX_S =
-        30,      /* a hello or knock that waited longer is forgotten: the peer has said another meanwhile */
+        30, /* a hello or knock that waited longer is forgotten: the peer has said another meanwhile */
+    GLARE_S =
+        5, /* so long after a proof the losing pake1 of a glare may arrive: its copies leave within 2 s */
     RETRY_S = 6, /* a peer with which a run failed is not tried before (security.md: one run every 6 s) */
     HINT_S = 5,  /* an unproven goodbye of one peer is passed on this often: anybody can forge it */
     FAREWELLS_MAX = SLOTS_MAX,
