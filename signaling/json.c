@@ -55,6 +55,20 @@ bool utf8_valid(const uint8_t *text, size_t len)
     return true;
 }
 
+/* The four digits after \u, or 0: some are none (cJSON would read them as U+0000), or they are all 0. */
+static unsigned hex4(const uint8_t *text, size_t left)
+{
+    unsigned value = 0;
+    for (size_t i = 0; i < 4; i++) {
+        const char *digits = "0123456789abcdef0123456789ABCDEF";
+        const char *at = i < left && text[i] ? strchr(digits, text[i]) : NULL;
+        if (!at)
+            return 0;
+        value = value << 4 | (unsigned)((at - digits) & 15);
+    }
+    return value;
+}
+
 /* Where the string that begins after the quote at `at` ends (the index of its closing quote); `len`: it is
  * not fit. */
 static size_t scan_string(const uint8_t *text, size_t len, size_t at)
@@ -62,12 +76,10 @@ static size_t scan_string(const uint8_t *text, size_t len, size_t at)
     for (; at < len && text[at] != '"'; at++) {
         if (text[at] < 0x20)
             return len;
-        if (text[at] != '\\')
-            continue;
-        if (++at < len && text[at] == 'u' && len - at > 4 && memcmp(text + at + 1, "0000", 4) == 0)
+        if (text[at] == '\\' && ++at < len && text[at] == 'u' && !hex4(text + at + 1, len - at - 1))
             return len;
     }
-    return at;
+    return at < len ? at : len;
 }
 
 static size_t skip_digits(const uint8_t *text, size_t len, size_t at)
