@@ -158,7 +158,8 @@ static void credentials_complete(struct driver *driver, uint64_t now)
 static void take_line(struct driver *driver, const char *line, uint64_t now)
 {
     struct wire_candidate candidate;
-    printf("  libnice: %s\n", line);
+    if (strncmp(line, "data ", 5) != 0)
+        printf("  libnice: %s\n", line);
     if (sscanf(line, "ufrag %127s", driver->ufrag) == 1 || sscanf(line, "pwd %127s", driver->pwd) == 1)
         credentials_complete(driver, now);
     else if (candidate_read(&candidate, line))
