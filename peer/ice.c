@@ -65,6 +65,7 @@ const char *ice_pwd(const struct ice *ice)
 
 void ice_set_own(struct ice *ice, const struct addr *own, size_t count)
 {
+    ice->quiet_until = 0;
     ice->own_count = count < ICE_OWN_MAX ? count : ICE_OWN_MAX;
     memcpy(ice->own, own, ice->own_count * sizeof *own);
     ice_pairs_judge(ice);
@@ -112,6 +113,7 @@ bool ice_add_local(struct ice *ice, uint64_t now, const struct candidate *candid
     struct ice_base *base = local ? base_take(ice, &candidate->base) : NULL;
     if (!base)
         return false;
+    ice->quiet_until = 0;
     *local = *candidate;
     base->relayed |= candidate->kind == CANDIDATE_RELAY;
     if (base->locals++) /* RFC 8445 6.1.2.4: its pairs would be the same as those of the base */
@@ -141,6 +143,7 @@ void ice_remove_base(struct ice *ice, uint64_t now, const struct addr *address)
     struct ice_base *base = address->family ? ice_base_of(ice, address, address) : NULL;
     if (!base)
         return;
+    ice->quiet_until = 0;
     forget_locals(ice, address);
     bool path_gone = ice->path && ice->path->base == base;
     ICE_EACH_PAIR(ice, pair)
@@ -160,6 +163,7 @@ void ice_remove_base(struct ice *ice, uint64_t now, const struct addr *address)
 void ice_set_remote(struct ice *ice, uint64_t now, const char *ufrag, const char *pwd)
 {
     (void)now;
+    ice->quiet_until = 0;
     snprintf(ice->remote_ufrag, sizeof ice->remote_ufrag, "%s", ufrag);
     snprintf(ice->remote_pwd, sizeof ice->remote_pwd, "%s", pwd);
     ice->remote_known = true;
@@ -179,10 +183,12 @@ bool ice_add_remote(struct ice *ice, uint64_t now, const struct wire_candidate *
     announced.address.scope = 0;
     if (!is_worth_keeping(ice, &announced))
         return false;
+    ice->quiet_until = 0;
     ice_budget_renew(ice, now);
     struct ice_remote *remote = ice_remote_find(ice, &announced.address);
     if (remote && remote->kind == CANDIDATE_PRFLX) { /* RFC 8838 11.4: found before it was announced */
         remote->kind = announced.kind;
+        remote->address = announced.address;
         remote->priority = announced.priority;
         ice_pairs_judge(ice);
     } else if (!remote) {
@@ -196,6 +202,7 @@ bool ice_add_remote(struct ice *ice, uint64_t now, const struct wire_candidate *
 
 static void complete(struct ice *ice, uint64_t now, bool *which)
 {
+    ice->quiet_until = 0;
     *which = true;
     if (ice->locals_complete && ice->remotes_complete && !ice->proven && ice->fail_at == NEVER)
         ice->fail_at = now + ICE_FAIL_S * NS_PER_S;
@@ -220,6 +227,7 @@ void ice_set_symmetric(struct ice *ice, bool symmetric)
 void ice_set_same_machine(struct ice *ice, uint64_t now, bool same_machine)
 {
     (void)now;
+    ice->quiet_until = 0;
     ice->config.same_machine = same_machine;
     ice_pairs_judge(ice);
     ice_pairs_make(ice);
@@ -227,6 +235,7 @@ void ice_set_same_machine(struct ice *ice, uint64_t now, bool same_machine)
 
 void ice_suspect(struct ice *ice, uint64_t now, bool goodbye)
 {
+    ice->quiet_until = 0;
     ice_consent_suspect(ice, now, goodbye);
 }
 
@@ -234,6 +243,7 @@ void ice_restart_checks(struct ice *ice, uint64_t now)
 {
     if (ice->lost)
         return;
+    ice->quiet_until = 0;
     if (ice->proven && now >= ice->proof + ICE_CONSENT_EXPIRES_S * NS_PER_S) {
         ice_consent_stall(ice); /* nothing but checks until somebody answers */
         ice->stalled = false;
@@ -254,6 +264,7 @@ bool ice_input(struct ice *ice, uint64_t now, const struct packet *in)
         return false;
     if (ice->lost)
         return false;
+    ice->quiet_until = 0;
     switch (msg.class) {
     case STUN_REQUEST:
         return ice_request_input(ice, now, in, &msg);
@@ -264,6 +275,14 @@ bool ice_input(struct ice *ice, uint64_t now, const struct packet *in)
         break;
     }
     return false;
+}
+
+void ice_hint(struct ice *ice, uint64_t now, const struct packet *in)
+{
+    if (ice->lost)
+        return;
+    ice->quiet_until = 0;
+    ice_request_hint(ice, now, in);
 }
 
 static void tick(struct ice *ice, uint64_t now)
@@ -277,22 +296,29 @@ static void tick(struct ice *ice, uint64_t now)
     }
 }
 
+/* Called with every packet of a transfer, when there is hardly ever anything to do. */
 bool ice_output(struct ice *ice, uint64_t now, struct packet *out)
 {
-    if (ice->lost)
+    if (ice->lost || now < ice->quiet_until)
         return false;
+    ice->quiet_until = 0;
     if (ice_reply_output(ice, out))
         return true;
     tick(ice, now);
     uint64_t at;
     struct ice_pair *pair = ice->lost ? NULL : ice_check_next(ice, now, &at);
-    return pair && ice_check_write(ice, now, pair, out);
+    if (pair && ice_check_write(ice, now, pair, out))
+        return true;
+    ice->quiet_until = ice_deadline(ice);
+    return false;
 }
 
 uint64_t ice_deadline(const struct ice *ice)
 {
     if (ice->lost)
         return NEVER;
+    if (ice->quiet_until)
+        return ice->quiet_until;
     if (ice->reply_count)
         return 0;
     uint64_t at = earlier(ice_checks_deadline(ice), ice_consent_deadline(ice));
@@ -355,13 +381,14 @@ void ice_facts(const struct ice *ice, struct path_facts *facts)
 {
     *facts = (struct path_facts){.allowed = ice->config.paths,
                                  .local_symmetric = ice->symmetric,
-                                 .peer_prflx = ice->peer_prflx,
                                  .heard = ice->heard.remote.family != 0,
                                  .same_machine = ice->config.same_machine};
     ICE_EACH_PAIR(ice, pair)
     {
         facts->tried[pair->kind] += pair->copies > 0;
         facts->answered[pair->kind] += pair->answered;
+        facts->peer_prflx |=
+            ice->remotes_complete && pair->remote->kind == CANDIDATE_PRFLX && pair->kind == PATH_DIRECT;
     }
     for (size_t i = 0; i < ice->local_count; i++)
         facts->local_srflx |= ice->locals[i].kind == CANDIDATE_SRFLX;

@@ -89,7 +89,8 @@ void ice_set_same_machine(struct ice *ice, uint64_t now, bool same_machine);
  * checked at once, three checks with fast retransmission. Unanswered on the path: it is left. Unanswered
  * everywhere and `goodbye`: ICE_LOST. Calling it again while that goes on does nothing. */
 void ice_suspect(struct ice *ice, uint64_t now, bool goodbye);
-/* Addresses or the clock have jumped (roaming, sleep): every pair is checked again. */
+/* Addresses or the clock have jumped (roaming, sleep): every pair is checked again. After a sleep call it before
+ * ice_output, which would find the peer silent for all that time. */
 void ice_restart_checks(struct ice *ice, uint64_t now);
 
 /* The four verbs. `input` takes any STUN datagram and returns whether it was this agent's: an answer to one
@@ -98,6 +99,11 @@ bool ice_input(struct ice *ice, uint64_t now, const struct packet *in);
 bool ice_output(struct ice *ice, uint64_t now, struct packet *out);
 uint64_t ice_deadline(const struct ice *ice);
 bool ice_event(struct ice *ice, struct ice_event *event);
+
+/* A packet that is not STUN, but ours by its looks, came from an address that is not proven. Where only the port differs
+ * from the path's, the peer's NAT may have mapped anew: it is checked, at most once a second, and takes over if it answers.
+ * Without it the peer's own next check, within 6 s, tells the same. */
+void ice_hint(struct ice *ice, uint64_t now, const struct packet *in);
 
 /* Where application packets go now: the path, before there is one the source of the first authenticated
  * check. False: nowhere (nothing heard yet, or consent is gone). */

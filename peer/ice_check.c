@@ -73,8 +73,9 @@ static uint64_t wanted_at(const struct ice_pair *pair)
 }
 
 /* Triggered ones in the order they came; then who has had fewest copies, so that all get their share of the
- * budget. */
-static bool goes_before(const struct ice_pair *a, const struct ice_pair *b)
+ * budget; then the kind that has, so that a path across the internet need not wait until every local address
+ * was tried (RFC 8421 4 does the same with families); then by priority (RFC 8445 6.1.4.2). */
+static bool goes_before(const struct ice *ice, const struct ice_pair *a, const struct ice_pair *b)
 {
     if (a->triggered != b->triggered)
         return a->triggered;
@@ -84,6 +85,8 @@ static bool goes_before(const struct ice_pair *a, const struct ice_pair *b)
         return a->answered;
     if (!a->answered && a->copies != b->copies)
         return a->copies < b->copies;
+    if (ice->sent[a->kind] != ice->sent[b->kind])
+        return ice->sent[a->kind] < ice->sent[b->kind];
     return a->priority > b->priority;
 }
 
@@ -100,7 +103,7 @@ struct ice_pair *ice_check_next(const struct ice *ice, uint64_t now, uint64_t *a
             continue;
         uint64_t due = later(wanted, allowed_at(ice, pair));
         *at = earlier(*at, due);
-        if (due <= now && (!best || goes_before(pair, best)))
+        if (due <= now && (!best || goes_before(ice, pair, best)))
             best = pair;
     }
     return best;
@@ -159,6 +162,7 @@ static void account(struct ice *ice, uint64_t now, struct ice_pair *pair)
     ice->stats.checks_sent++;
     if (pair->answered)
         return;
+    ice->sent[pair->kind]++;
     ice->ordinary_at = now + ICE_CHECK_INTERVAL_MS * NS_PER_MS;
     ice->debt_until = later(ice->debt_until, now) + ICE_CHECKS_SLOW_MS * NS_PER_MS;
     if (pair->remote->answered)

@@ -121,6 +121,18 @@ static bool round_runs(const struct ice *ice)
     return false;
 }
 
+/* Ends: after a round comes a wait, or the end; and a round of nobody is over at once. */
+static void suspicion_tick(struct ice *ice, uint64_t now)
+{
+    while (ice->suspicious)
+        if (ice->suspicion_at == NEVER && !round_runs(ice))
+            round_over(ice, now);
+        else if (now >= ice->suspicion_at)
+            suspicion_round(ice, now);
+        else
+            break;
+}
+
 /* ---- evidence ---- */
 
 void ice_consent_answered(struct ice *ice, uint64_t now, struct ice_pair *pair)
@@ -214,10 +226,7 @@ void ice_consent_tick(struct ice *ice, uint64_t now)
         ice_tell(ice, ICE_LOST);
         return;
     }
-    if (ice->suspicious && ice->suspicion_at == NEVER && !round_runs(ice))
-        round_over(ice, now);
-    if (ice->suspicious && now >= ice->suspicion_at)
-        suspicion_round(ice, now);
+    suspicion_tick(ice, now);
     verify_due(ice, now);
 }
 

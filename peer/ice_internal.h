@@ -102,10 +102,12 @@ struct ice {
     struct ice_base bases[ICE_LOCALS_MAX];
     struct ice_remote remotes[ICE_REMOTES_MAX];
     struct ice_pair pairs[ICE_PAIRS_MAX];
+    size_t pair_end; /* those in use are below */
     struct ice_reply replies[ICE_REPLIES_MAX];
     size_t reply_first, reply_count;
 
     /* ice_check.c: pacing and budget of checks to who has not answered */
+    unsigned sent[PATH_KINDS];
     uint64_t ordinary_at;  /* no ordinary check before */
     uint64_t debt_until;   /* when all that was sent has been paid off at 20 a second */
     unsigned unanswered;   /* checks sent to addresses that never answered */
@@ -133,15 +135,17 @@ struct ice {
 
     bool locals_complete, remotes_complete;
     uint64_t fail_at; /* NEVER: the clock does not run */
-    bool symmetric, peer_prflx;
-    unsigned events; /* of 1 << enum ice_event_type, to be drained */
+    bool symmetric;
+    uint64_t hint_at;     /* no hint is taken before */
+    uint64_t quiet_until; /* output has nothing to do before; 0: look */
+    unsigned events;      /* of 1 << enum ice_event_type, to be drained */
     struct ice_stats stats;
 };
 
-/* A pair of one table; `pair` runs over those in use. */
-#define ICE_EACH_PAIR(ice, pair)                                                                       \
-    for (struct ice_pair *pair = (struct ice_pair *)(ice)->pairs; pair < (ice)->pairs + ICE_PAIRS_MAX; \
-         pair++)                                                                                       \
+/* `pair` runs over those in use. */
+#define ICE_EACH_PAIR(ice, pair)                                                                         \
+    for (struct ice_pair *pair = (struct ice_pair *)(ice)->pairs; pair < (ice)->pairs + (ice)->pair_end; \
+         pair++)                                                                                         \
         if (pair->used)
 
 static inline uint64_t earlier(uint64_t a, uint64_t b)
@@ -198,6 +202,7 @@ uint64_t ice_checks_deadline(const struct ice *ice);
 
 /* ice_request.c */
 bool ice_request_input(struct ice *ice, uint64_t now, const struct packet *in, const struct stun_msg *msg);
+void ice_request_hint(struct ice *ice, uint64_t now, const struct packet *in);
 bool ice_reply_output(struct ice *ice, struct packet *out);
 
 /* ice_choice.c */

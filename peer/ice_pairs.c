@@ -186,16 +186,20 @@ void ice_pair_drop(struct ice *ice, struct ice_pair *pair)
     if (ice->successor == pair)
         ice->successor = NULL;
     *pair = (struct ice_pair){0};
+    while (ice->pair_end && !ice->pairs[ice->pair_end - 1].used)
+        ice->pair_end--;
 }
 
 /* RFC 8445 6.1.2.5: over the limit the lowest priority goes; what has failed goes before, what works never.
  */
 static struct ice_pair *pair_slot(struct ice *ice, uint64_t priority)
 {
+    for (size_t i = 0; i < ICE_PAIRS_MAX; i++)
+        if (!ice->pairs[i].used)
+            return &ice->pairs[i];
     struct ice_pair *worst = NULL;
-    for (struct ice_pair *pair = ice->pairs; pair < ice->pairs + ICE_PAIRS_MAX; pair++) {
-        if (!pair->used)
-            return pair;
+    ICE_EACH_PAIR(ice, pair)
+    {
         if (pair->state == PAIR_VALID || pair->heard || pair->answered)
             continue;
         bool failed = pair->state == PAIR_FAILED, worst_failed = worst && worst->state == PAIR_FAILED;
@@ -220,8 +224,10 @@ struct ice_pair *ice_pair_of(struct ice *ice, struct ice_base *base, struct ice_
         return pair;
     made.priority = pair_priority(ice, &made);
     pair = pair_slot(ice, made.priority);
-    if (pair)
-        *pair = made;
+    if (!pair)
+        return NULL;
+    *pair = made;
+    ice->pair_end = later(ice->pair_end, (size_t)(pair - ice->pairs) + 1);
     return pair;
 }
 

@@ -5,6 +5,8 @@
 #include "ice_internal.h"
 #include <string.h>
 
+enum { HINT_PAUSE_S = 1 };
+
 /* ---- answers ---- */
 
 static struct ice_reply *reply_put(struct ice *ice, const struct packet *in, const struct stun_msg *msg,
@@ -75,24 +77,20 @@ static bool must_yield(struct ice *ice, uint64_t now, const struct stun_msg *msg
     return false;
 }
 
-/* RFC 8445 7.3.1.3: where the check came from becomes a candidate, if nobody announced it. */
-static struct ice_pair *heard_pair(struct ice *ice, uint64_t now, struct ice_base *base,
-                                   const struct packet *in, const struct stun_msg *msg)
+/* RFC 8445 7.3.1.3: where a packet came from becomes a candidate, if nobody announced it. */
+static struct ice_pair *pair_from(struct ice *ice, uint64_t now, struct ice_base *base,
+                                  const struct addr *from, uint32_t priority)
 {
-    struct ice_remote *remote = ice_remote_find(ice, &in->remote);
+    struct ice_remote *remote = ice_remote_find(ice, from);
     bool found = !remote;
     if (found) {
-        struct wire_candidate candidate = {
-            .kind = CANDIDATE_PRFLX, .address = in->remote, .priority = msg->priority};
+        struct wire_candidate candidate = {.kind = CANDIDATE_PRFLX, .address = *from, .priority = priority};
         remote = ice_remote_take(ice, &candidate);
     }
     struct ice_pair *pair = remote ? ice_pair_of(ice, base, remote) : NULL;
-    if (!pair)
-        return NULL;
-    ice->peer_prflx |= found && pair->kind == PATH_DIRECT;
     /* A new address of the same sort as the path's, in the middle of a session: the peer's NAT may have
      * mapped anew. The path is asked at once; whichever of the two answers first is it. */
-    if (found && ice->path && ice->path->kind == pair->kind) {
+    if (pair && found && ice->path && ice->path->kind == pair->kind) {
         ice->successor = pair;
         ice_check_verify(ice, now, ice->path);
     }
@@ -102,7 +100,7 @@ static struct ice_pair *heard_pair(struct ice *ice, uint64_t now, struct ice_bas
 static void hear(struct ice *ice, uint64_t now, struct ice_base *base, const struct packet *in,
                  const struct stun_msg *msg)
 {
-    struct ice_pair *pair = heard_pair(ice, now, base, in, msg);
+    struct ice_pair *pair = pair_from(ice, now, base, &in->remote, msg->priority);
     if (!pair)
         return;
     pair->heard = true;
@@ -150,4 +148,17 @@ bool ice_request_input(struct ice *ice, uint64_t now, const struct packet *in, c
     ice->stats.checks_received++;
     request(ice, now, in, msg);
     return true;
+}
+
+/* Only where the address is the path's but for the port, as when a NAT has mapped anew, and only now and
+ * then: whoever forges such packets costs the peer's own address a check a second. */
+void ice_request_hint(struct ice *ice, uint64_t now, const struct packet *in)
+{
+    struct ice_base *base = ice_base_of(ice, &in->local, &in->remote);
+    if (!base || !ice->path || now < ice->hint_at || !addr_equal_ip(&in->remote, &ice->path->to))
+        return;
+    ice->hint_at = now + HINT_PAUSE_S * NS_PER_S;
+    struct ice_pair *pair = pair_from(ice, now, base, &in->remote, ice->path->remote->priority);
+    if (pair)
+        ice_check_trigger(pair, now);
 }
