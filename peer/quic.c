@@ -493,8 +493,9 @@ static ngtcp2_ssize write_datagram(struct quic *quic, uint8_t *dest, size_t len,
     const struct datagram *datagram = datagram_first(&quic->datagrams_out);
     ngtcp2_vec vec = {.base = (uint8_t *)datagram->data, .len = datagram->len};
     int accepted = 0;
-    ngtcp2_ssize result = ngtcp2_conn_writev_datagram(quic->conn, NULL, NULL, dest, len, &accepted,
-                                                      NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, &vec, 1, ts);
+    ngtcp2_ssize result =
+        ngtcp2_conn_writev_datagram(quic->conn, NULL, NULL, dest, len, &accepted,
+                                    NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, &vec, vec.len > 0, ts);
     bool unwanted = result == NGTCP2_ERR_INVALID_STATE || result == NGTCP2_ERR_INVALID_ARGUMENT;
     if (accepted || unwanted)
         datagram_pop(&quic->datagrams_out);

@@ -21,6 +21,10 @@
 #define QUIC_CONGESTION_CONTROL NGTCP2_CC_ALGO_CUBIC
 #endif
 
+/* 0.12 waits for ever for the acknowledgement of an end that a one-way stream of the peer does not have: it
+ * never says that such a stream is closed, and keeps some 300 bytes of each. */
+#define QUIC_ONE_WAY_NEVER_CLOSES (NGTCP2_VERSION_NUM < 0x010000)
+
 #if NGTCP2_VERSION_NUM >= 0x010000
 
 static inline void original_dcid_is_present(ngtcp2_transport_params *params)

@@ -184,6 +184,17 @@ static void stream_abandon(struct quic *quic, struct quic_stream *stream)
         quic->failed = err;
 }
 
+/* What ngtcp2 does not say of the peer's one-way streams: this one is closed. */
+static void close_one_way(struct quic *quic, struct quic_stream *stream)
+{
+    if (!QUIC_ONE_WAY_NEVER_CLOSES || stream->local || !stream->one_way || stream->closed)
+        return;
+    stream->closed = true;
+    int err = ngtcp2_conn_set_stream_user_data(quic->conn, stream->id, NULL);
+    assert(!err || err == NGTCP2_ERR_STREAM_NOT_FOUND);
+    (void)err;
+}
+
 /* One local stream that waits. NGTCP2_ERR_STREAM_ID_BLOCKED: the peer's limit. */
 static int stream_open(struct quic *quic, struct quic_stream *stream)
 {
@@ -318,11 +329,14 @@ void quic_stream_release(struct quic *quic, int64_t id, uint64_t code)
         if (stream->abandon_out)
             stop_sending(quic, stream);
         stream_abandon(quic, stream);
+        close_one_way(quic, stream);
     } else if (stream->abandon_out) {
         buffer_clear(&stream->out, &quic->streams.pool);
     }
     /* What ngtcp2 was given stays until it says that the stream is closed. */
     stream->out_reset = stream->out_reset || stream->abandon_out;
+    if (stream->closed)
+        stream_free(quic, stream);
 }
 
 static bool is_drained(const struct quic_stream *stream)
@@ -474,6 +488,8 @@ int stream_on_data(ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t offse
         return NGTCP2_ERR_CALLBACK_FAILURE;
     if (flags & NGTCP2_STREAM_DATA_FLAG_FIN)
         stream->in_ended = true;
+    if (stream->in_ended)
+        close_one_way(quic, stream);
     tell_readable(quic, stream);
     return 0;
 }
@@ -506,6 +522,7 @@ int stream_on_reset(ngtcp2_conn *conn, int64_t id, uint64_t size, uint64_t code,
     extend_window(quic, stream, stream->in.len);
     buffer_clear(&stream->in, &quic->streams.pool);
     stream->in_reset = true;
+    close_one_way(quic, stream);
     tell_readable(quic, stream);
     return 0;
 }

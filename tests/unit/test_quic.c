@@ -279,11 +279,715 @@ static void another_key_fails_at_the_first_packet(void **state)
     net_free(net);
 }
 
+/* Bytes that tell their place in a stream: a period that no packet, chunk or window divides. */
+enum { PERIOD = 65521 };
+
+static const uint8_t *pattern(uint64_t offset)
+{
+    static uint8_t table[2 * PERIOD];
+    for (size_t i = 0; !table[1] && i < PERIOD; i++)
+        table[i] = table[i + PERIOD] = (uint8_t)(i * 167 + (i >> 8) + 1);
+    return table + offset % PERIOD;
+}
+
+/* One stream from one end to the other. */
+struct transfer {
+    int from;
+    int64_t stream;
+    uint64_t total, written, read;
+    bool finished, paused, readable, ended, damaged;
+    uint64_t ended_at;
+    uint64_t next_payload_at; /* bytes read; the payload changes from time to time when `payloads` is set */
+    const size_t *payloads;
+};
+
+static void pump_writer(struct net *net, struct transfer *t)
+{
+    struct quic *quic = net->end[t->from];
+    while (t->written < t->total) {
+        size_t len = t->total - t->written < 60000 ? (size_t)(t->total - t->written) : 60000;
+        ptrdiff_t taken = quic_stream_write(quic, t->stream, pattern(t->written), len);
+        assert_true(taken >= 0);
+        t->written += (uint64_t)taken;
+        if ((size_t)taken < len)
+            return;
+    }
+    if (!t->finished)
+        quic_stream_finish(quic, t->stream);
+    t->finished = true;
+}
+
+static void pump_reader(struct net *net, struct transfer *t)
+{
+    static uint8_t bytes[PERIOD];
+    ptrdiff_t len;
+    while (!t->paused && (len = quic_stream_read(net->end[!t->from], t->stream, bytes, sizeof bytes)) >= 0) {
+        if (!len) {
+            t->ended = true;
+            t->ended_at = net->now;
+            return;
+        }
+        t->damaged = t->damaged || memcmp(bytes, pattern(t->read), (size_t)len);
+        t->read += (uint64_t)len;
+        if (t->payloads && t->read >= t->next_payload_at) {
+            net->payload = *t->payloads;
+            t->payloads += t->payloads[1] != 0;
+            t->next_payload_at += t->total / 10;
+        }
+    }
+    if (!t->paused)
+        assert_int_equal(len, QUIC_BLOCKED);
+}
+
+static void transfer_event(struct net *net, int end, const struct quic_event *event)
+{
+    struct transfer *t = net->test;
+    if (event->type == QUIC_WRITABLE && end == t->from)
+        pump_writer(net, t);
+    if (event->type == QUIC_READABLE && end != t->from && event->stream == t->stream)
+        pump_reader(net, t);
+}
+
+static struct transfer *transfer_start(struct net *net, int from, uint64_t total)
+{
+    struct transfer *t = calloc(1, sizeof *t);
+    assert_non_null(t);
+    *t = (struct transfer){.from = from, .total = total, .stream = quic_stream_open(net->end[from], false)};
+    assert_true(t->stream >= 0);
+    net->test = t;
+    net->on_event = transfer_event;
+    pump_writer(net, t);
+    return t;
+}
+
+static void assert_arrived(const struct net *net)
+{
+    const struct transfer *t = net->test;
+    assert_true(t->ended);
+    assert_false(t->damaged);
+    assert_int_equal(t->read, t->total);
+    assert_true(quic_stream_drained(net->end[t->from], t->stream));
+}
+
+static void hundred_megabytes(unsigned loss, unsigned duplicates, uint64_t jitter, int from)
+{
+    struct net *net = net_new(5, 1, 1);
+    net->loss = loss;
+    net->duplicates = duplicates;
+    net->jitter = jitter;
+    struct transfer *t = transfer_start(net, from, 100000000);
+    run(net, 3600 * NS_PER_S);
+    assert_arrived(net);
+    free(t);
+    net_free(net);
+}
+
+static void hundred_megabytes_arrive_over_a_clean_path(void **state)
+{
+    (void)state;
+    hundred_megabytes(0, 0, 0, CLIENT);
+}
+
+static void hundred_megabytes_arrive_at_one_percent_of_loss(void **state)
+{
+    (void)state;
+    hundred_megabytes(10, 0, 0, SERVER);
+}
+
+static void hundred_megabytes_arrive_at_ten_percent_of_loss(void **state)
+{
+    (void)state;
+    hundred_megabytes(100, 0, 0, CLIENT);
+}
+
+static void hundred_megabytes_arrive_reordered_and_doubled(void **state)
+{
+    (void)state;
+    hundred_megabytes(0, 100, 3 * NS_PER_MS, SERVER);
+}
+
+static void the_handshake_survives_a_third_of_the_packets_lost(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct net *net = net_new(10, 1, 1);
+        net->seed = seed;
+        net->loss = 333;
+        struct transfer *t = transfer_start(net, seed % 2 ? CLIENT : SERVER, 1000);
+        run(net, 31 * NS_PER_S);
+        net->loss = 0;
+        run(net, 60 * NS_PER_S);
+        if (!t->ended)
+            print_message("seed %llu conn %llu %llu sent %llu err %d %s\n", (unsigned long long)seed,
+                          (unsigned long long)net->connected_at[0], (unsigned long long)net->connected_at[1],
+                          (unsigned long long)net->sent, (int)net->closed[0].error, net->closed[0].text);
+        assert_arrived(net);
+        free(t);
+        net_free(net);
+    }
+}
+
+static void a_reader_that_stops_holds_the_writer_and_loses_nothing(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    struct transfer *t = transfer_start(net, CLIENT, 20000000);
+    t->paused = true;
+    run(net, 3 * NS_PER_S);
+    uint64_t held = t->written, sent = net->sent;
+    assert_in_range(held, 1, QUIC_SEND_BUFFER + QUIC_STREAM_WINDOW);
+    run(net, 13 * NS_PER_S);
+    assert_int_equal(t->written, held);
+    assert_in_range(net->sent - sent, 0, 20); /* it is silent, but for probes */
+    t->paused = false;
+    pump_reader(net, t);
+    run(net, 60 * NS_PER_S);
+    assert_arrived(net);
+    free(t);
+    net_free(net);
+}
+
+static void a_path_that_is_dead_for_twenty_seconds_loses_nothing(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    struct transfer *t = transfer_start(net, CLIENT, 50000000);
+    run(net, NS_PER_S + 100 * NS_PER_MS);
+    assert_false(t->ended);
+    net->cut = true;
+    run(net, 21 * NS_PER_S);
+    struct quic_info info;
+    quic_info(net->end[CLIENT], &info);
+    assert_in_range(info.waiting_since, NS_PER_S, NS_PER_S + 200 * NS_PER_MS);
+    assert_in_range(info.last_received, NS_PER_S, NS_PER_S + 200 * NS_PER_MS);
+    net->cut = false;
+    run(net, 120 * NS_PER_S);
+    assert_arrived(net);
+    quic_info(net->end[CLIENT], &info);
+    assert_int_equal(info.waiting_since, 0);
+    assert_int_equal(info.bytes_in_flight, 0);
+    assert_in_range(info.rtt, 10 * NS_PER_MS, 15 * NS_PER_MS);
+    free(t);
+    net_free(net);
+}
+
+static void the_payload_may_change_in_mid_transfer(void **state)
+{
+    (void)state;
+    static const size_t payloads[] = {16000, 1452, 1200, 16000, 1200, 1452, 0};
+    struct net *net = net_new(5, 1, 1);
+    struct transfer *t = transfer_start(net, CLIENT, 50000000);
+    t->payloads = payloads;
+    run(net, 60 * NS_PER_S);
+    assert_arrived(net);
+    free(t);
+    net_free(net);
+}
+
+static void garbage_changes_nothing(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    uint8_t junk[1500];
+    struct packet in = {.data = junk};
+    for (int i = 0; i < 2000; i++) { /* a server that has no client yet */
+        net->random.fill(net->random.context, junk, sizeof junk);
+        junk[0] |= i % 2 ? 0xc0 : 0;
+        memcpy(junk + 1, i % 3 ? "\0\0\0\1\10" : "\0\0\0\0\10", 5);
+        in.len = random_below(&net->random, sizeof junk);
+        quic_input(net->end[SERVER], net->now, &in);
+        quic_input(net->end[CLIENT], net->now, &in);
+    }
+    struct transfer *t = transfer_start(net, CLIENT, 5000000);
+    for (int i = 0; i < 500; i++) { /* ends in mid-transfer: damaged and cut copies of real packets */
+        run(net, net->now + NS_PER_MS);
+        for (size_t j = 0; j < net->count && j < 20; j++) {
+            const struct flight *flight = net->heap[j];
+            memcpy(junk, flight->data, flight->len);
+            in.len = flight->len;
+            if (i % 2)
+                in.len = random_below(&net->random, (uint32_t)flight->len);
+            else
+                junk[random_below(&net->random, (uint32_t)flight->len)] ^= 0x10;
+            quic_input(net->end[flight->to], net->now, &in);
+        }
+    }
+    run(net, 60 * NS_PER_S);
+    assert_arrived(net);
+    free(t);
+    net_free(net);
+}
+
+static void a_damaged_first_packet_does_not_occupy_the_server(void **state)
+{
+    (void)state;
+    struct net *net = net_new(10, 1, 1);
+    struct packet out = {.data = net->buffer, .len = sizeof net->buffer};
+    assert_true(quic_output(net->end[CLIENT], net->now, &out, 1200));
+    for (size_t at = 0; at < out.len; at += 37) {
+        uint8_t copy[1200];
+        memcpy(copy, out.data, out.len);
+        copy[at] ^= 1;
+        quic_input(net->end[SERVER], net->now, &(struct packet){.data = copy, .len = out.len});
+        quic_input(net->end[SERVER], net->now, &(struct packet){.data = copy, .len = at});
+    }
+    send_batch(net, SERVER, &out);
+    run(net, 2 * NS_PER_S);
+    assert_int_equal(elapsed_ms(net->connected_at[CLIENT]), 20);
+    net_free(net);
+}
+
+static void connect(struct net *net)
+{
+    run(net, net->now + NS_PER_S);
+    assert_true(net->connected_at[CLIENT] && net->connected_at[SERVER]);
+}
+
+static void settle(struct net *net)
+{
+    run(net, net->now + NS_PER_S);
+}
+
+static void half_a_stream_may_end_and_the_other_go_on(void **state)
+{
+    (void)state;
+    char text[16] = "";
+    struct net *net = net_new(5, 1, 1);
+    struct quic *client = net->end[CLIENT], *server = net->end[SERVER];
+    connect(net);
+    int64_t stream = quic_stream_open(client, false);
+    assert_int_equal(quic_stream_write(client, stream, "question", 8), 8);
+    quic_stream_finish(client, stream);
+    assert_int_equal(quic_stream_write(client, stream, "more", 4), QUIC_GONE);
+    settle(net);
+    assert_int_equal(quic_stream_read(server, stream, text, sizeof text), 8);
+    assert_int_equal(quic_stream_read(server, stream, text, sizeof text), 0);
+    assert_true(quic_stream_drained(client, stream));
+    assert_int_equal(quic_stream_read(client, stream, text, sizeof text), QUIC_BLOCKED);
+    assert_int_equal(quic_stream_write(server, stream, "answer", 6), 6);
+    assert_false(quic_stream_drained(server, stream));
+    assert_false(quic_is_idle(server));
+    settle(net);
+    assert_int_equal(quic_stream_read(client, stream, text, sizeof text), 6);
+    assert_memory_equal(text, "answer", 6);
+    quic_stream_finish(server, stream);
+    settle(net);
+    assert_int_equal(quic_stream_read(client, stream, text, sizeof text), 0);
+    assert_true(quic_is_idle(server) && quic_is_idle(client));
+    quic_stream_release(client, stream, 0);
+    quic_stream_release(server, stream, 0);
+    assert_int_equal(quic_stream_read(client, stream, text, sizeof text), QUIC_GONE);
+    net_free(net);
+}
+
+static void a_released_stream_is_reset_and_stopped(void **state)
+{
+    (void)state;
+    char text[16];
+    struct net *net = net_new(5, 1, 1);
+    struct quic *client = net->end[CLIENT], *server = net->end[SERVER];
+    connect(net);
+    int64_t stream = quic_stream_open(client, false);
+    assert_int_equal(quic_stream_write(client, stream, "x", 1), 1);
+    settle(net);
+    assert_int_equal(quic_stream_read(server, stream, text, sizeof text), 1);
+    assert_int_equal(quic_stream_read(server, stream, text, sizeof text), QUIC_BLOCKED);
+    quic_stream_release(client, stream, 7);
+    settle(net);
+    assert_int_equal(quic_stream_read(server, stream, text, sizeof text), QUIC_RESET);
+    assert_int_equal(quic_stream_write(server, stream, "y", 1), QUIC_RESET);
+    quic_stream_release(server, stream, 0);
+    net_free(net);
+}
+
+static void a_writer_whose_reader_leaves_is_told(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    struct transfer *t = transfer_start(net, CLIENT, 20000000);
+    t->paused = true;
+    settle(net);
+    assert_in_range(t->written, 1, t->total - 1);
+    net->on_event = NULL;
+    quic_stream_release(net->end[SERVER], t->stream, 9);
+    settle(net);
+    assert_int_equal(quic_stream_write(net->end[CLIENT], t->stream, "x", 1), QUIC_RESET);
+    quic_stream_release(net->end[CLIENT], t->stream, 0);
+    settle(net);
+    assert_true(quic_is_idle(net->end[CLIENT]));
+    /* The connection's window is whole again: eight more of them would not fit otherwise. */
+    free(t);
+    for (int i = 0; i < 10; i++) {
+        t = transfer_start(net, CLIENT, 4000000);
+        t->paused = true;
+        settle(net);
+        net->on_event = NULL;
+        quic_stream_release(net->end[SERVER], t->stream, 9);
+        quic_stream_release(net->end[CLIENT], t->stream, 9);
+        settle(net);
+        free(t);
+    }
+    t = transfer_start(net, CLIENT, 20000000);
+    run(net, net->now + 60 * NS_PER_S);
+    assert_arrived(net);
+    free(t);
+    net_free(net);
+}
+
+static void what_was_finished_arrives_though_its_stream_was_released(void **state)
+{
+    (void)state;
+    for (int early = 0; early < 2; early++) { /* before the handshake, and after */
+        struct net *net = net_new(5, 1, 1);
+        if (!early)
+            connect(net);
+        struct transfer *t = transfer_start(net, CLIENT, 1500000);
+        net->loss = 50;
+        assert_true(t->finished);
+        quic_stream_release(net->end[CLIENT], t->stream, 3);
+        assert_false(quic_is_idle(net->end[CLIENT]));
+        run(net, net->now + 60 * NS_PER_S);
+        assert_true(t->ended && !t->damaged && t->read == t->total);
+        assert_true(quic_is_idle(net->end[CLIENT]));
+        free(t);
+        net_free(net);
+    }
+}
+
+static void two_thousand_streams_follow_each_other(void **state)
+{
+    (void)state;
+    char text[16];
+    struct net *net = net_new(1, 1, 1);
+    connect(net);
+    for (int i = 0; i < 2000; i++) {
+        int from = i & 1;
+        bool one_way = i & 2;
+        struct quic *writer = net->end[from], *reader = net->end[!from];
+        int64_t stream = quic_stream_open(writer, one_way);
+        assert_true(stream >= 0);
+        assert_int_equal(quic_stream_write(writer, stream, &i, sizeof i), sizeof i);
+        quic_stream_finish(writer, stream);
+        run(net, net->now + 5 * NS_PER_MS);
+        assert_int_equal(quic_stream_read(reader, stream, text, sizeof text), sizeof i);
+        assert_memory_equal(text, &i, sizeof i);
+        assert_int_equal(quic_stream_read(reader, stream, text, sizeof text), 0);
+        quic_stream_finish(reader, stream);
+        quic_stream_release(reader, stream, 0);
+        quic_stream_release(writer, stream, 0);
+        run(net, net->now + 5 * NS_PER_MS);
+    }
+    assert_true(quic_is_idle(net->end[CLIENT]) && quic_is_idle(net->end[SERVER]));
+    net_free(net);
+}
+
+struct crowd {
+    int opened, readable, ended, limit_raised;
+    int64_t last;
+};
+
+static void crowd_event(struct net *net, int end, const struct quic_event *event)
+{
+    struct crowd *crowd = net->test;
+    static uint8_t bytes[100000];
+    crowd->opened += event->type == QUIC_STREAM;
+    crowd->limit_raised += event->type == QUIC_WRITABLE && event->stream == -1;
+    if (event->type != QUIC_READABLE)
+        return;
+    ptrdiff_t len;
+    while ((len = quic_stream_read(net->end[end], event->stream, bytes, sizeof bytes)) > 0)
+        ;
+    if (len)
+        return;
+    crowd->ended++;
+    crowd->last = event->stream;
+    quic_stream_release(net->end[end], event->stream, 0);
+}
+
+static void two_hundred_and_fifty_six_streams_at_once_share_the_path(void **state)
+{
+    (void)state;
+    struct crowd crowd = {0};
+    struct net *net = net_new(5, 1, 1);
+    net->test = &crowd;
+    net->on_event = crowd_event;
+    struct quic *client = net->end[CLIENT];
+    for (int i = 0; i < QUIC_STREAMS_MAX; i++) { /* before the handshake: the limit is taken to be the same */
+        int64_t stream = quic_stream_open(client, true);
+        assert_true(stream >= 0);
+        assert_int_equal(quic_stream_write(client, stream, pattern(0), 60000), 60000);
+        quic_stream_finish(client, stream);
+        quic_stream_release(client, stream, 0);
+    }
+    assert_int_equal(quic_stream_open(client, true), QUIC_LIMIT);
+    run(net, 60 * NS_PER_S);
+    assert_int_equal(crowd.opened, QUIC_STREAMS_MAX);
+    assert_int_equal(crowd.ended, QUIC_STREAMS_MAX);
+    assert_true(crowd.limit_raised);
+    assert_int_equal(quic_stream_open(client, true), 4 * QUIC_STREAMS_MAX + 2);
+    net_free(net);
+}
+
+static void a_short_stream_does_not_wait_for_a_long_one(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    struct transfer *t = transfer_start(net, CLIENT, 50000000);
+    run(net, NS_PER_S + 100 * NS_PER_MS);
+    struct crowd crowd = {0};
+    int64_t stream = quic_stream_open(net->end[CLIENT], true);
+    assert_int_equal(quic_stream_write(net->end[CLIENT], stream, "now", 3), 3);
+    quic_stream_finish(net->end[CLIENT], stream);
+    net->test = &crowd;
+    net->on_event = crowd_event;
+    run(net, net->now + 12 * NS_PER_MS); /* the path's 5 ms, and some for pacing */
+    assert_int_equal(crowd.last, stream);
+    free(t);
+    net_free(net);
+}
+
+static void datagrams_arrive_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    uint8_t text[2000];
+    struct net *net = net_new(5, 1, 1);
+    struct quic *client = net->end[CLIENT], *server = net->end[SERVER];
+    assert_int_equal(quic_datagram_send(client, "early", 5), QUIC_GONE);
+    connect(net);
+    assert_int_equal(quic_datagram_max(client), 1168);
+    assert_int_equal(quic_datagram_send(client, pattern(0), 1169), QUIC_TOO_LONG);
+    assert_int_equal(quic_datagram_send(client, pattern(0), 1168), 0);
+    assert_int_equal(quic_datagram_send(client, pattern(5), 0), 0);
+    settle(net);
+    assert_int_equal(quic_datagram_receive(server, text, sizeof text), 1168);
+    assert_memory_equal(text, pattern(0), 1168);
+    assert_int_equal(quic_datagram_receive(server, text, sizeof text), 0);
+    assert_int_equal(quic_datagram_receive(server, text, sizeof text), QUIC_BLOCKED);
+    net->payload = 16000;
+    settle(net);
+    assert_int_equal(quic_datagram_send(client, pattern(0), 1300),
+                     0); /* fits the batch before the path shrinks */
+    net->payload = 1200;
+    assert_int_equal(quic_datagram_send(client, "small", 5), 0);
+    settle(net);
+    assert_int_equal(quic_datagram_receive(server, text, 3), 3); /* the rest of it is cut off */
+    assert_int_equal(quic_datagram_receive(server, text, sizeof text), QUIC_BLOCKED);
+    net_free(net);
+}
+
+static void the_oldest_datagram_gives_way(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    connect(net);
+    uint32_t number;
+    for (number = 0; number < QUIC_DATAGRAM_QUEUE + 10; number++)
+        assert_int_equal(quic_datagram_send(net->end[CLIENT], &number, sizeof number), 0);
+    settle(net);
+    for (uint32_t want = 10; want < QUIC_DATAGRAM_QUEUE + 10; want++) {
+        assert_int_equal(quic_datagram_receive(net->end[SERVER], &number, sizeof number), sizeof number);
+        assert_int_equal(number, want);
+    }
+    assert_int_equal(quic_datagram_receive(net->end[SERVER], &number, sizeof number), QUIC_BLOCKED);
+    net_free(net);
+}
+
+static void flood(struct net *net)
+{
+    for (int i = 0; i < QUIC_DATAGRAM_QUEUE; i++)
+        if (quic_datagram_send(net->end[CLIENT], pattern(0), 1100))
+            return;
+}
+
+static void a_flood_of_datagrams_does_not_starve_a_stream(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    net->on_wake = flood;
+    struct transfer *t = transfer_start(net, CLIENT, 1000000);
+    while (!t->ended && net->now < 4 * NS_PER_S)
+        run(net, net->now + NS_PER_MS);
+    run(net, net->now + 20 * NS_PER_MS);
+    assert_arrived(net);
+    free(t);
+    net_free(net);
+}
+
+static void a_close_carries_its_code_and_is_answered_for_a_while(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    struct quic *client = net->end[CLIENT];
+    connect(net);
+    int64_t stream = quic_stream_open(client, false);
+    assert_int_equal(quic_stream_write(client, stream, "x", 1), 1);
+    net->cut = true; /* the first close is lost */
+    quic_close(client, net->now, 42, "that is all");
+    assert_int_equal(quic_stream_write(client, stream, "x", 1), QUIC_GONE);
+    assert_false(quic_is_idle(client));
+    uint64_t closed_at = net->now;
+    run(net, net->now);
+    assert_true(quic_is_idle(client));
+    assert_int_equal(net->closed[CLIENT].error, 42);
+    net->cut = false;
+    say(net->end[SERVER], "are you there?");
+    run(net, net->now + 20 * NS_PER_MS);
+    assert_int_equal(net->closed[SERVER].error, 42);
+    assert_string_equal(net->closed[SERVER].text, "that is all");
+    assert_in_range(quic_deadline(client), closed_at + 15 * NS_PER_MS, closed_at + 1000 * NS_PER_MS);
+    settle(net);
+    assert_int_equal(quic_deadline(client), NEVER);
+    assert_int_equal(quic_deadline(net->end[SERVER]), NEVER);
+    uint64_t sent = net->sent;
+    settle(net);
+    assert_int_equal(net->sent, sent);
+    net_free(net);
+}
+
+static void a_close_before_the_first_packet_is_silent(void **state)
+{
+    (void)state;
+    for (int end = 0; end < 2; end++) {
+        struct net *net = net_new(5, 1, 1);
+        quic_close(net->end[end], net->now, 5, "changed my mind");
+        while (drain(net, end))
+            ;
+        assert_int_equal(net->closed[end].error, 5);
+        assert_int_equal(net->sent, 0);
+        assert_int_equal(quic_stream_open(net->end[end], false), QUIC_GONE);
+        net_free(net);
+    }
+}
+
+static void what_arrived_before_the_close_can_be_read(void **state)
+{
+    (void)state;
+    char text[16];
+    struct net *net = net_new(5, 1, 1);
+    connect(net);
+    int64_t stream = quic_stream_open(net->end[CLIENT], false);
+    assert_int_equal(quic_stream_write(net->end[CLIENT], stream, "last words", 10), 10);
+    quic_stream_finish(net->end[CLIENT], stream);
+    settle(net);
+    quic_close(net->end[CLIENT], net->now, 0, "");
+    settle(net);
+    assert_int_equal(net->closed[SERVER].error, QUIC_ERROR_NONE);
+    assert_true(net->closed_at[SERVER]);
+    assert_int_equal(quic_stream_read(net->end[SERVER], stream, text, sizeof text), 10);
+    assert_int_equal(quic_stream_read(net->end[SERVER], stream, text, sizeof text), 0);
+    assert_int_equal(quic_stream_write(net->end[SERVER], stream, "x", 1), QUIC_GONE);
+    net_free(net);
+}
+
+static void an_idle_connection_ends_after_its_time(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    connect(net);
+    uint64_t sent = net->sent;
+    run(net, 170 * NS_PER_S);
+    assert_true(!net->closed_at[CLIENT] && !net->closed_at[SERVER]);
+    assert_int_equal(net->sent, sent); /* no keep-alive: ice's business */
+    run(net, 190 * NS_PER_S);
+    for (int end = 0; end < 2; end++) {
+        assert_in_range(elapsed_ms(net->closed_at[end]), 180000, 181000);
+        assert_int_equal(net->closed[end].error, QUIC_ERROR_IDLE);
+    }
+    net_free(net);
+}
+
+static void a_handshake_without_an_answer_ends(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    net->cut = true;
+    run(net, 60 * NS_PER_S);
+    for (int end = 0; end < 2; end++) {
+        assert_in_range(elapsed_ms(net->closed_at[end]), 29900, 30100);
+        assert_int_equal(net->closed[end].error, QUIC_ERROR_IDLE);
+    }
+    assert_in_range(net->sent, 5, 40);
+    net_free(net);
+}
+
+static void a_hurried_client_sends_its_first_flight_again_at_once(void **state)
+{
+    (void)state;
+    struct net *net = net_new(10, 1, 1);
+    struct quic_info info;
+    net->cut = true;
+    run(net, NS_PER_S + 40 * NS_PER_MS);
+    assert_int_equal(net->sent, 1);
+    net->cut = false;
+    quic_hurry(net->end[CLIENT], net->now);
+    run(net, 2 * NS_PER_S);
+    assert_int_equal(elapsed_ms(net->connected_at[CLIENT]), 60);
+    quic_info(net->end[CLIENT], &info);
+    assert_in_range(info.rtt, 20 * NS_PER_MS, 21 * NS_PER_MS);
+    uint64_t sent = net->sent;
+    quic_hurry(net->end[CLIENT], net->now); /* answered: nothing */
+    run(net, 3 * NS_PER_S);
+    assert_int_equal(net->sent, sent);
+    run(net, 300 * NS_PER_S);
+    assert_int_equal(net->closed[CLIENT].error, QUIC_ERROR_IDLE);
+    net_free(net);
+}
+
+static void a_packet_says_whose_it_is(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    uint8_t key[QUIC_KEY_LEN], id[QUIC_CID_LEN], tag[QUIC_TAG_LEN];
+    memset(key, 1, sizeof key);
+    quic_initial_id(id, key);
+    struct packet out = {.data = net->buffer, .len = sizeof net->buffer};
+    assert_true(quic_output(net->end[CLIENT], net->now, &out, 1200));
+    assert_true(quic_packet_tag(tag, out.data, out.len));
+    assert_memory_equal(tag, id, QUIC_TAG_LEN);
+    send_batch(net, SERVER, &out);
+    connect(net);
+    say(net->end[CLIENT], "x");
+    out = (struct packet){.data = net->buffer, .len = sizeof net->buffer};
+    assert_true(quic_output(net->end[CLIENT], net->now, &out, 1200));
+    assert_true(quic_packet_tag(tag, out.data, out.len));
+    assert_memory_equal(tag, "ssss", QUIC_TAG_LEN);
+    assert_false(quic_packet_tag(tag, out.data, 8));
+    assert_false(quic_packet_tag(tag, (const uint8_t *)"\xc0\0\0\0\1\7abcdefgh", 14));
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_sides_first_bytes_ride_in_their_first_flights),
         cmocka_unit_test(another_key_fails_at_the_first_packet),
+        cmocka_unit_test(hundred_megabytes_arrive_over_a_clean_path),
+        cmocka_unit_test(hundred_megabytes_arrive_at_one_percent_of_loss),
+        cmocka_unit_test(hundred_megabytes_arrive_at_ten_percent_of_loss),
+        cmocka_unit_test(hundred_megabytes_arrive_reordered_and_doubled),
+        cmocka_unit_test(the_handshake_survives_a_third_of_the_packets_lost),
+        cmocka_unit_test(a_reader_that_stops_holds_the_writer_and_loses_nothing),
+        cmocka_unit_test(a_path_that_is_dead_for_twenty_seconds_loses_nothing),
+        cmocka_unit_test(the_payload_may_change_in_mid_transfer),
+        cmocka_unit_test(garbage_changes_nothing),
+        cmocka_unit_test(a_damaged_first_packet_does_not_occupy_the_server),
+        cmocka_unit_test(half_a_stream_may_end_and_the_other_go_on),
+        cmocka_unit_test(a_released_stream_is_reset_and_stopped),
+        cmocka_unit_test(a_writer_whose_reader_leaves_is_told),
+        cmocka_unit_test(what_was_finished_arrives_though_its_stream_was_released),
+        cmocka_unit_test(two_thousand_streams_follow_each_other),
+        cmocka_unit_test(two_hundred_and_fifty_six_streams_at_once_share_the_path),
+        cmocka_unit_test(a_short_stream_does_not_wait_for_a_long_one),
+        cmocka_unit_test(datagrams_arrive_whole_or_not_at_all),
+        cmocka_unit_test(the_oldest_datagram_gives_way),
+        cmocka_unit_test(a_flood_of_datagrams_does_not_starve_a_stream),
+        cmocka_unit_test(a_close_carries_its_code_and_is_answered_for_a_while),
+        cmocka_unit_test(a_close_before_the_first_packet_is_silent),
+        cmocka_unit_test(what_arrived_before_the_close_can_be_read),
+        cmocka_unit_test(an_idle_connection_ends_after_its_time),
+        cmocka_unit_test(a_handshake_without_an_answer_ends),
+        cmocka_unit_test(a_hurried_client_sends_its_first_flight_again_at_once),
+        cmocka_unit_test(a_packet_says_whose_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
