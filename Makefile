@@ -146,6 +146,20 @@ PURE_SRC := $(STUN_SRC) $(filter-out signaling/mqtt%,$(SIGNALING_SRC)) \
 lint: $(call obj,$(PURE_SRC))
 	@CC='$(CC)' WARN='$(WARN)' CPPFLAGS='-D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) cmocka)' tests/lint/run $^
 
+# An internet in memory, in virtual time; SEEDS a scenario (0: as many as each asks for), SIM=pattern: a part.
+SEEDS ?= 0
+SIM ?=
+SIM_OBJ := $(patsubst tests/sim/%.c,$(B)/sim/%.o,$(wildcard tests/sim/*.c))
+$(B)/sim/%.o: tests/sim/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(INC_peer) -Itests/sim -MMD -c -o $@ $<
+$(B)/sim/sim: $(SIM_OBJ) $(B)/peer.a $(B)/signaling.a $(B)/stun.a
+	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+.PHONY: sim sim-build
+sim-build: $(B)/sim/sim
+sim: sim-build
+	@$(B)/sim/sim --seeds $(SEEDS) $(SIM)
+
 # The public header alone: as C11 and as C++.
 .PHONY: header-test
 header-test:
@@ -184,6 +198,15 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/p2pconnect $(DESTDIR)$(PREFIX)/include/p2pconnect.h $(MAN)/p2pconnect.1 \
 		$(DESTDIR)$(PREFIX)/lib/libp2pconnect.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/libp2pconnect.pc
+
+# The examples stand on the public header alone, as a program outside the tree would.
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
+$(B)/examples/%: examples/%.c peer/p2pconnect.h $(B)/libp2pconnect.a
+	@mkdir -p $(@D) $(B)/examples/include
+	@cp peer/p2pconnect.h $(B)/examples/include/
+	$(CC) $(WARN) $(OPT) $(SAN_FLAGS) $(CFLAGS) -D_GNU_SOURCE -I$(B)/examples/include -o $@ $< $(B)/libp2pconnect.a $(LDLIBS_ALL)
+.PHONY: examples
+examples: $(EXAMPLES)
 
 .PHONY: clean
 clean:

@@ -1,0 +1,50 @@
+/* sim_nat.h - a NAT or firewall in memory, by the behaviours of RFC 4787. */
+#ifndef SIM_NAT_H
+#define SIM_NAT_H
+
+#include "addr.h"
+#include "chance.h"
+
+/* RFC 4787 4.1 and 5: what a mapping, and what a filter depends on. */
+enum nat_depends { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT, NAT_ADDRESS_PORT_DEPENDENT };
+enum nat_ports { NAT_PRESERVE, NAT_SEQUENTIAL, NAT_RANDOM };
+
+struct nat_behavior {
+    const char *name;
+    bool firewall; /* filters, translates nothing */
+    enum nat_depends mapping, filtering;
+    enum nat_ports ports;
+    bool hairpin; /* RFC 4787 6 */
+};
+
+enum { NAT_MAPPINGS_MAX = 256, NAT_PERMITS_MAX = 64 };
+
+struct nat_mapping {
+    struct addr inner, outer;
+    struct addr towards; /* what the mapping depends on, the rest zero */
+    struct addr permits[NAT_PERMITS_MAX];
+    size_t permit_count;
+    uint64_t used; /* when a packet last passed */
+};
+
+struct sim_nat {
+    const struct nat_behavior *behavior;
+    struct addr outside; /* its public address, port 0; a firewall has none */
+    uint64_t lifetime;   /* ns without a packet until a mapping is gone */
+    uint16_t next_port;
+    struct nat_mapping mappings[NAT_MAPPINGS_MAX];
+    size_t count;
+};
+
+void nat_init(struct sim_nat *nat, const struct nat_behavior *behavior, const struct addr *outside,
+              uint64_t lifetime, struct chance *chance);
+/* A packet leaves: its source becomes what the outside sees. False: no mapping to be had, the packet is lost.
+ */
+bool nat_outbound(struct sim_nat *nat, uint64_t now, struct addr *source, const struct addr *destination,
+                  struct chance *chance);
+/* A packet arrives from outside: its destination becomes the inner one. False: filtered. */
+bool nat_inbound(struct sim_nat *nat, uint64_t now, const struct addr *source, struct addr *destination);
+/* Forgets every mapping and goes on with other ports, like a router that was restarted. */
+void nat_rebind(struct sim_nat *nat, struct chance *chance);
+
+#endif
