@@ -42,11 +42,12 @@ struct peer {
     struct knock knock;
     struct run
         *asking; /* we sent pake1. The two directions are apart, so that a forged pake1 cannot end our own */
-    struct run *invited; /* it sent pake1 */
-    struct run *session; /* proven */
-    uint64_t retry;      /* after a failure, not before this time */
-    uint64_t hint;       /* no unproven bye is passed on before this time */
-    bool met, later;     /* `later` is known since the first pake1 and pake2 */
+    struct run *invited;        /* it sent pake1 */
+    struct run *session;        /* proven */
+    uint64_t retry;             /* after a failure, not before this time */
+    uint64_t hint;              /* no unproven bye is passed on before this time */
+    bool met, later;            /* `later` is known since the first pake1 and pake2 */
+    uint8_t yielded[POINT_LEN]; /* of the pake1 that lost against ours */
     uint8_t used_pake1[POINT_LEN], used_pake2[POINT_LEN]; /* of the last run that ended: copies are replays */
 };
 

@@ -44,6 +44,22 @@ static void note_arrival(const struct rendezvous *r, struct peer *peer, const st
 
 /* ---- hello ---- */
 
+/* We have asked this peer already: if that was given up, the same pake1 is said again, for its scalar has met
+ * no pake2. Not for ever: the peer may know that point as one that lost a glare. */
+static bool is_asked(uint64_t now, struct peer *peer, const struct message *hello)
+{
+    struct run *asking = peer->asking;
+    if (!asking || asking->handshake.state != HANDSHAKE_ASKED || !asking->reply)
+        return false;
+    if (run_is_asking(asking))
+        return true;
+    if (memcmp(asking->handshake.other.nonce, hello->about.nonce, NONCE_LEN) != 0 ||
+        now > asking->reply->last + ASKED_MAX_S * NS_PER_S)
+        return false;
+    parcel_again(asking->reply, now);
+    return true;
+}
+
 void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message)
 {
     if (!r->slots || !message->about.slots || !purpose_matches(r->purpose, message->about.purpose))
@@ -58,16 +74,8 @@ void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     peer->about = message->about;
     if (peer->session || peer->invited || peer->wish == WISH_KNOCK)
         return;
-    struct run *asking = peer->asking;
-    if (asking && asking->handshake.state == HANDSHAKE_ASKED && asking->reply) {
-        if (run_is_asking(asking))
-            return;
-        if (!memcmp(asking->handshake.other.nonce, message->about.nonce, NONCE_LEN)) {
-            parcel_again(asking->reply, now); /* the scalar has met no pake2 yet: the same pake1 will do */
-            return;
-        }
-    }
-    peer->wish = WISH_HELLO;
+    if (!is_asked(now, peer, message))
+        peer->wish = WISH_HELLO;
 }
 
 void meeting_ask(struct rendezvous *r, uint64_t now, struct peer *peer)
@@ -125,6 +133,7 @@ static bool is_old_knock(struct rendezvous *r, uint64_t now, uint32_t broker, st
     }
     if (yields_to_us(r, now, peer, pake1)) {
         r->stats.stale++;
+        memcpy(peer->session ? peer->used_pake1 : peer->yielded, pake1->point, POINT_LEN);
         if (!peer->session && peer->asking->reply)
             parcel_again(peer->asking->reply, now);
         return true;
@@ -252,8 +261,11 @@ static void promote(struct rendezvous *r, uint64_t now, struct peer *peer, struc
         outcome->replaced = NULL;
         peer_end_run(peer, &peer->session);
     }
-    if (run == peer->asking)
+    if (run == peer->asking) { /* what yielded to it will not be said again, but may be replayed */
         peer->asking = NULL;
+        if (memcmp(peer->yielded, (uint8_t[POINT_LEN]){0}, POINT_LEN) != 0)
+            memcpy(peer->used_pake1, peer->yielded, POINT_LEN);
+    }
     if (peer->invited && run != peer->invited) {
         parting_notify(r, peer->invited, outcome->superseded);
         outcome->superseded = NULL;

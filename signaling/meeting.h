@@ -17,6 +17,7 @@ enum {
         30, /* a hello or knock that waited longer is forgotten: the peer has said another meanwhile */
     GLARE_S =
         5, /* so long after a proof the losing pake1 of a glare may arrive: its copies leave within 2 s */
+    ASKED_MAX_S = 10, /* so long after our last pake1 no pake2 for it is under way any more */
     RETRY_S = 6, /* a peer with which a run failed is not tried before (security.md: one run every 6 s) */
     HINT_S = 5,  /* an unproven goodbye of one peer is passed on this often: anybody can forge it */
     FAREWELLS_MAX = SLOTS_MAX,

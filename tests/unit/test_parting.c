@@ -1,0 +1,261 @@
+/* test_parting.c - how sessions and handshakes end, and begin again. The net is post.h. */
+#include "post.h"
+#include <sodium.h>
+
+static struct post *pair(uint64_t seed)
+{
+    struct post *post = post_new(seed, 1);
+    post_add(post, post_config());
+    post_add(post, post_config());
+    return post;
+}
+
+/* The first to come is host 0, so it is the initiator. */
+static void connect_one_after_the_other(struct post *post)
+{
+    post_connect(post, 0);
+    post_run(post, 100 * NS_PER_MS);
+    post_connect(post, 1);
+}
+
+static struct post *joined(uint64_t seed)
+{
+    struct post *post = pair(seed);
+    connect_one_after_the_other(post);
+    assert_true(post_join(post, NS_PER_S) != NEVER);
+    post_run(post, NS_PER_S);
+    return post;
+}
+
+static peer_handle handle_of(struct post *post, unsigned from, unsigned to)
+{
+    return post_link_to(&post->hosts[from], &post->hosts[to])->handle;
+}
+
+/* As a node does: its own record goes with the call. */
+static void forget(struct post *post, unsigned from, unsigned to)
+{
+    struct link *link = post_link_to(&post->hosts[from], &post->hosts[to]);
+    rendezvous_forget(post->hosts[from].machine, post->now, link->handle);
+    link->handle = 0;
+}
+
+static void a_sealed_goodbye_is_proven_and_said_twice(void **state)
+{
+    struct post *post = joined(1);
+    (void)state;
+    unsigned before = post->sent_of[MESSAGE_SEALED];
+    rendezvous_set_slots(post->hosts[0].machine, post->now, 0); /* else they meet again */
+    rendezvous_bye(post->hosts[0].machine, post->now, handle_of(post, 0, 1), "done");
+    post_run(post, 10 * NS_PER_S);
+    assert_int_equal(post->hosts[1].byes, 1);
+    assert_int_equal(post->hosts[1].hints, 0);
+    assert_int_equal(post->sent_of[MESSAGE_SEALED] - before, 2);
+    post_free(post);
+}
+
+static void after_a_goodbye_both_meet_again(void **state)
+{
+    struct post *post = joined(2);
+    (void)state;
+    struct link *link = post_link_to(&post->hosts[0], &post->hosts[1]);
+    rendezvous_bye(post->hosts[0].machine, post->now, link->handle, "");
+    link->handle = 0;
+    assert_true(post_join(post, 2 * NS_PER_S) != NEVER);
+    assert_int_equal(post->hosts[0].failed + post->hosts[1].failed, 0);
+    post_free(post);
+}
+
+/* Busy instead of an offer, after an offer, and instead of an answer. */
+static void busy_is_sealed_wherever_it_is_said(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n < 3; n++) {
+        struct post *post = pair(10 + n);
+        struct host *refusing = &post->hosts[n == 2 ? 0 : 1], *other = &post->hosts[n == 2 ? 1 : 0];
+        refusing->refuses = n != 1;
+        refusing->refuses_late = n == 1;
+        connect_one_after_the_other(post);
+        post_run(post, 190 * NS_PER_MS);
+        assert_int_equal(other->busy, 1);
+        assert_int_equal(other->failed + other->gone + other->byes, 0);
+        assert_int_equal(refusing->failed + refusing->gone + refusing->byes + refusing->busy, 0);
+        post_free(post);
+    }
+}
+
+static void who_was_busy_is_met_when_it_says_hello_anew(void **state)
+{
+    struct post *post = pair(20);
+    (void)state;
+    post->hosts[1].refuses = true;
+    connect_one_after_the_other(post);
+    post_run(post, 5 * NS_PER_S);
+    assert_true(post->hosts[0].busy > 0);
+    post->hosts[1].refuses = false;
+    rendezvous_set_slots(post->hosts[1].machine, post->now, 0);
+    rendezvous_set_slots(post->hosts[1].machine, post->now, 1);
+    assert_true(post_join(post, NS_PER_S) != NEVER);
+    post_free(post);
+}
+
+static void a_peer_that_starts_anew_under_a_new_id_is_met_at_once(void **state)
+{
+    struct post *post = joined(30);
+    (void)state;
+    post->hosts[1].down = true;
+    unsigned again = post_add(post, post_config());
+    post_connect(post, again);
+    uint64_t start = post->now;
+    while (!post_are_joined(post, 0, again))
+        assert_true(post_step(post, start + NS_PER_S));
+    assert_int_equal(post->hosts[0].byes + post->hosts[0].failed, 0); /* the old one is the node's to judge */
+    post_free(post);
+}
+
+/* It may vanish after any delivery of the exchange and come back as somebody else. */
+static void a_peer_may_start_anew_at_any_moment(void **state)
+{
+    (void)state;
+    for (unsigned victim = 0; victim < 2; victim++) {
+        for (unsigned step = 0; step < 24; step++) {
+            struct post *post = pair(40 + step);
+            connect_one_after_the_other(post);
+            for (unsigned i = 0; i < step; i++)
+                post_step(post, NEVER - 1);
+            post->hosts[victim].down = true;
+            unsigned again = post_add(post, post_config());
+            post_connect(post, again);
+            post_run(post, 5 * NS_PER_S);
+            assert_true(post_are_joined(post, !victim, again));
+            assert_int_equal(post->hosts[!victim].failed, 0);
+            post_free(post);
+        }
+    }
+}
+
+/* Either side, after either has begun: the proof of the new run ends the old session first. */
+static void a_peer_that_lost_its_state_replaces_its_session_by_proving_itself(void **state)
+{
+    (void)state;
+    for (unsigned loser = 0; loser < 2; loser++) {
+        struct post *post = joined(70 + loser);
+        unsigned other = !loser;
+        post_run(post, 6 * NS_PER_S);
+        forget(post, loser, other);
+        assert_true(post_join(post, 25 * NS_PER_S) !=
+                    NEVER); /* the other's rare hello brings them together */
+        post_run(post, 10 * NS_PER_S);
+        assert_int_equal(post->hosts[other].byes, 1);
+        assert_int_equal(post->hosts[other].peers, 2);
+        assert_int_equal(post->hosts[loser].peers, 2);
+        assert_int_equal(post->hosts[0].failed + post->hosts[1].failed, 0);
+        assert_true(post_all_joined(post));
+        post_free(post);
+    }
+}
+
+static void both_may_forget_and_meet_again(void **state)
+{
+    struct post *post = joined(80);
+    (void)state;
+    forget(post, 0, 1);
+    forget(post, 1, 0);
+    assert_true(post_join(post, NS_PER_S) != NEVER);
+    assert_int_equal(post->hosts[0].byes + post->hosts[1].byes, 0);
+    post_free(post);
+}
+
+static void a_handshake_that_nobody_finishes_is_gone(void **state)
+{
+    struct post *post = pair(90);
+    (void)state;
+    connect_one_after_the_other(post);
+    while (!post->hosts[1].wanted)
+        assert_true(post_step(post, NEVER - 1));
+    post->hosts[0].down = true;
+    post_run(post, 5 * NS_PER_S);
+    assert_int_equal(post->hosts[1].gone, 1);
+    assert_int_equal(post->sent_of[MESSAGE_PAKE2], 5);
+    post->hosts[0].down = false;
+    assert_true(post_join(post, 20 * NS_PER_S) != NEVER); /* the initiator's pake1 is as good as before */
+    assert_int_equal(post->hosts[0].failed + post->hosts[1].failed, 0);
+    post_free(post);
+}
+
+static void an_ended_handle_does_nothing(void **state)
+{
+    struct post *post = joined(91);
+    struct rendezvous *machine = post->hosts[0].machine;
+    struct description own = post_description();
+    peer_handle handle = handle_of(post, 0, 1);
+    (void)state;
+    forget(post, 0, 1);
+    unsigned before = post->sent;
+    rendezvous_describe(machine, post->now, handle, &own);
+    rendezvous_send_candidates(machine, post->now, handle, own.candidates, 1, true);
+    rendezvous_refuse(machine, post->now, handle, "");
+    rendezvous_bye(machine, post->now, handle, "");
+    rendezvous_forget(machine, post->now, handle);
+    rendezvous_settle(machine, handle);
+    rendezvous_describe(machine, post->now, 0, &own);
+    rendezvous_forget(machine, post->now, 12345);
+    post_run(post, 100 * NS_PER_MS);
+    assert_int_equal(post->sent, before);
+    post_free(post);
+}
+
+static void a_long_reason_is_cut_between_characters(void **state)
+{
+    struct post *post = joined(92);
+    char reason[300] = "x";
+    (void)state;
+    for (size_t i = 1; i + 2 < sizeof reason; i += 2)
+        memcpy(reason + i, "\xc3\xbc", 3);
+    rendezvous_bye(post->hosts[0].machine, post->now, handle_of(post, 0, 1), reason);
+    post_run(post, 100 * NS_PER_MS);
+    assert_int_equal(post->hosts[1].byes, 1); /* half a character would make the message malformed */
+    post_free(post);
+}
+
+static void brokers_may_go_away_in_mid_handshake(void **state)
+{
+    (void)state;
+    for (unsigned step = 0; step < 24; step++) {
+        struct post *post = pair(100 + step);
+        connect_one_after_the_other(post);
+        for (unsigned i = 0; i < step; i++)
+            post_step(post, NEVER - 1);
+        post->broken = 1;
+        rendezvous_disconnected(post->hosts[0].machine, post->now, 0);
+        rendezvous_disconnected(post->hosts[1].machine, post->now, 0);
+        unsigned before = post->sent;
+        post_run(post, 20 * NS_PER_S);
+        assert_int_equal(post->sent, before);
+        post->broken = 0;
+        post_connect(post, 0);
+        post_connect(post, 1);
+        assert_true(post_join(post, 2 * NS_PER_S) != NEVER);
+        assert_int_equal(post->hosts[0].failed + post->hosts[1].failed, 0);
+        post_free(post);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sealed_goodbye_is_proven_and_said_twice),
+        cmocka_unit_test(after_a_goodbye_both_meet_again),
+        cmocka_unit_test(busy_is_sealed_wherever_it_is_said),
+        cmocka_unit_test(who_was_busy_is_met_when_it_says_hello_anew),
+        cmocka_unit_test(a_peer_that_starts_anew_under_a_new_id_is_met_at_once),
+        cmocka_unit_test(a_peer_may_start_anew_at_any_moment),
+        cmocka_unit_test(a_peer_that_lost_its_state_replaces_its_session_by_proving_itself),
+        cmocka_unit_test(both_may_forget_and_meet_again),
+        cmocka_unit_test(a_handshake_that_nobody_finishes_is_gone),
+        cmocka_unit_test(an_ended_handle_does_nothing),
+        cmocka_unit_test(a_long_reason_is_cut_between_characters),
+        cmocka_unit_test(brokers_may_go_away_in_mid_handshake),
+    };
+    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,338 @@
+/* test_turns.c - floods, forgeries and guesses: strangers cost a bounded amount and move nothing that is
+ * proven. */
+#include "post.h"
+#include <sodium.h>
+
+static struct post *joined(uint64_t seed)
+{
+    struct post *post = post_new(seed, 1);
+    post_add(post, post_config());
+    post_add(post, post_config());
+    for (unsigned i = 0; i < 2; i++)
+        post_connect(post, i);
+    assert_true(post_join(post, NS_PER_S) != NEVER);
+    post_run(post, 6 * NS_PER_S); /* any glare is over */
+    return post;
+}
+
+static void name_stranger(struct post *post, char id[PEER_ID_LEN + 1])
+{
+    for (unsigned i = 0; i < PEER_ID_LEN; i++)
+        id[i] = (char)('a' + post_draw(&post->seed) % 26);
+    id[PEER_ID_LEN] = 0;
+}
+
+/* A message as anybody in the room could write it: of a stranger unless `from` is given. */
+static struct message forge(struct post *post, enum message_type type, const char *from)
+{
+    struct message message = {.type = type, .about = {.purpose = "chat", .slots = 1, .fresh = true}};
+    post_fill(&post->seed, message.about.nonce, NONCE_LEN);
+    uint8_t hash[64];
+    post_fill(&post->seed, hash, sizeof hash);
+    crypto_core_ristretto255_from_hash(message.point, hash);
+    post_fill(&post->seed, message.commit, COMMIT_LEN);
+    post_fill(&post->seed, message.tag, TAG_LEN);
+    post_fill(&post->seed, message.sealed, message.sealed_len = 296);
+    message.sequence = 1 + post_draw(&post->seed) % 100;
+    if (from)
+        memcpy(message.from, from, sizeof message.from);
+    else
+        name_stranger(post, message.from);
+    return message;
+}
+
+static void tell(struct post *post, unsigned to, const struct message *message)
+{
+    char hello[TOPIC_MAX], inbox[TOPIC_MAX], text[MESSAGE_MAX];
+    bool for_all = message->type == MESSAGE_HELLO || message->type == MESSAGE_BYE;
+    size_t len = message_encode(message, text, sizeof text);
+    assert_true(len > 0);
+    rendezvous_topics(post->hosts[to].machine, hello, inbox);
+    rendezvous_input(post->hosts[to].machine, post->now, 0, for_all ? hello : inbox, (const uint8_t *)text,
+                     len);
+    post_drain(post);
+}
+
+static unsigned different_pake1(const struct post *post, unsigned from, unsigned first)
+{
+    unsigned count = 0;
+    for (unsigned i = first; i < post->sent && i < RECORD_MAX; i++) {
+        bool is_new = post->records[i].type == MESSAGE_PAKE1 && post->records[i].from == from;
+        for (unsigned before = first; is_new && before < i; before++)
+            is_new = strcmp(post->records[i].topic, post->records[before].topic) != 0;
+        count += is_new;
+    }
+    return count;
+}
+
+static void ten_thousand_hellos_in_a_second_begin_at_most_twenty_handshakes(void **state)
+{
+    struct post *post = joined(1);
+    unsigned first = post->sent;
+    (void)state;
+    for (unsigned i = 0; i < 10000; i++) {
+        struct message hello = forge(post, MESSAGE_HELLO, NULL);
+        tell(post, 0, &hello);
+        if (i % 100 == 99)
+            post_run(post, 9990 * NS_PER_MS / 1000); /* all in 999 ms */
+    }
+    assert_int_equal(different_pake1(post, 0, first), RENDEZVOUS_STARTS_MAX);
+    assert_true(post_all_joined(post));
+    post_free(post);
+}
+
+static void an_honest_peer_joins_after_a_flood_and_a_known_one_talks_on_in_it(void **state)
+{
+    struct post *post = joined(2);
+    struct description more = post_description();
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++) {
+        struct message hello = forge(post, MESSAGE_HELLO, NULL);
+        struct message knock = forge(post, MESSAGE_PAKE1, NULL);
+        tell(post, 0, &hello);
+        tell(post, 0, &knock);
+        if (i % 10 == 9)
+            post_run(post, 10 * NS_PER_MS);
+        if (i == 1000)
+            rendezvous_send_candidates(post->hosts[1].machine, post->now,
+                                       post_link_to(&post->hosts[1], &post->hosts[0])->handle,
+                                       more.candidates, 1, true);
+    }
+    assert_int_equal(post->hosts[0].candidates, 2);
+    unsigned honest = post_add(post, post_config());
+    post_connect(post, honest);
+    assert_true(post_join(post, 60 * NS_PER_S) != NEVER);
+    assert_int_equal(post->hosts[0].peers, 2);
+    assert_int_equal(post->hosts[0].byes + post->hosts[0].failed, 0);
+    post_free(post);
+}
+
+static void at_most_eight_strangers_knock_at_a_time(void **state)
+{
+    struct post *post = joined(3);
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        struct message knock = forge(post, MESSAGE_PAKE1, NULL);
+        tell(post, 0, &knock);
+    }
+    unsigned before = post->hosts[0].wanted;
+    post_run(post, 3 * NS_PER_S);
+    assert_int_equal(post->hosts[0].wanted, before);
+    assert_in_range(before, RENDEZVOUS_PENDING_MAX, RENDEZVOUS_PENDING_MAX + 1);
+    post_run(post, 2 * NS_PER_S);
+    assert_int_equal(post->hosts[0].gone, RENDEZVOUS_PENDING_MAX);
+    post_free(post);
+}
+
+static void who_waits_is_served_in_random_order(void **state)
+{
+    unsigned first_served = 0, rounds = 40;
+    (void)state;
+    for (unsigned round = 0; round < rounds; round++) {
+        struct post *post = post_new(1000 + round, 1);
+        post_add(post, post_config());
+        post_connect(post, 0);
+        char ids[200][PEER_ID_LEN + 1];
+        for (unsigned i = 0; i < 200; i++) {
+            struct message hello = forge(post, MESSAGE_HELLO, NULL);
+            memcpy(ids[i], hello.from, sizeof ids[i]);
+            tell(post, 0, &hello);
+        }
+        unsigned known = post->sent;
+        post_run(post, 1100 * NS_PER_MS); /* the twenty-first is drawn from the 180 that wait */
+        for (unsigned i = known; i < post->sent; i++)
+            first_served += strstr(post->records[i].topic, ids[RENDEZVOUS_STARTS_MAX]) != NULL &&
+                            post->records[i].at >= 2 * NS_PER_S;
+        post_free(post);
+    }
+    assert_in_range(first_served, 0, rounds / 2); /* first come, first served would make it every one */
+}
+
+/* Ten strangers who never finish, each with one guess; then at most one handshake every six seconds. */
+static void who_guesses_is_slowed_down_and_an_honest_peer_still_joins(void **state)
+{
+    struct post *post = joined(5);
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        struct message knock = forge(post, MESSAGE_PAKE1, NULL);
+        struct message guess = forge(post, MESSAGE_PAKE3, knock.from);
+        tell(post, 0, &knock);
+        tell(post, 0, &guess);
+        post_run(post, 100 * NS_PER_MS);
+    }
+    unsigned failed = post->hosts[0].failed;
+    assert_in_range(failed, 10, 10 + 20 / 6 + 1);
+    unsigned honest = post_add(post, post_config());
+    post_connect(post, honest);
+    uint64_t start = post->now;
+    while (!post_are_joined(post, 0, honest) && post_step(post, start + 60 * NS_PER_S))
+        ;
+    assert_true(post_are_joined(post, 0, honest));
+    post_free(post);
+}
+
+static void unfinished_handshakes_count_as_guesses(void **state)
+{
+    struct post *post = joined(6);
+    (void)state;
+    for (unsigned i = 0; i < 60; i++) {
+        struct message knock = forge(post, MESSAGE_PAKE1, NULL);
+        tell(post, 0, &knock);
+        post_run(post, NS_PER_S);
+    }
+    /* Eight at once at most, gone after 4 s: some 10 in the first seconds, then one every 6 s. */
+    assert_in_range(post->hosts[0].wanted, 15, 26);
+    post_free(post);
+}
+
+static void a_thousand_forged_goodbyes_are_a_hint_every_five_seconds(void **state)
+{
+    struct post *post = joined(7);
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        struct message bye = forge(post, MESSAGE_BYE, rendezvous_id(post->hosts[1].machine));
+        tell(post, 0, &bye);
+        post_run(post, 10 * NS_PER_MS);
+    }
+    assert_int_equal(post->hosts[0].hints, 2);
+    assert_int_equal(post->hosts[0].byes, 0);
+    assert_true(post_all_joined(post));
+    post_free(post);
+}
+
+static void a_goodbye_of_nobody_is_dropped(void **state)
+{
+    struct post *post = joined(8);
+    struct message bye = forge(post, MESSAGE_BYE, NULL);
+    (void)state;
+    tell(post, 0, &bye);
+    assert_int_equal(post->hosts[0].hints, 0);
+    post_free(post);
+}
+
+/* Whatever is said in its name, the proven session stays and works. */
+static void forgeries_in_a_proven_peers_name_do_not_touch_its_session(void **state)
+{
+    static const enum message_type types[] = {MESSAGE_HELLO, MESSAGE_PAKE1, MESSAGE_PAKE2, MESSAGE_PAKE3,
+                                              MESSAGE_SEALED};
+    struct description more = post_description();
+    (void)state;
+    for (unsigned seed = 0; seed < 4; seed++) {
+        struct post *post = joined(20 + seed);
+        unsigned heard[2] = {post->hosts[0].candidates, post->hosts[1].candidates};
+        for (unsigned i = 0; i < 500; i++) {
+            unsigned to = i % 2;
+            struct message message = forge(post, types[i % 5], rendezvous_id(post->hosts[!to].machine));
+            tell(post, to, &message);
+            post_run(post, 20 * NS_PER_MS);
+        }
+        for (unsigned i = 0; i < 2; i++)
+            rendezvous_send_candidates(post->hosts[i].machine, post->now,
+                                       post_link_to(&post->hosts[i], &post->hosts[!i])->handle,
+                                       more.candidates, 1, false);
+        post_run(post, 10 * NS_PER_S);
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(post->hosts[i].candidates, heard[i] + 1);
+            assert_int_equal(post->hosts[i].peers, 1);
+            assert_int_equal(post->hosts[i].byes, 0);
+        }
+        assert_true(post_all_joined(post));
+        post_free(post);
+    }
+}
+
+/* A stranger who forges the larger id's pake1 does not stop the smaller's own handshake. */
+static void a_forged_pake1_does_not_end_our_own_run(void **state)
+{
+    struct post *post = post_new(9, 1);
+    (void)state;
+    post_add(post, post_config());
+    post_add(post, post_config());
+    unsigned smaller =
+        strcmp(rendezvous_id(post->hosts[0].machine), rendezvous_id(post->hosts[1].machine)) > 0;
+    post_connect(post, smaller);
+    post_run(post, 100 * NS_PER_MS);
+    post_connect(post, !smaller);
+    while (!post->sent_of[MESSAGE_PAKE1])
+        assert_true(post_step(post, NEVER - 1));
+    struct message forged = forge(post, MESSAGE_PAKE1, rendezvous_id(post->hosts[!smaller].machine));
+    tell(post, smaller, &forged);
+    post_run(post, NS_PER_S);
+    assert_true(post_all_joined(post));
+    assert_int_equal(post->hosts[smaller].gone, 1); /* the forged one */
+    post_free(post);
+}
+
+static void replayed_letters_of_the_same_session_change_nothing(void **state)
+{
+    struct post *post = joined(10);
+    unsigned count = post->sent;
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < count && i < RECORD_MAX; i++)
+            for (unsigned to = 0; to < 2; to++)
+                post_put(post, post->now, to, 0, post->records[i].topic, post->records[i].data,
+                         post->records[i].len);
+        post_run(post, 5 * NS_PER_S);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(post->hosts[i].peers, 1);
+        assert_int_equal(post->hosts[i].candidates, 1);
+        assert_int_equal(post->hosts[i].byes + post->hosts[i].failed + post->hosts[i].gone, 0);
+    }
+    post_free(post);
+}
+
+static void replays_of_pake2_are_answered_ten_times_a_second_at_most(void **state)
+{
+    struct post *post = joined(11);
+    const struct record *pake2 = NULL;
+    (void)state;
+    for (unsigned i = 0; i < post->sent; i++)
+        if (post->records[i].type == MESSAGE_PAKE2)
+            pake2 = &post->records[i];
+    unsigned before = post->sent_of[MESSAGE_PAKE3];
+    for (unsigned i = 0; i < 1000; i++) {
+        for (unsigned to = 0; to < 2; to++)
+            post_put(post, post->now, to, 0, pake2->topic, pake2->data, pake2->len);
+        post_run(post, NS_PER_MS);
+    }
+    assert_in_range(post->sent_of[MESSAGE_PAKE3] - before, 1, 11);
+    post_free(post);
+}
+
+static void a_point_that_is_none_ends_the_run_without_an_answer(void **state)
+{
+    struct post *post = joined(12);
+    struct message knock = forge(post, MESSAGE_PAKE1, NULL);
+    (void)state;
+    memset(knock.point, 0, sizeof knock.point); /* the neutral element */
+    tell(post, 0, &knock);
+    memset(knock.point, 0xff, sizeof knock.point);
+    name_stranger(post, knock.from);
+    tell(post, 0, &knock);
+    post_run(post, NS_PER_S);
+    assert_int_equal(post->sent_of[MESSAGE_PAKE2], 1); /* that of the pair */
+    assert_in_range(post->hosts[0].failed, 1, 2);
+    post_free(post);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ten_thousand_hellos_in_a_second_begin_at_most_twenty_handshakes),
+        cmocka_unit_test(an_honest_peer_joins_after_a_flood_and_a_known_one_talks_on_in_it),
+        cmocka_unit_test(at_most_eight_strangers_knock_at_a_time),
+        cmocka_unit_test(who_waits_is_served_in_random_order),
+        cmocka_unit_test(who_guesses_is_slowed_down_and_an_honest_peer_still_joins),
+        cmocka_unit_test(unfinished_handshakes_count_as_guesses),
+        cmocka_unit_test(a_thousand_forged_goodbyes_are_a_hint_every_five_seconds),
+        cmocka_unit_test(a_goodbye_of_nobody_is_dropped),
+        cmocka_unit_test(forgeries_in_a_proven_peers_name_do_not_touch_its_session),
+        cmocka_unit_test(a_forged_pake1_does_not_end_our_own_run),
+        cmocka_unit_test(replayed_letters_of_the_same_session_change_nothing),
+        cmocka_unit_test(replays_of_pake2_are_answered_ten_times_a_second_at_most),
+        cmocka_unit_test(a_point_that_is_none_ends_the_run_without_an_answer),
+    };
+    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
