@@ -8,8 +8,7 @@
 
 enum { KIND = 'c', PEERS = 8, HEADER = 4, TEXT_MAX = 1024 }; /* a message: 4 bytes of length, then the text */
 
-/* A peer: where we write to it, where it writes to us, and what has arrived of its message. */
-static struct talk {
+static struct talk {       /* with one peer: where we write to it, where it writes to us */
     struct p2p_peer *peer; /* NULL: this place is free */
     struct p2p_stream *out, *in;
     unsigned char data[HEADER + TEXT_MAX];
