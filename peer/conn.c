@@ -15,6 +15,7 @@ enum {
     UNANSWERED_END_S =
         10, /* ... for so long, on every pair: as good as a goodbye, so that loss is told in 15 s */
     STREAMS_UNNAMED_MAX = 64, /* streams of the peer whose first byte has not come; more are abandoned */
+    EARLY_MAX = 1500,         /* bytes of a datagram that is kept until its source is proven */
     CODE_LEFT = 0,            /* QUIC application codes: goodbye */
     CODE_TOO_MANY = 1,        /* a stream without a first byte too many */
 };
@@ -35,6 +36,11 @@ struct conn {
     uint64_t doubted; /* when unanswered data last made us ask; 0: never */
     int64_t readable; /* a stream that has just been named may hold more; -1: none */
     struct conn_stats stats;
+    /* The client's first datagram when it overtook the check that proves its address: networks reorder, and
+     * waiting for it to be sent again costs a round trip. Only who knows the key knows our tag, and nothing
+     * is answered before. */
+    struct packet early; /* len 0: none */
+    uint8_t early_data[EARLY_MAX];
 };
 
 struct conn *conn_new(const struct conn_config *config)
@@ -152,23 +158,46 @@ void conn_hold(struct conn *conn, uint64_t now, bool hold)
     start_when_ready(conn, now);
 }
 
+static void take_quic(struct conn *conn, uint64_t now, const struct packet *in)
+{
+    if (!conn->quic && !conn->held && !conn->ended && !conn->config.initiator)
+        start_quic(conn, now);
+    if (!conn->quic)
+        return;
+    conn->stats.bytes_received += in->len;
+    quic_input(conn->quic, now, in);
+}
+
+static void keep_early(struct conn *conn, const struct packet *in)
+{
+    if (conn->quic || conn->config.initiator || in->len > EARLY_MAX) {
+        conn->stats.unproven++;
+        return;
+    }
+    conn->early = *in;
+    conn->early.data = memcpy(conn->early_data, in->data, in->len);
+}
+
 /* QUIC is taken only from addresses that an authenticated check has proven, so that strangers get 0 bytes. */
 static bool quic_packet(struct conn *conn, uint64_t now, const struct packet *in)
 {
     uint8_t tag[QUIC_TAG_LEN];
     if (!quic_packet_tag(tag, in->data, in->len) || memcmp(tag, conn->tag, sizeof tag) != 0)
         return false;
-    if (!ice_is_proven(conn->ice, &in->remote)) {
-        conn->stats.unproven++;
-        return true;
-    }
-    if (!conn->quic && !conn->held && !conn->ended && !conn->config.initiator)
-        start_quic(conn, now);
-    if (conn->quic) {
-        conn->stats.bytes_received += in->len;
-        quic_input(conn->quic, now, in);
-    }
+    if (ice_is_proven(conn->ice, &in->remote))
+        take_quic(conn, now, in);
+    else
+        keep_early(conn, in);
     return true;
+}
+
+static void take_early(struct conn *conn, uint64_t now)
+{
+    struct packet early = conn->early;
+    if (!early.len || !ice_is_proven(conn->ice, &early.remote))
+        return;
+    conn->early.len = 0;
+    take_quic(conn, now, &early);
 }
 
 bool conn_input(struct conn *conn, uint64_t now, const struct packet *in)
@@ -178,6 +207,7 @@ bool conn_input(struct conn *conn, uint64_t now, const struct packet *in)
     if (conn->ended || !ice_input(conn->ice, now, in))
         return false;
     conn->stats.bytes_received += in->len;
+    take_early(conn, now);
     return true;
 }
 
