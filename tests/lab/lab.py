@@ -22,6 +22,8 @@ import sys
 import threading
 import traceback
 
+sys.dont_write_bytecode = True  # the checkout stays clean, whoever runs this
+
 import report
 from namespace import LabError, Namespace
 from peers import Unmet

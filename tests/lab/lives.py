@@ -4,7 +4,7 @@ import hashlib
 import time
 
 from peers import Unmet
-from topology import Servers
+from servers import Servers
 from trial import Outcome, Scenario
 
 SILENCE_SECONDS = 60  # of the idle pipe

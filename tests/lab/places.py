@@ -2,7 +2,7 @@
 
 import functools
 
-from topology import broker_start
+from servers import broker_start
 from trial import ORDERS, Scenario, meet
 
 STRANGER = """table ip stranger {

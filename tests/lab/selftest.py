@@ -11,7 +11,8 @@ import time
 
 import nat
 from namespace import LabError
-from topology import Lab, STUN_PORT
+from servers import STUN_PORT
+from topology import Lab
 from trial import Skip
 
 IP_RECVERR = 11  # tell every ICMP error, also those that a socket may survive

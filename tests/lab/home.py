@@ -1,0 +1,161 @@
+"""home.py - a gateway with its lan and the machines in it."""
+
+import ipaddress
+
+import nat
+from machine import ROUTER, ROUTER6, Machine, Node, mac_of
+
+
+class Home:
+    """A gateway with its lan and its machines; `machine` is the first of them.
+
+    kind      of its IPv4 (nat.KINDS), None for none
+    ipv6      None, "open" or "fw" (answers only)
+    subnet    of the lan, as 192.168.1.0/24; drawn where none is given; a routed kind gets a public one
+    carrier   another Home whose lan the wan is plugged into, None for the internet
+    seconds   life of an idle mapping
+    rng       where its numbers come from, None for the lab's
+    """
+
+    def __init__(self, lab, kind, ipv6=None, subnet=None, carrier=None, seconds=None, rng=None):
+        self.lab = lab
+        self.kind = kind
+        self.ipv6 = ipv6
+        self.carrier = carrier
+        self.rng = rng or lab.rng
+        self.machines = []
+        self.number = lab.number()
+        self.gateway = Node("gateway", forwards=True)
+        self.wan = None if carrier else lab.take(lab.addresses)
+        self.prefix = lab.take(lab.prefixes) if kind in nat.ROUTED else None
+        self.subnet = ipaddress.ip_network(self.prefix or subnet or self._draw_subnet())
+        self.prefix6 = ipaddress.ip_network(f"2001:db8:{self.number:x}::/64") if ipv6 else None
+        self.free = self._draw_hosts()
+        try:
+            self._connect_wan()
+            self._connect_lan()
+            self.nat = nat.Nat(kind, self.address, self.rng, seconds)
+            self._load(seconds)
+        except BaseException:
+            self.close()
+            raise
+        with lab.lock:
+            lab.homes.append(self)
+
+    @property
+    def machine(self):
+        return self.machines[0]
+
+    @property
+    def address(self):
+        """The address its packets have on the internet's side of the gateway."""
+        return self.wan or self.carrier_address
+
+    def close(self):
+        for machine in self.machines:
+            machine.close()
+        self.machines = []
+        if self.gateway.fd < 0:
+            return
+        # at once and in order: the address may soon be somebody else's
+        self.gateway.run(["ip", "link", "delete", "wan"])
+        if self.prefix:
+            self.lab.router.run(["ip", "route", "delete", self.prefix])
+            self.lab.give(self.lab.prefixes, self.prefix)
+        if self.prefix6:
+            self.lab.router.run(["ip", "-6", "route", "delete", str(self.prefix6)])
+        if self.wan:
+            self.lab.give(self.lab.addresses, self.wan)
+        self.gateway.close()
+        with self.lab.lock:
+            if self in self.lab.homes:
+                self.lab.homes.remove(self)
+
+    def add_machine(self, address=None):
+        """One more computer on the lan, at this address or at one drawn."""
+        machine = Machine(f"machine {self.number}.{len(self.machines) + 1}")
+        self.machines.append(machine)
+        number = self.lab.number()
+        self.gateway.ip(
+            f"link add host{number} type veth peer name eth0 netns {machine.path}",
+            f"link set host{number} master lan up",
+        )
+        machine.ip(f"link set eth0 address 02:01:00:00:{number >> 8 & 255:02x}:{number & 255:02x}", "link set eth0 up")
+        if self.kind:
+            machine.address = address or str(self.free.pop(0))
+            machine.ip(
+                f"addr add {machine.address}/{self.subnet.prefixlen} dev eth0",
+                f"route add default via {self.subnet[1]}",
+            )
+        if self.ipv6:
+            machine.address6 = str(self.prefix6[0x100 + len(self.machines)])
+            machine.ip(
+                f"addr add {machine.address6}/64 dev eth0 nodad", f"route add default via {self.prefix6[1]}"
+            )
+        return machine
+
+    def restart_gateway(self, new_ports=True):
+        """The router forgets every flow, and its next mappings are on other ports (or on the same ones)."""
+        if new_ports:
+            before = self.nat.bits
+            while self.nat.bits == before:
+                self.nat.draw_ports()
+        self.gateway.nft(self.nat.rules(self.ipv6))
+        self.gateway.forget_flows()
+
+    def cut_off(self):
+        """Takes the cable to the internet out; the lan goes on."""
+        self.gateway.ip("link set wan down")
+
+    def _draw_subnet(self):
+        if self.kind is None:
+            return "192.168.1.0/24"  # without IPv4 nobody sees it
+        return f"192.168.{self.rng.choice((0, 1, 2, 8, 50, 86, 100, 178, self.rng.randrange(256)))}.0/24"
+
+    def _draw_hosts(self):
+        hosts = list(self.subnet.hosts())[1:]
+        self.rng.shuffle(hosts)
+        return hosts
+
+    def _connect_wan(self):
+        if self.carrier:
+            self._connect_carrier()
+            return
+        self.lab.plug(self.gateway, "wan", mac_of(self.wan), self.lab.home_ms)
+        self.gateway.ip(
+            f"addr add {self.wan}/32 dev wan", f"route add {ROUTER} dev wan", f"route add default via {ROUTER}"
+        )
+        if self.prefix:
+            self.lab.router.ip(f"route add {self.prefix} via {self.wan}")
+        if self.prefix6:
+            wan6 = f"2001:db8::{self.number:x}:1"
+            self.gateway.ip(f"addr add {wan6}/64 dev wan nodad", f"route add default via {ROUTER6}")
+            self.lab.router.ip(f"route add {self.prefix6} via {wan6}")
+
+    def _connect_carrier(self):
+        port = f"host{self.lab.number()}"
+        self.carrier_address = str(self.carrier.free.pop(0))
+        self.carrier.gateway.ip(
+            f"link add {port} type veth peer name wan netns {self.gateway.path}", f"link set {port} master lan up"
+        )
+        self.gateway.ip(
+            f"link set wan address {mac_of(self.carrier_address)}",
+            "link set wan up",
+            f"addr add {self.carrier_address}/{self.carrier.subnet.prefixlen} dev wan",
+            f"route add default via {self.carrier.subnet[1]}",
+        )
+
+    def _connect_lan(self):
+        self.gateway.ip(f"link add lan address 02:02:00:00:{self.number >> 8:02x}:{self.number & 255:02x} type bridge")
+        if self.kind:
+            self.gateway.ip(f"addr add {self.subnet[1]}/{self.subnet.prefixlen} dev lan")
+        if self.prefix6:
+            self.gateway.ip(f"addr add {self.prefix6[1]}/64 dev lan nodad")
+        self.gateway.ip("link set lan up")
+
+    def _load(self, seconds):
+        self.gateway.nft(self.nat.rules(self.ipv6))
+        if seconds:
+            self.gateway.sysctl(
+                netfilter__nf_conntrack_udp_timeout=seconds, netfilter__nf_conntrack_udp_timeout_stream=seconds
+            )
