@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """bench.py - how fast, how cheap, how small: p2pconnect beside libnice and socat, measured in the same run.
 
-    tests/bench/bench.py [--quick] [--build DIR] [--command PATH] [--without-ours]
+    tests/bench/bench.py [--quick] [--build DIR] [--command PATH] [--without-ours] [PATTERN]
 
-BENCH=pattern selects parts by name: connect, throughput, stop, memory (a shell pattern or a piece of the name).
+PATTERN, or BENCH in the environment, selects parts by name: connect, throughput, stop, memory (a shell pattern or a
+piece of the name). `make bench BENCH="--quick connect"` hands both on.
 Prints tables and writes bench/bench.json into the build folder. README.md beside this file says how to read them.
 Exit: 0 all measured (targets are figures, not tests), 1 something failed to run, 2 wrong usage.
 """
@@ -14,6 +15,7 @@ import fnmatch
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 
@@ -21,7 +23,7 @@ import connect
 import memory
 import report
 import throughput
-from tools import BenchError, broker, build
+from tools import ROOT, BenchError, broker, build
 
 MB = 1_000_000
 
@@ -41,6 +43,12 @@ class Bench:
     def program(self, name):
         return build(name, os.path.join(self.build, "bench"))
 
+    def laboratory(self):
+        """What the laboratory needs beside its Python: make knows how."""
+        wire = os.path.join(self.build, "lab", "delay")
+        if subprocess.run(["make", "-s", f"B={self.build}", wire], cwd=ROOT, check=False).returncode != 0:
+            raise BenchError(f"{wire} does not build")
+
     def target(self, *what, **more):
         if self.ours:
             self.targets.append(report.Target(*what, **more))
@@ -52,6 +60,7 @@ class Bench:
 
 def part_connect(bench):
     rounds = 5 if bench.quick else 20
+    bench.laboratory()
     entrants = connect.contestants(bench.ours, bench.program("nice_peer"))
     found = {}
     for delay in connect.DELAYS:
@@ -196,11 +205,10 @@ def part_memory(bench):
 PARTS = {"connect": part_connect, "throughput": part_throughput, "stop": part_stop, "memory": part_memory}
 
 
-def selected():
-    pattern = os.environ.get("BENCH", "")
+def selected(pattern):
     names = [name for name in PARTS if pattern in name or fnmatch.fnmatch(name, pattern)]
     if not names:
-        raise BenchError(f"BENCH={pattern} selects none of {', '.join(PARTS)}")
+        raise BenchError(f"{pattern} selects none of {', '.join(PARTS)}")
     return names
 
 
@@ -233,6 +241,8 @@ def parse(arguments):
     parser.add_argument("--build", default="build", help="the build folder (default: build)")
     parser.add_argument("--command", help="the program to measure (default: p2pconnect in the build folder)")
     parser.add_argument("--without-ours", action="store_true", help="the rivals alone, to check the bench itself")
+    by_environment = os.environ.get("BENCH", "")
+    parser.add_argument("pattern", nargs="?", default="" if by_environment.startswith("-") else by_environment)
     options = parser.parse_args(arguments)
     options.command = os.path.abspath(options.command or os.path.join(options.build, "p2pconnect"))
     if not options.without_ours and not os.access(options.command, os.X_OK):
@@ -245,7 +255,7 @@ def main(arguments):
     about = machine()
     with tempfile.TemporaryDirectory(prefix="p2pconnect-bench-") as folder:
         bench = Bench(options, folder)
-        for name in selected():
+        for name in selected(options.pattern):
             PARTS[name](bench)
     if bench.targets:
         report.print_targets(bench.targets)
