@@ -349,6 +349,8 @@ bool stun_client_event(struct stun_client *client, struct stun_client_event *eve
             if (question_event(&client->questions[s][l], event))
                 return true;
         }
+    if (!take(&client->tells_done))
+        return false;
     *event = (struct stun_client_event){.type = STUN_CLIENT_DONE};
-    return take(&client->tells_done);
+    return true;
 }

@@ -189,8 +189,8 @@ void stun_server_input(struct stun_server *server, uint64_t now, const struct pa
 {
     struct stun_msg request;
     server->answer_len = 0;
-    if (!addr_is_usable(&in->remote) || !stun_decode(&request, in->data, in->len) ||
-        request.class != STUN_REQUEST || request.method != STUN_BINDING)
+    if (!stun_decode(&request, in->data, in->len) || request.class != STUN_REQUEST ||
+        request.method != STUN_BINDING)
         server->stats.malformed++;
     else if (!may_answer(server, now, &in->remote))
         server->stats.limited++;

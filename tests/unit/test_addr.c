@@ -74,6 +74,8 @@ static void text_that_is_anything_else_is_refused_and_changes_nothing(void **sta
         "1.2.3.4:5 ",
         "1.2.3.4:5x",
         "1.2.3.4:99999999999999999999",
+        "1.2.3.4:18446744073709551617",
+        "fe80::1%18446744073709551617",
         "1.2.3.4:5:6",
         "localhost",
         "localhost:5",
@@ -277,7 +279,7 @@ static void translated_addresses_are_global_where_the_address_inside_is(void **s
     (void)state;
     static const char *const global[] = {"64:ff9b::8.8.8.8", "2002:808:808::1", "2001::f7f7:f7f7",
                                          "::ffff:0:8.8.8.8"};
-    static const char *const none[] = {"64:ff9b::10.0.0.1", "2002:a9fe:1::1", "2001::3f57:fefe",
+    static const char *const none[] = {"64:ff9b::10.0.0.1", "2002:7f08:808:808::1", "2001::3f57:fefe",
                                        "64:ff9b::e000:1"};
     for (size_t i = 0; i < 4; i++) {
         struct addr inside = parsed(global[i]), outside = parsed(none[i]);

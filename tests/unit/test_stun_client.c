@@ -206,8 +206,7 @@ static void a_silent_server_is_asked_five_times_and_told_of_once_a_streak(void *
     assert_true(stun_client_deadline(client) == next);
     assert_int_equal(drain(client, next, &request), 1);
     assert_memory_not_equal(request.id, first.id, STUN_ID_LEN);
-    assert_true(let_it_fail(client) ==
-                next + ROUND_END); /* no second word about the silence, checked there: */
+    assert_true(let_it_fail(client) == next + ROUND_END);
     expect_nothing(client);
     stun_client_free(client);
 }
@@ -219,13 +218,16 @@ static void the_second_silent_round_says_only_that_it_is_over(void **state)
     struct stun_client *client = asking(&request);
     let_it_fail(client);
     for (int round = 0; round < 3; round++) {
-        struct stun_client_event event = {.type = STUN_CLIENT_SILENT};
-        for (int step = 0; step < 20 && event.type != STUN_CLIENT_DONE; step++) {
+        bool done = false;
+        for (int step = 0; step < 20 && !done; step++) {
             drain(client, stun_client_deadline(client), &request);
-            if (stun_client_event(client, &event))
+            struct stun_client_event event;
+            while (stun_client_event(client, &event)) {
                 assert_int_equal(event.type, STUN_CLIENT_DONE);
+                done = true;
+            }
         }
-        assert_int_equal(event.type, STUN_CLIENT_DONE);
+        assert_true(done);
     }
     stun_client_free(client);
 }

@@ -422,6 +422,29 @@ static void a_flood_from_a_thousand_addresses_shuts_nobody_out(void **state)
     stun_server_free(server);
 }
 
+/* The limit of many addresses at once, in a table that a flood has filled before. */
+static void yesterdays_flood_makes_room_for_todays_guests(void **state)
+{
+    (void)state;
+    enum { GUESTS = 1000 }; /* two for each set of the table */
+    struct stun_server *server = with_one_socket();
+    unsigned answers[GUESTS] = {0};
+    char from[ADDR_TEXT_MAX];
+    for (unsigned i = 0; i < 10000; i++) {
+        struct addr addr = addr_of("20.0.0.0:5");
+        addr.ip[2] = (uint8_t)(i >> 8), addr.ip[3] = (uint8_t)i;
+        count_answers(server, START, 1, addr_print(&addr, from));
+    }
+    for (unsigned i = 0; i < 20 * GUESTS; i++) {
+        struct addr addr = addr_of("30.0.0.0:5");
+        addr.ip[2] = (uint8_t)(i % GUESTS >> 8), addr.ip[3] = (uint8_t)(i % GUESTS);
+        answers[i % GUESTS] += count_answers(server, START + 2 * NS_PER_S, 1, addr_print(&addr, from));
+    }
+    for (unsigned i = 0; i < GUESTS; i++)
+        assert_int_equal(answers[i], STUN_SERVER_RATE);
+    stun_server_free(server);
+}
+
 /* Forging the victim's address, and a thousand others to make the server forget it, is not worth it. */
 static void making_the_server_forget_an_address_costs_more_than_it_brings(void **state)
 {
@@ -508,6 +531,7 @@ int main(void)
         cmocka_unit_test(another_address_has_its_own_share_and_a_network_of_ipv6_only_one),
         cmocka_unit_test(errors_count_as_answers),
         cmocka_unit_test(a_flood_from_a_thousand_addresses_shuts_nobody_out),
+        cmocka_unit_test(yesterdays_flood_makes_room_for_todays_guests),
         cmocka_unit_test(making_the_server_forget_an_address_costs_more_than_it_brings),
         cmocka_unit_test(an_answer_that_does_not_fit_is_dropped),
         cmocka_unit_test(a_request_replaces_an_answer_that_nobody_took),
