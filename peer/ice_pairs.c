@@ -227,7 +227,8 @@ struct ice_pair *ice_pair_of(struct ice *ice, struct ice_base *base, struct ice_
     if (!pair)
         return NULL;
     *pair = made;
-    ice->pair_end = later(ice->pair_end, (size_t)(pair - ice->pairs) + 1);
+    if (pair >= ice->pairs + ice->pair_end)
+        ice->pair_end = (size_t)(pair - ice->pairs) + 1;
     return pair;
 }
 

@@ -1,0 +1,264 @@
+/* test_path.c - what a pair of addresses means to people: kind, preference, sentences. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "packet.h"
+#include "path.h"
+#include <string.h>
+
+#define MS NS_PER_MS
+
+static void kinds_have_the_names_of_the_command_line(void **state)
+{
+    (void)state;
+    static const char *const names[PATH_KINDS] = {"host", "lan", "direct", "turn", "broker"};
+    for (unsigned kind = 0; kind < PATH_KINDS; kind++)
+        assert_string_equal(path_kind_name((enum path_kind)kind), names[kind]);
+}
+
+static void lists_of_kinds_are_read(void **state)
+{
+    (void)state;
+    unsigned bits = 0;
+    assert_true(path_kinds_parse(&bits, "host"));
+    assert_int_equal(bits, PATH_BIT(PATH_HOST));
+    assert_true(path_kinds_parse(&bits, "broker,lan,lan"));
+    assert_int_equal(bits, PATH_BIT(PATH_LAN) | PATH_BIT(PATH_BROKER));
+    assert_true(path_kinds_parse(&bits, "host,lan,direct,turn,broker"));
+    assert_int_equal(bits, PATH_ALL);
+}
+
+static void other_lists_are_refused_and_change_nothing(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"",      ",",   "host,", ",host",    "host,,lan", "Host",
+                                        "hosts", "hos", " host", "host lan", "relay",     "host,x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        unsigned bits = 0x1234;
+        if (path_kinds_parse(&bits, wrong[i]))
+            fail_msg("\"%s\" was accepted", wrong[i]);
+        assert_int_equal(bits, 0x1234);
+    }
+}
+
+static void a_pair_is_classified_by_its_remote_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *remote;
+        bool own, announced_host, relayed;
+        enum path_kind kind;
+    } cases[] = {
+        {"192.168.1.2:1", true, true, false, PATH_HOST},
+        {"2001:db8::1", true, false, false, PATH_HOST},
+        {"127.0.0.1:1", false, true, false, PATH_HOST},
+        {"192.168.1.2:1", false, true, false, PATH_LAN},
+        {"192.168.1.2:1", false, false, false, PATH_DIRECT}, /* some NAT's outside */
+        {"fd00::1", false, true, false, PATH_LAN},
+        {"100.64.0.1:1", false, true, false, PATH_LAN},
+        {"100.64.0.1:1", false, false, false, PATH_DIRECT},
+        {"fe80::1%1", false, false, false, PATH_LAN},
+        {"169.254.0.1:1", false, false, false, PATH_LAN},
+        {"203.0.113.1:1", false, true, false, PATH_DIRECT},
+        {"203.0.113.1:1", false, false, false, PATH_DIRECT},
+        {"2001:db8::1", false, true, false, PATH_DIRECT},
+        {"203.0.113.1:1", false, true, true, PATH_TURN},
+        {"192.168.1.2:1", true, true, true, PATH_TURN},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct addr remote;
+        assert_true(addr_parse(&remote, cases[i].remote));
+        enum path_kind kind = path_classify(&remote, cases[i].own, cases[i].announced_host, cases[i].relayed);
+        if (kind != cases[i].kind)
+            fail_msg("case %zu: %s is %s", i, cases[i].remote, path_kind_name(kind));
+    }
+}
+
+static bool beats(enum path_kind other, uint64_t other_ms, enum path_kind current, uint64_t current_ms)
+{
+    struct path a = {.kind = other, .rtt = other_ms * MS}, b = {.kind = current, .rtt = current_ms * MS};
+    return path_beats(&a, &b);
+}
+
+static void a_better_kind_always_wins(void **state)
+{
+    (void)state;
+    for (unsigned a = 0; a < PATH_KINDS; a++)
+        for (unsigned b = 0; b < PATH_KINDS; b++)
+            if (a != b)
+                assert_int_equal(beats((enum path_kind)a, 900, (enum path_kind)b, 1), a < b);
+}
+
+static void within_a_kind_jitter_moves_nobody(void **state)
+{
+    (void)state;
+    assert_false(beats(PATH_DIRECT, 40, PATH_DIRECT, 40));
+    assert_false(beats(PATH_DIRECT, 33, PATH_DIRECT, 40)); /* less than a fifth */
+    assert_true(beats(PATH_DIRECT, 32, PATH_DIRECT, 40));
+    assert_false(beats(PATH_DIRECT, 1, PATH_DIRECT, 5)); /* less than 5 ms */
+    assert_true(beats(PATH_DIRECT, 1, PATH_DIRECT, 6));
+    assert_false(beats(PATH_DIRECT, 60, PATH_DIRECT, 40));
+    assert_false(beats(PATH_DIRECT, 0, PATH_DIRECT, 40)); /* not measured */
+    assert_false(beats(PATH_DIRECT, 1, PATH_DIRECT, 0));
+}
+
+static void no_two_paths_beat_each_other(void **state)
+{
+    (void)state;
+    for (unsigned a = 0; a < PATH_KINDS; a++)
+        for (unsigned b = 0; b < PATH_KINDS; b++)
+            for (uint64_t x = 0; x < 60; x += 3)
+                for (uint64_t y = 0; y < 60; y += 3)
+                    assert_false(beats((enum path_kind)a, x, (enum path_kind)b, y) &&
+                                 beats((enum path_kind)b, y, (enum path_kind)a, x));
+}
+
+static void the_payload_fits_the_path(void **state)
+{
+    (void)state;
+    assert_int_equal(path_payload(PATH_HOST), 16000);
+    assert_int_equal(path_payload(PATH_LAN), 1452);
+    assert_int_equal(path_payload(PATH_DIRECT), 1200);
+    assert_int_equal(path_payload(PATH_TURN), 1200);
+    assert_int_equal(path_payload(PATH_BROKER), 1200);
+}
+
+/* ---- sentences ---- */
+
+static const char *why(enum path_kind kind, const struct path_facts *facts)
+{
+    static char text[PATH_WHY_MAX];
+    struct path path = {.kind = kind};
+    memset(text, 'x', sizeof text);
+    path_why(text, &path, facts);
+    assert_non_null(memchr(text, '\0', sizeof text));
+    return text;
+}
+
+static const char *why_none(const struct path_facts *facts)
+{
+    static char text[PATH_WHY_MAX];
+    memset(text, 'x', sizeof text);
+    path_why_none(text, facts);
+    assert_non_null(memchr(text, '\0', sizeof text));
+    return text;
+}
+
+static void says(const char *sentence, const char *words)
+{
+    if (!strstr(sentence, words))
+        fail_msg("\"%s\" does not say \"%s\"", sentence, words);
+}
+
+static void a_path_says_why_it_is_not_a_better_one(void **state)
+{
+    (void)state;
+    struct path_facts facts = {.allowed = PATH_ALL, .tried = {[PATH_LAN] = 2, [PATH_DIRECT] = 3}};
+    says(why(PATH_HOST, &facts), "on this machine");
+    says(why(PATH_LAN, &facts), "local network");
+    says(why(PATH_DIRECT, &facts), "2 pairs of local addresses did not answer");
+    says(why(PATH_TURN, &facts), "3 direct pairs did not answer");
+    says(why(PATH_BROKER, &facts), "no TURN server is known");
+    facts.tried[PATH_LAN] = 0;
+    says(why(PATH_DIRECT, &facts), "no address of a shared network is known");
+    facts.answered[PATH_DIRECT] = 1;
+    says(why(PATH_TURN, &facts), "worked, but no longer does");
+}
+
+static void what_is_not_allowed_is_said(void **state)
+{
+    (void)state;
+    struct path_facts facts = {.allowed = PATH_BIT(PATH_BROKER), .same_machine = true};
+    says(why(PATH_LAN, &facts), "host paths are not allowed");
+    says(why(PATH_DIRECT, &facts), "lan paths are not allowed");
+    says(why(PATH_BROKER, &facts), "direct paths are not allowed");
+    says(why(PATH_BROKER, &facts), "turn is not allowed");
+}
+
+static void the_nats_are_blamed_where_they_are_known(void **state)
+{
+    (void)state;
+    struct path_facts facts = {.allowed = PATH_ALL, .tried = {[PATH_DIRECT] = 1}};
+    facts.local_symmetric = true;
+    says(why(PATH_TURN, &facts), "the NAT here maps by destination");
+    facts.peer_prflx = true;
+    says(why(PATH_TURN, &facts), "both sides are behind NATs that map by destination");
+    facts.local_symmetric = false;
+    says(why(PATH_TURN, &facts), "the peer's NAT maps by destination");
+}
+
+static void no_path_says_what_was_tried_and_what_to_change(void **state)
+{
+    (void)state;
+    struct path_facts facts = {.allowed = PATH_BIT(PATH_HOST) | PATH_BIT(PATH_LAN) | PATH_BIT(PATH_DIRECT),
+                               .tried = {[PATH_LAN] = 2, [PATH_DIRECT] = 3}};
+    facts.local_symmetric = facts.peer_prflx = true;
+    assert_string_equal(why_none(&facts),
+                        "2 lan and 3 direct pairs did not answer: both sides are behind NATs that map by "
+                        "destination; use --turn or allow broker in --paths");
+    facts.local_symmetric = facts.peer_prflx = false;
+    says(why_none(&facts), "no STUN server told either side's public address");
+    facts.local_srflx = true;
+    says(why_none(&facts), "the peer's public address is unknown");
+    facts.remote_srflx = true;
+    assert_string_equal(why_none(&facts),
+                        "2 lan and 3 direct pairs did not answer; use --turn or allow broker in --paths");
+    facts.local_srflx = false;
+    says(why_none(&facts), "told our public address");
+    facts.heard = true;
+    says(why_none(&facts), "the peer's checks arrive");
+}
+
+static void no_path_names_the_kinds_that_were_forbidden(void **state)
+{
+    (void)state;
+    struct path_facts facts = {.allowed = PATH_BIT(PATH_DIRECT) | PATH_BIT(PATH_BROKER), .local_srflx = true};
+    facts.remote_srflx = true;
+    assert_string_equal(
+        why_none(&facts),
+        "there was no pair of addresses to try; allow more with --paths (host, lan) or use --turn");
+}
+
+static void every_combination_of_facts_makes_a_whole_sentence(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits < 1u << 12; bits++) {
+        struct path_facts facts = {.allowed = bits & PATH_ALL,
+                                   .local_symmetric = bits >> 5 & 1,
+                                   .peer_prflx = bits >> 6 & 1,
+                                   .local_srflx = bits >> 7 & 1,
+                                   .remote_srflx = bits >> 8 & 1,
+                                   .heard = bits >> 9 & 1,
+                                   .same_machine = bits >> 10 & 1};
+        for (unsigned kind = 0; bits >> 11 && kind < PATH_KINDS; kind++)
+            facts.tried[kind] = 1000000 * kind;
+        for (unsigned kind = 0; kind < PATH_KINDS; kind++)
+            assert_in_range(strlen(why((enum path_kind)kind, &facts)), 10, PATH_WHY_MAX - 2);
+        assert_in_range(strlen(why_none(&facts)), 10, PATH_WHY_MAX - 2);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kinds_have_the_names_of_the_command_line),
+        cmocka_unit_test(lists_of_kinds_are_read),
+        cmocka_unit_test(other_lists_are_refused_and_change_nothing),
+        cmocka_unit_test(a_pair_is_classified_by_its_remote_end),
+        cmocka_unit_test(a_better_kind_always_wins),
+        cmocka_unit_test(within_a_kind_jitter_moves_nobody),
+        cmocka_unit_test(no_two_paths_beat_each_other),
+        cmocka_unit_test(the_payload_fits_the_path),
+        cmocka_unit_test(a_path_says_why_it_is_not_a_better_one),
+        cmocka_unit_test(what_is_not_allowed_is_said),
+        cmocka_unit_test(the_nats_are_blamed_where_they_are_known),
+        cmocka_unit_test(no_path_says_what_was_tried_and_what_to_change),
+        cmocka_unit_test(no_path_names_the_kinds_that_were_forbidden),
+        cmocka_unit_test(every_combination_of_facts_makes_a_whole_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
