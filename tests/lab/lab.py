@@ -108,6 +108,13 @@ def selected(options):
     return [s for s in SCENARIOS if wanted(s.name) and (s.quick or not options.quick)]
 
 
+def results_directory(options):
+    """A quick look and a delay do not mix with the full run's times."""
+    parts = ["quick"] if options.quick else []
+    parts += ["delay-{:g}-{:g}".format(*options.delay)] if options.delay else []
+    return os.path.join(options.build, "lab", *parts)
+
+
 def lock(directory):
     """Two runs would mix their results. Held while the file is open."""
     os.makedirs(directory, exist_ok=True)
@@ -126,7 +133,7 @@ class Run:
     def __init__(self, options, scenarios):
         self.options = options
         self.scenarios = scenarios
-        self.directory = os.path.join(options.build, "lab", *(["quick"] if options.quick else []))
+        self.directory = results_directory(options)
         self.program = os.path.join(options.build, "p2pconnect")
         self.alone = lock(self.directory)
         self.results = report.Results(
