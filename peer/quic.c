@@ -411,13 +411,21 @@ static bool accept_client(struct quic *quic, uint64_t now, const struct packet *
     return false;
 }
 
-static void note_received(struct quic *quic, uint64_t now)
+static uint64_t bytes_in_flight(const struct quic *quic)
 {
     ngtcp2_conn_info info;
     ngtcp2_conn_get_conn_info(quic->conn, &info);
+    return info.bytes_in_flight;
+}
+
+/* What is still out waits from now on. Whether anything is, is asked when it matters, not for every packet.
+ */
+static void note_received(struct quic *quic, uint64_t now)
+{
     quic->decrypted = true;
     quic->last_received = now;
-    quic->waiting_since = info.bytes_in_flight ? now : 0;
+    if (quic->waiting_since)
+        quic->waiting_since = now;
 }
 
 /* RFC 9000 10.2.1: what comes after the close is answered with it, ever more seldom. */
@@ -564,6 +572,8 @@ static int prepare_output(struct quic *quic, ngtcp2_tstamp ts)
 static bool write_active(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
 {
     ngtcp2_tstamp ts = clock_of(quic, now);
+    if (!bytes_in_flight(quic))
+        quic->waiting_since = 0;
     int err = prepare_output(quic, ts);
     ngtcp2_ssize len = err ? err : write_batch(quic, out, payload, ts);
     if (len < 0) {
@@ -579,9 +589,7 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
     /* The handshake is not paced: 0.12 would take the estimate of the round trip for the rate (trap 3). */
     if (ngtcp2_conn_get_handshake_completed(quic->conn))
         ngtcp2_conn_update_pkt_tx_time(quic->conn, ts);
-    ngtcp2_conn_info info;
-    ngtcp2_conn_get_conn_info(quic->conn, &info);
-    if (!quic->waiting_since && info.bytes_in_flight)
+    if (!quic->waiting_since && bytes_in_flight(quic))
         quic->waiting_since = now;
     out->len = (size_t)len;
     out->segment = out->len > payload ? payload : 0;
@@ -720,6 +728,8 @@ void quic_info(const struct quic *quic, struct quic_info *info)
         return;
     ngtcp2_conn_info now;
     ngtcp2_conn_get_conn_info(quic->conn, &now);
+    if (!now.bytes_in_flight)
+        info->waiting_since = 0;
     info->rtt = now.min_rtt == UINT64_MAX ? 0 : now.smoothed_rtt;
     info->bytes_in_flight = now.bytes_in_flight;
     info->congestion_window = now.cwnd;

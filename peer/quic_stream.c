@@ -9,8 +9,11 @@
 #include <string.h>
 
 enum {
-    WRITABLE_ROOM = QUIC_SEND_BUFFER / 8, /* of a full buffer: wakes the writer once for some batches */
-    RUNS_MAX = 4,                         /* a packet's bytes lie in two chunks at most */
+    /* More than some batches that wait to be sent serve nobody: they only leave the processor's cache
+       meanwhile. */
+    UNSENT_MAX = 262144,
+    WRITABLE_ROOM = UNSENT_MAX / 2, /* wakes the writer once for some batches */
+    RUNS_MAX = 4,                   /* a packet's bytes lie in two chunks at most */
 };
 
 static struct quic_stream **bucket_of(struct quic_streams *streams, int64_t id)
@@ -259,6 +262,14 @@ int64_t quic_stream_open(struct quic *quic, bool one_way)
     return id;
 }
 
+/* What a write may add: bytes that are not acknowledged are bounded, and more narrowly those that are not
+ * even sent. */
+static size_t room_of(const struct quic_stream *stream)
+{
+    size_t total = QUIC_SEND_BUFFER - stream->out.len, unsent = UNSENT_MAX - stream->out.unsent;
+    return total < unsent ? total : unsent;
+}
+
 ptrdiff_t quic_stream_write(struct quic *quic, int64_t id, const void *data, size_t len)
 {
     struct quic_stream *stream = stream_find(quic, id);
@@ -266,7 +277,7 @@ ptrdiff_t quic_stream_write(struct quic *quic, int64_t id, const void *data, siz
         return QUIC_GONE;
     if (stream->out_reset)
         return QUIC_RESET;
-    size_t room = QUIC_SEND_BUFFER - stream->out.len;
+    size_t room = room_of(stream);
     size_t taken = buffer_append(&stream->out, &quic->streams.pool, data, len < room ? len : room);
     if (!taken && len && room)
         return QUIC_NOMEM;
@@ -449,6 +460,8 @@ ngtcp2_ssize stream_write_packet(struct quic *quic, struct quic_stream *stream, 
         stream->end_sent = true;
         stream->end_with_bytes = offered > 0;
     }
+    if (stream->want_room && room_of(stream) >= WRITABLE_ROOM)
+        tell_writable(quic, stream);
     if (!has_unsent(stream)) {
         stop_sending(quic, stream);
     } else if (result > 0) { /* it had its packet: the next one's turn */
@@ -506,7 +519,7 @@ int stream_on_acked(ngtcp2_conn *conn, int64_t id, uint64_t offset, uint64_t len
     /* No bytes: the end itself was acknowledged, perhaps before what precedes it. */
     if (!len || (stream->end_with_bytes && !stream->out.len))
         stream->end_acked = true;
-    if (QUIC_SEND_BUFFER - stream->out.len >= WRITABLE_ROOM)
+    if (room_of(stream) >= WRITABLE_ROOM)
         tell_writable(quic, stream);
     return 0;
 }

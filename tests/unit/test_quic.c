@@ -641,7 +641,7 @@ static void what_was_finished_arrives_though_its_stream_was_released(void **stat
         struct net *net = net_new(5, 1, 1);
         if (!early)
             connect(net);
-        struct transfer *t = transfer_start(net, CLIENT, 1500000);
+        struct transfer *t = transfer_start(net, CLIENT, 250000);
         net->loss = 50;
         assert_true(t->finished);
         quic_stream_release(net->end[CLIENT], t->stream, 3);
