@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""run.py - the real command in real scenes: run.py --build DIR [--quick] [--list] [PATTERN]
+
+Two scenes at a time; the long ones begin first. --quick leaves those out that are slow or about speed: for the builds
+with sanitizers. A scene is a function in scenes_*.py whose docstring says what must hold.
+"""
+
+import argparse
+import concurrent.futures
+import importlib
+import os
+import re
+import sys
+import tempfile
+import shutil
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+from harness import Broker, Failure, Scene, Skip  # noqa: E402
+
+
+def collect():
+    scenes = []
+    for name in sorted(os.listdir(HERE)):
+        if name.startswith("scenes_") and name.endswith(".py"):
+            module = importlib.import_module(name[:-3])
+            scenes += [f for f in vars(module).values() if callable(f) and getattr(f, "is_scene", False)]
+    return scenes
+
+
+def sentence(scene):
+    return " ".join(scene.__doc__.split()).rstrip(".")
+
+
+def play(scene):
+    """Returns the verdict and the line that says it."""
+    begun = time.monotonic()
+    try:
+        with Scene() as world:
+            scene(world)
+        verdict, why = "ok", ""
+    except Skip as skip:
+        verdict, why = "skipped", f": {skip}"
+    except Failure as failure:
+        verdict, why = "FAILED", f"\n    {scene.__name__}: " + str(failure).replace("\n", "\n    ")
+    except Exception:  # a mistake in the scene itself counts as a failure too
+        verdict, why = "FAILED", f"\n    {scene.__name__}: " + traceback.format_exc().replace("\n", "\n    ")
+    return verdict, f"{verdict} - {sentence(scene)}{why}  [{time.monotonic() - begun:.1f} s]"
+
+
+def main():
+    parser = argparse.ArgumentParser(description="scenes with the real command")
+    parser.add_argument("--build", default="build", help="where p2pconnect has been built")
+    parser.add_argument("--quick", action="store_true", help="leave out what is slow")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("pattern", nargs="?", default="")
+    options = parser.parse_args()
+    scenes = [s for s in collect() if re.search(options.pattern, s.__name__ + " " + sentence(s))]
+    if options.quick:
+        scenes = [s for s in scenes if not s.slow]
+    if options.list:
+        print("\n".join(f"{s.__name__}: {sentence(s)}" for s in scenes))
+        return 0
+    Scene.build = os.path.abspath(options.build)
+    if not os.access(os.path.join(Scene.build, "p2pconnect"), os.X_OK):
+        print(f"FAILED - {Scene.build}/p2pconnect is not built\n0 passed, 1 failed, 0 skipped")
+        return 1
+    folder = tempfile.mkdtemp(prefix="p2pconnect-cli-")
+    counts = {"ok": 0, "FAILED": 0, "skipped": 0}
+    try:
+        Scene.shared_broker = Broker(folder)
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for done in concurrent.futures.as_completed(
+                    [pool.submit(play, s) for s in sorted(scenes, key=lambda s: -s.seconds)]):
+                verdict, line = done.result()
+                counts[verdict] += 1
+                print(line, flush=True)
+    finally:
+        if Scene.shared_broker:
+            Scene.shared_broker.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{counts['ok']} passed, {counts['FAILED']} failed, {counts['skipped']} skipped")
+    return 1 if counts["FAILED"] or not counts["ok"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
