@@ -77,8 +77,10 @@ def part_connect(bench):
 def connect_summary(result):
     return {
         "ms": report.spread(result["ms"]),
-        "first_side_ms": report.spread(result["first_ms"]),
-        "parts_ms": {part: report.spread(values) for part, values in result["parts"].items()},
+        "parts_ms": {
+            side: {part: report.spread(values) for part, values in parts.items()}
+            for side, parts in result["parts"].items()
+        },
         "failed": len(result["failures"]),
     }
 
@@ -97,9 +99,15 @@ def print_connect(delay, found):
         rows,
     )
     for name, result in found.items():
-        parts = sorted(result["parts_ms"].items(), key=lambda part: part[1]["median"])
-        if parts:
-            print(f"  {name}: " + ", ".join(f"{part} {spread['median']:.0f}" for part, spread in parts))
+        for side, parts in result["parts_ms"].items():
+            if parts:
+                print(f"  {name}, {side}: {line_of_parts(parts)}")
+
+
+def line_of_parts(parts):
+    """Their medians in the order of time."""
+    ordered = sorted(parts.items(), key=lambda part: part[1]["median"])
+    return ", ".join(f"{part} {spread['median']:.1f}" for part, spread in ordered)
 
 
 def connect_targets(bench, found):

@@ -21,9 +21,10 @@ LATE_MS = 2  # a side that started later than this makes the run void
 VOID_MAX = 10  # void runs before the machine is called too busy
 SECONDS = 20  # after which a run has failed
 
+SIDES = ("earlier side", "later side")  # of a run, by their first bytes
 # milliseconds since the program's start, in the order in which they should come
 OUR_PARTS = ("candidate", "room", "peer", "path", "connected")
-NICE_PARTS = ("room_ms", "peer_ms", "described_ms", "remote_ms", "path_ms", "secure_ms", "t_ms")
+NICE_PARTS = ("room_ms", "peer_ms", "described_ms", "remote_ms", "path_ms", "secure_ms")
 
 
 # RFC 8445 14.2 asks for 50 ms between checks and forbids less than 5. libnice takes any number from 1 on.
@@ -128,8 +129,8 @@ def failure_of(outcomes):
 
 
 def measure(delay, rounds, launcher, entrants, build, folder):
-    """{name: {"ms": [...], "first_ms": [...], "parts": {part: [...]}, "failures": [...]}} for one delay."""
-    results = {e.name: {"ms": [], "first_ms": [], "parts": {}, "failures": []} for e in entrants}
+    """{name: {"ms": [...], "parts": {side: {part: [...]}}, "failures": [...]}} for one delay."""
+    results = {e.name: {"ms": [], "parts": {side: {} for side in SIDES}, "failures": []} for e in entrants}
     with Lab(build=build, delay=DELAYS[delay]) as lab:
         machines = [lab.home("port").machine for _ in range(2)]
         for turn in range(rounds):
@@ -144,9 +145,8 @@ def record(result, outcomes):
     if failure:
         result["failures"].append(failure)
         return
-    times = [outcome["first_byte_ms"] for outcome in outcomes]
-    result["ms"].append(max(times))
-    result["first_ms"].append(min(times))
-    for outcome in outcomes:
-        for part, at_ms in outcome["parts"].items():
-            result["parts"].setdefault(part, []).append(at_ms)
+    outcomes.sort(key=lambda outcome: outcome["first_byte_ms"])
+    result["ms"].append(outcomes[-1]["first_byte_ms"])
+    for side, outcome in zip(SIDES, outcomes):
+        for part, at_ms in {**outcome["parts"], "first byte": outcome["first_byte_ms"]}.items():
+            result["parts"][side].setdefault(part, []).append(at_ms)
