@@ -1,7 +1,4 @@
-/* loop.c - the clock, and waiting for descriptors, through epoll.
- *
- * It does not say which descriptors are ready: all of ours are asked when something happened, each without a
- * wait, and that is no more calls than looking them up would be. */
+/* loop.c - the clock, and waiting for descriptors, through epoll. */
 #include "loop.h"
 
 #include <errno.h>
@@ -13,11 +10,13 @@
 
 struct loop {
     int epoll, wake;
+    struct epoll_event ready[LOOP_FDS_MAX];
+    int ready_count;
 };
 
 struct loop *loop_new(void)
 {
-    struct loop *loop = malloc(sizeof *loop);
+    struct loop *loop = calloc(1, sizeof *loop);
     if (!loop)
         return NULL;
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -78,16 +77,16 @@ int loop_fd(const struct loop *loop)
 
 /* Nanoseconds matter: at 1 Gbit/s a millisecond is two batches. Kernels before 5.11 have milliseconds only.
  */
-static int wait_until(struct loop *loop, struct epoll_event *ready, uint64_t deadline)
+static int wait_until(struct loop *loop, uint64_t deadline)
 {
     uint64_t now = deadline == NEVER ? 0 : loop_now();
     uint64_t left = deadline == NEVER ? NEVER : deadline > now ? deadline - now : 0;
     struct timespec span = {.tv_sec = (time_t)(left / NS_PER_S), .tv_nsec = (long)(left % NS_PER_S)};
-    int got = epoll_pwait2(loop->epoll, ready, 1, left == NEVER ? NULL : &span, NULL);
+    int got = epoll_pwait2(loop->epoll, loop->ready, LOOP_FDS_MAX, left == NEVER ? NULL : &span, NULL);
     if (got >= 0 || errno != ENOSYS)
         return got;
     uint64_t ms = left / NS_PER_MS + 1;
-    return epoll_wait(loop->epoll, ready, 1,
+    return epoll_wait(loop->epoll, loop->ready, LOOP_FDS_MAX,
                       left == NEVER ? -1
                       : left == 0   ? 0
                       : ms > 60000  ? 60000
@@ -96,8 +95,24 @@ static int wait_until(struct loop *loop, struct epoll_event *ready, uint64_t dea
 
 bool loop_wait(struct loop *loop, uint64_t deadline)
 {
-    struct epoll_event ready;
-    return wait_until(loop, &ready, deadline) >= 0 || errno == EINTR;
+    int got = wait_until(loop, deadline);
+    loop->ready_count = got > 0 ? got : 0;
+    return got >= 0 || errno == EINTR;
+}
+
+bool loop_is_ready(struct loop *loop, int fd)
+{
+    for (int i = 0; i < loop->ready_count; i++)
+        if (loop->ready[i].data.fd == fd) {
+            loop->ready[i] = loop->ready[--loop->ready_count];
+            return true;
+        }
+    return false;
+}
+
+bool loop_has_ready(const struct loop *loop)
+{
+    return loop->ready_count > 0;
 }
 
 void loop_wake(struct loop *loop)
@@ -112,5 +127,5 @@ void loop_wake(struct loop *loop)
 bool loop_woken(struct loop *loop)
 {
     uint64_t count;
-    return read(loop->wake, &count, sizeof count) == sizeof count;
+    return loop_is_ready(loop, loop->wake) && read(loop->wake, &count, sizeof count) == sizeof count;
 }

@@ -41,6 +41,7 @@ struct endpoint {
     int fd;
     uint16_t port;
     bool gso;
+    bool dry;                  /* the last call found less than it had room for: nothing more for now */
     int batch, next;           /* messages read, the one being handed out */
     size_t offset;             /* inside it */
     size_t segment;            /* of it */
@@ -236,6 +237,7 @@ static bool endpoint_fill(struct net *net, struct endpoint *endpoint)
     endpoint->next = 0;
     endpoint->offset = 0;
     endpoint->batch = got > 0 ? got : 0;
+    endpoint->dry = got < BATCH;
     return got > 0;
 }
 
@@ -268,9 +270,19 @@ static void read_controls(struct endpoint *endpoint, struct msghdr *header, size
     }
 }
 
+/* A batch that was not full has emptied the socket: no call is spent on hearing so. */
+static bool endpoint_has(struct net *net, struct endpoint *endpoint)
+{
+    if (endpoint->next < endpoint->batch)
+        return true;
+    bool dry = endpoint->dry;
+    endpoint->dry = false;
+    return endpoint->fd >= 0 && !dry && endpoint_fill(net, endpoint);
+}
+
 static bool endpoint_receive(struct net *net, struct endpoint *endpoint, struct packet *in)
 {
-    while (endpoint->fd >= 0 && (endpoint->next < endpoint->batch || endpoint_fill(net, endpoint))) {
+    while (endpoint_has(net, endpoint)) {
         struct mmsghdr *message = &endpoint->messages[endpoint->next];
         size_t len = message->msg_len;
         if (endpoint->offset >= len || message->msg_hdr.msg_flags & MSG_TRUNC) {
@@ -295,9 +307,9 @@ static bool endpoint_receive(struct net *net, struct endpoint *endpoint, struct 
     return false;
 }
 
-bool net_receive(struct net *net, struct packet *in)
+bool net_receive(struct net *net, unsigned family, struct packet *in)
 {
-    return endpoint_receive(net, &net->endpoints[0], in) || endpoint_receive(net, &net->endpoints[1], in);
+    return endpoint_receive(net, &net->endpoints[family], in);
 }
 
 /* ---- sending ---- */

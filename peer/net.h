@@ -37,8 +37,8 @@ int net_open(struct net **out, const struct net_config *config);
 void net_close(struct net *net);
 
 /* Descriptors to wait on: for reading always, for writing after NET_AGAIN; -1 where there is none. */
-enum { NET_FDS = 3 };
-int net_fd(const struct net *net, unsigned index); /* IPv4, IPv6, changes of the interfaces */
+enum { NET_IPV4, NET_IPV6, NET_CHANGES, NET_FDS };
+int net_fd(const struct net *net, unsigned index);
 
 /* The usable addresses now, with the port of the socket of their family; returns how many. A family whose
  * socket could not be opened has none. */
@@ -46,9 +46,10 @@ size_t net_addresses(const struct net *net, struct node_address *out, size_t max
 /* Takes what the descriptor of changes says; true: net_addresses may say something else now. */
 bool net_has_changed(struct net *net);
 
-/* The next datagram, in an internal buffer until the next call. False: none now. A batch is read by one
- * system call and handed out one by one, GRO undone. */
-bool net_receive(struct net *net, struct packet *in);
+/* The next datagram of a family (NET_IPV4 or NET_IPV6), in an internal buffer until the next call. False:
+ * none now; ask again when the descriptor is readable. A batch is read by one system call and handed out one
+ * by one, GRO undone. */
+bool net_receive(struct net *net, unsigned family, struct packet *in);
 enum net_result net_send(struct net *net, const struct packet *out);
 void net_stats(const struct net *net, struct net_stats *stats);
 

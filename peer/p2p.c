@@ -422,16 +422,21 @@ static void drain_events(struct p2p_node *node, uint64_t now)
 static void read_brokers(struct p2p_node *node, uint64_t now)
 {
     struct mqtt_event told;
-    for (unsigned i = 0; i < node->broker_count; i++)
-        while (node->mqtt[i] && mqtt_event(node->mqtt[i], &told)) {
+    for (unsigned i = 0; i < node->broker_count; i++) {
+        if (!node->mqtt[i] || !loop_is_ready(node->loop, mqtt_fd(node->mqtt[i])))
+            continue;
+        while (mqtt_event(node->mqtt[i], &told)) {
             broker_told(node, now, i, &told);
             drain_events(node, now);
         }
+    }
 }
 
 static void read_resolver(struct p2p_node *node, uint64_t now)
 {
     struct resolved resolved;
+    if (!loop_is_ready(node->loop, resolver_fd(node->resolver)))
+        return;
     while (resolver_next(node->resolver, &resolved))
         for (unsigned i = 0; i < resolved.count; i++)
             add_server(node, &resolved.addresses[i]);
@@ -442,11 +447,17 @@ static void read_resolver(struct p2p_node *node, uint64_t now)
 static void read_net(struct p2p_node *node, uint64_t now)
 {
     struct packet in;
-    if (net_has_changed(node->net) && node->node)
+    if (loop_is_ready(node->loop, net_fd(node->net, NET_CHANGES)) && net_has_changed(node->net) && node->node)
         read_addresses(node, now);
-    for (unsigned i = 0; i < RECEIVE_MAX && net_receive(node->net, &in); i++)
-        if (node->node)
-            node_input(node->node, now, &in);
+    for (unsigned family = 0; family < 2; family++) {
+        if (!loop_is_ready(node->loop, net_fd(node->net, family)) && !node->unread[family])
+            continue;
+        unsigned taken = 0;
+        for (; taken < RECEIVE_MAX && net_receive(node->net, family, &in); taken++)
+            if (node->node)
+                node_input(node->node, now, &in);
+        node->unread[family] = taken == RECEIVE_MAX;
+    }
 }
 
 static void write_letters(struct p2p_node *node, uint64_t now)
@@ -510,6 +521,8 @@ int p2p_node_process(struct p2p_node *node)
 {
     if (!node->loop)
         return P2P_ESTATE;
+    if (!loop_has_ready(node->loop) && !loop_wait(node->loop, 0))
+        return P2P_ESYSTEM;
     uint64_t now = loop_now();
     node->dirty = false;
     read_net(node, now);
@@ -531,7 +544,7 @@ int p2p_node_fd(const struct p2p_node *node)
 
 static uint64_t next_deadline(const struct p2p_node *node)
 {
-    if (node->dirty || node->first)
+    if (node->dirty || node->first || node->unread[NET_IPV4] || node->unread[NET_IPV6])
         return 0;
     uint64_t deadline = node->node && !node->waiting.len ? node_deadline(node->node) : NEVER;
     return !node->left && node->leave_by < deadline ? node->leave_by : deadline;
