@@ -1,10 +1,13 @@
 """places.py - where two peers may sit: on one machine, in one network, in networks that confuse."""
 
 import functools
+import ipaddress
 
 from servers import broker_start
 from trial import ORDERS, Scenario, meet
 
+BRIDGES = {"docker0": "172.17.0.0/16", "br-5c1f0a9d1e2b": "172.18.0.0/16", "virbr0": "192.168.122.0/24"}
+CONTAINERS = 12  # on a machine that runs some services
 STRANGER = """table ip stranger {
     chain inbound {
         type nat hook prerouting priority -100;
@@ -67,20 +70,19 @@ def ipv6_beside_symmetric(trial):
 
 
 def container_bridges(trial):
-    """Both machines have the same bridges of containers and of virtual machines, with neighbours on them."""
+    """Both machines have the same bridges of containers and of virtual machines, with somebody on each of them."""
     homes = [trial.home("port") for _ in range(2)]
     for home in homes:
-        for number, (name, address) in enumerate(
-            (("docker0", "172.17.0.1/16"), ("br-5c1f0a9d1e2b", "172.18.0.1/16"), ("virbr0", "192.168.122.1/24"))
-        ):
-            home.machine.ip(
-                f"link add {name} type bridge",
-                f"link add veth{number}a type veth peer name veth{number}b",
-                f"link set veth{number}a master {name} up",
-                f"link set veth{number}b up",
-                f"addr add {address} dev {name}",
-                f"link set {name} up",
-            )
+        for bridge, subnet in BRIDGES.items():
+            trial.add_bridge(home.machine, bridge, ipaddress.ip_network(subnet))
+    return meet(trial, homes[0].machine, homes[1].machine, "direct")
+
+
+def many_containers(trial):
+    """Each container costs its host one more interface with a link-local address: they must not crowd out the rest."""
+    homes = [trial.home("port") for _ in range(2)]
+    for home in homes:
+        trial.add_bridge(home.machine, "docker0", ipaddress.ip_network(BRIDGES["docker0"]), CONTAINERS)
     return meet(trial, homes[0].machine, homes[1].machine, "direct")
 
 
@@ -102,5 +104,6 @@ SCENARIOS = [
     Scenario("place/ipv6-firewalls", functools.partial(ipv6_only, "fw"), ORDERS, runs=None, quick=True),
     Scenario("place/ipv6-beside-symmetric", ipv6_beside_symmetric, ORDERS, runs=None),
     Scenario("place/container-bridges", container_bridges, ORDERS, runs=None, quick=True),
+    Scenario("place/many-containers", many_containers, ORDERS, runs=None),
     Scenario("place/two-nats", two_nats, ORDERS, runs=None, quick=True),
 ]

@@ -11,6 +11,7 @@ import select
 import threading
 from dataclasses import dataclass, field
 
+from machine import Machine
 from peers import Peer, Unmet
 
 ORDERS = ("left", "right")  # who starts first
@@ -71,6 +72,27 @@ class Trial:
         home = self.lab.home(kind, rng=self.rng, **options)
         self.stack.callback(home.close)
         return home
+
+    def add_bridge(self, machine, bridge, subnet, containers=1):
+        """A bridge on the machine, and behind it containers that only the machine can reach."""
+        machine.ip(
+            f"link add {bridge} type bridge",
+            f"addr add {subnet[1]}/{subnet.prefixlen} dev {bridge}",
+            f"link set {bridge} up",
+        )
+        for number in range(containers):
+            container = Machine(f"container on {bridge}")
+            self.stack.callback(container.close)
+            port = f"veth{self.lab.number()}"
+            machine.ip(
+                f"link add {port} type veth peer name eth0 netns {container.path}",
+                f"link set {port} master {bridge} up",
+            )
+            container.ip(
+                "link set eth0 up",
+                f"addr add {subnet[number + 2]}/{subnet.prefixlen} dev eth0",
+                f"route add default via {subnet[1]}",
+            )
 
     def background(self, function, sock):
         """Calls function(sock) whenever something has arrived there, until the trial ends."""
