@@ -1,10 +1,9 @@
 /* stun_msg.c - STUN messages: encode, decode, integrity, fingerprint (RFC 8489; RFC 8445 16.1; RFC 5780 7).
- * One table says of every attribute what it is and how long it may be; decoding and encoding both walk it.
+ * Decoding and encoding walk the table in stun_attribute.c; what covers the whole message is here.
  * Left out: PASSWORD-ALGORITHM(S) and the bidding-down protection of RFC 8489 9.2.1, since no relay in use
  * offers anything but MD5 keys; ALTERNATE-DOMAIN, which belongs to TLS; the RFC 3489 messages without magic
  * cookie. */
-#include "stun_msg.h"
-#include "wire.h"
+#include "stun_attribute.h"
 #include <assert.h>
 #include <nettle/hmac.h>
 #include <nettle/md5.h>
@@ -12,333 +11,14 @@
 
 enum {
     HEADER_LEN = 20,
-    MAGIC_COOKIE = 0x2112a442,
     ATTRIBUTE_HEADER_LEN = 4,
     SHA1_LEN = SHA1_DIGEST_SIZE,
     SHA256_LEN = SHA256_DIGEST_SIZE,
     SHA256_LEN_MIN = 16, /* RFC 8489 14.6: truncated to no less */
     FINGERPRINT_LEN = 4,
     FINGERPRINT_XOR = 0x5354554e, /* RFC 8489 14.7 */
-    IP4_LEN = 4,
-    IP6_LEN = 16,
-    WIRE_IP4 = 1, /* RFC 8489 14.1 */
-    WIRE_IP6 = 2,
-    REQUIRED_BELOW = 0x8000, /* RFC 8489 14: types below must be understood */
+    REQUIRED_BELOW = 0x8000,      /* RFC 8489 14: types below must be understood */
 };
-
-/* RFC 8489 18.3, RFC 8445 20.1, RFC 5780 9.1, draft-thatcher-ice-renomination */
-enum {
-    MAPPED_ADDRESS = 0x0001,
-    CHANGE_REQUEST = 0x0003,
-    USERNAME = 0x0006,
-    MESSAGE_INTEGRITY = 0x0008,
-    ERROR_CODE = 0x0009,
-    UNKNOWN_ATTRIBUTES = 0x000a,
-    REALM = 0x0014,
-    NONCE = 0x0015,
-    MESSAGE_INTEGRITY_SHA256 = 0x001c,
-    USERHASH = 0x001e,
-    XOR_MAPPED_ADDRESS = 0x0020,
-    PRIORITY = 0x0024,
-    USE_CANDIDATE = 0x0025,
-    PADDING = 0x0026,
-    RESPONSE_PORT = 0x0027,
-    SOFTWARE = 0x8022,
-    ALTERNATE_SERVER = 0x8023,
-    FINGERPRINT = 0x8028,
-    ICE_CONTROLLED = 0x8029,
-    ICE_CONTROLLING = 0x802a,
-    RESPONSE_ORIGIN = 0x802b,
-    OTHER_ADDRESS = 0x802c,
-    NOMINATION = 0xc001,
-};
-
-/* An attribute, and the way between its value on the wire and the member of struct stun_msg at `member`. */
-struct attribute {
-    uint16_t type;
-    uint16_t len_min, len_max; /* bytes of a value that is not malformed */
-    unsigned has;              /* set when it was read; written when it is set (0: the writer decides) */
-    size_t member;
-    void (*read)(struct stun_msg *msg, const struct attribute *attribute, struct reader *value);
-    /* Writes the value alone; not called when `present` says no. */
-    void (*write)(const struct stun_msg *msg, const struct attribute *attribute, struct writer *w);
-    bool (*present)(const struct stun_msg *msg, const struct attribute *attribute);
-};
-
-static const void *member_of(const struct stun_msg *msg, const struct attribute *attribute)
-{
-    return (const uint8_t *)msg + attribute->member;
-}
-
-static void *member_in(struct stun_msg *msg, const struct attribute *attribute)
-{
-    return (uint8_t *)msg + attribute->member;
-}
-
-static bool has_flag(const struct stun_msg *msg, const struct attribute *attribute)
-{
-    return (msg->has & attribute->has) != 0;
-}
-
-static bool is_never_written(const struct stun_msg *msg, const struct attribute *attribute)
-{
-    (void)msg, (void)attribute;
-    return false;
-}
-
-static void ignore_value(struct stun_msg *msg, const struct attribute *attribute, struct reader *value)
-{
-    (void)msg, (void)attribute;
-    take_bytes(value, value->left);
-}
-
-static void write_nothing(const struct stun_msg *msg, const struct attribute *attribute, struct writer *w)
-{
-    (void)msg, (void)attribute, (void)w;
-}
-
-/* Texts. */
-
-static bool has_text(const struct stun_msg *msg, const struct attribute *attribute)
-{
-    const struct stun_text *text = member_of(msg, attribute);
-    return text->at != NULL;
-}
-
-static void read_text(struct stun_msg *msg, const struct attribute *attribute, struct reader *value)
-{
-    struct stun_text *text = member_in(msg, attribute);
-    text->len = value->left;
-    text->at = (const char *)take_bytes(value, value->left);
-}
-
-static void write_text(const struct stun_msg *msg, const struct attribute *attribute, struct writer *w)
-{
-    const struct stun_text *text = member_of(msg, attribute);
-    put_bytes(w, text->at, text->len);
-}
-
-/* Numbers. */
-
-static void read_u32(struct stun_msg *msg, const struct attribute *attribute, struct reader *value)
-{
-    *(uint32_t *)member_in(msg, attribute) = take_u32(value);
-}
-
-static void write_u32(const struct stun_msg *msg, const struct attribute *attribute, struct writer *w)
-{
-    put_u32(w, *(const uint32_t *)member_of(msg, attribute));
-}
-
-static void read_u64(struct stun_msg *msg, const struct attribute *attribute, struct reader *value)
-{
-    *(uint64_t *)member_in(msg, attribute) = take_u64(value);
-}
-
-static void write_u64(const struct stun_msg *msg, const struct attribute *attribute, struct writer *w)
-{
-    put_u64(w, *(const uint64_t *)member_of(msg, attribute));
-}
-
-/* RFC 5780 7.5: a port, and two bytes that some call padding and some part of the value. */
-static void read_response_port(struct stun_msg *msg, const struct attribute *attribute, struct reader *value)
-{
-    (void)attribute;
-    msg->response_port = take_u16(value);
-    take_bytes(value, value->left);
-}
-
-static void write_response_port(const struct stun_msg *msg, const struct attribute *attribute,
-                                struct writer *w)
-{
-    (void)attribute;
-    put_u16(w, msg->response_port);
-    put_u16(w, 0);
-}
-
-/* PADDING: its length is all that it says. */
-
-static bool has_padding(const struct stun_msg *msg, const struct attribute *attribute)
-{
-    (void)attribute;
-    return msg->padding != 0;
-}
-
-static void read_padding(struct stun_msg *msg, const struct attribute *attribute, struct reader *value)
-{
-    msg->padding = (uint16_t)value->left;
-    ignore_value(msg, attribute, value);
-}
-
-static void write_padding(const struct stun_msg *msg, const struct attribute *attribute, struct writer *w)
-{
-    (void)attribute;
-    uint8_t *room = put_room(w, msg->padding);
-    if (room)
-        memset(room, 0, msg->padding);
-}
-
-/* Addresses. */
-
-static bool has_address(const struct stun_msg *msg, const struct attribute *attribute)
-{
-    const struct addr *addr = member_of(msg, attribute);
-    return addr->family != 0;
-}
-
-/* Family 0 and a bad reader when it is neither IPv4 nor IPv6. */
-static struct addr take_address(struct reader *value, const uint8_t key[IP6_LEN])
-{
-    take_u8(value);
-    uint8_t family = take_u8(value);
-    uint16_t port = (uint16_t)(take_u16(value) ^ (key[0] << 8 | key[1]));
-    size_t len = family == WIRE_IP4 ? IP4_LEN : IP6_LEN;
-    const uint8_t *bytes = take_bytes(value, len);
-    if (!bytes || (family != WIRE_IP4 && family != WIRE_IP6)) {
-        value->bad = true;
-        return (struct addr){0};
-    }
-    uint8_t ip[IP6_LEN];
-    for (size_t i = 0; i < len; i++)
-        ip[i] = bytes[i] ^ key[i];
-    return family == WIRE_IP4 ? addr_make4(ip, port) : addr_make6(ip, port, 0);
-}
-
-static void put_address(struct writer *w, const struct addr *addr, const uint8_t key[IP6_LEN])
-{
-    put_u8(w, 0);
-    put_u8(w, addr->family == 4 ? WIRE_IP4 : WIRE_IP6);
-    put_u16(w, (uint16_t)(addr->port ^ (key[0] << 8 | key[1])));
-    size_t len = addr->family == 4 ? IP4_LEN : IP6_LEN;
-    for (size_t i = 0; i < len; i++)
-        put_u8(w, addr->ip[i] ^ key[i]);
-}
-
-static const uint8_t no_key[IP6_LEN];
-
-/* RFC 8489 14.2: the cookie, then the transaction id. */
-static void xor_key(const struct stun_msg *msg, uint8_t key[IP6_LEN])
-{
-    struct writer w = writer_of(key, IP6_LEN);
-    put_u32(&w, MAGIC_COOKIE);
-    put_bytes(&w, msg->id, STUN_ID_LEN);
-}
-
-static void read_address(struct stun_msg *msg, const struct attribute *attribute, struct reader *value)
-{
-    *(struct addr *)member_in(msg, attribute) = take_address(value, no_key);
-}
-
-static void write_address(const struct stun_msg *msg, const struct attribute *attribute, struct writer *w)
-{
-    put_address(w, member_of(msg, attribute), no_key);
-}
-
-static void read_xor_mapped(struct stun_msg *msg, const struct attribute *attribute, struct reader *value)
-{
-    (void)attribute;
-    uint8_t key[IP6_LEN];
-    xor_key(msg, key);
-    msg->mapped = take_address(value, key);
-}
-
-static void write_xor_mapped(const struct stun_msg *msg, const struct attribute *attribute, struct writer *w)
-{
-    (void)attribute;
-    uint8_t key[IP6_LEN];
-    xor_key(msg, key);
-    put_address(w, &msg->mapped, key);
-}
-
-/* NATs that rewrite addresses inside packets are why there is XOR-MAPPED-ADDRESS: it wins wherever it stands.
- */
-static void read_plain_mapped(struct stun_msg *msg, const struct attribute *attribute, struct reader *value)
-{
-    (void)attribute;
-    struct addr plain = take_address(value, no_key);
-    if (msg->mapped.family == 0)
-        msg->mapped = plain;
-}
-
-/* Errors. */
-
-static bool is_error(const struct stun_msg *msg, const struct attribute *attribute)
-{
-    (void)attribute;
-    return msg->class == STUN_ERROR && msg->error != 0;
-}
-
-static void read_error(struct stun_msg *msg, const struct attribute *attribute, struct reader *value)
-{
-    (void)attribute;
-    take_u16(value);
-    unsigned hundreds = take_u8(value) & 7; /* the bits before are reserved (RFC 8489 14.8) */
-    unsigned rest = take_u8(value);
-    size_t len = value->left;
-    const uint8_t *reason = take_bytes(value, len);
-    if (hundreds < 3 || hundreds > 6 || rest > 99)
-        value->bad = true;
-    if (value->bad || msg->class != STUN_ERROR)
-        return;
-    msg->error = (uint16_t)(hundreds * 100 + rest);
-    msg->reason = (struct stun_text){(const char *)reason, len};
-}
-
-static void write_error(const struct stun_msg *msg, const struct attribute *attribute, struct writer *w)
-{
-    (void)attribute;
-    put_u16(w, 0);
-    put_u8(w, (uint8_t)(msg->error / 100));
-    put_u8(w, (uint8_t)(msg->error % 100));
-    put_bytes(w, msg->reason.at, msg->reason.at ? msg->reason.len : 0);
-}
-
-static bool lists_unknown(const struct stun_msg *msg, const struct attribute *attribute)
-{
-    return is_error(msg, attribute) && msg->unknown_count != 0;
-}
-
-static void write_unknown(const struct stun_msg *msg, const struct attribute *attribute, struct writer *w)
-{
-    (void)attribute;
-    for (size_t i = 0; i < msg->unknown_count && i < STUN_UNKNOWN_MAX; i++)
-        put_u16(w, msg->unknown[i]);
-}
-
-/* Encoding writes in this order, which is that of the examples in RFC 5769. What must come last is not in the
- * table. */
-#define MEMBER(name) offsetof(struct stun_msg, name)
-#define TEXT(name) MEMBER(name), read_text, write_text, has_text
-#define ADDRESS(name) MEMBER(name), read_address, write_address, has_address
-#define U32(name) MEMBER(name), read_u32, write_u32, has_flag
-#define U64(name) MEMBER(name), read_u64, write_u64, has_flag
-enum { USERNAME_MAX = 508, USERHASH_LEN = 32, IP4_VALUE = 8, IP6_VALUE = 20, ANY = UINT16_MAX };
-
-static const struct attribute attributes[] = {
-    {SOFTWARE, 0, STUN_TEXT_MAX, 0, TEXT(software)},
-    {ERROR_CODE, 4, 4 + STUN_TEXT_MAX, 0, 0, read_error, write_error, is_error},
-    {UNKNOWN_ATTRIBUTES, 0, ANY, 0, 0, ignore_value, write_unknown, lists_unknown},
-    {PRIORITY, 4, 4, STUN_HAS_PRIORITY, U32(priority)},
-    {ICE_CONTROLLED, 8, 8, STUN_HAS_CONTROLLED, U64(tie_breaker)},
-    {ICE_CONTROLLING, 8, 8, STUN_HAS_CONTROLLING, U64(tie_breaker)},
-    {USE_CANDIDATE, 0, 0, STUN_HAS_USE_CANDIDATE, 0, ignore_value, write_nothing, has_flag},
-    {NOMINATION, 4, 4, STUN_HAS_NOMINATION, U32(nomination)},
-    {USERNAME, 0, USERNAME_MAX, 0, TEXT(username)},
-    {USERHASH, USERHASH_LEN, USERHASH_LEN, 0, TEXT(userhash)},
-    {NONCE, 0, STUN_TEXT_MAX, 0, TEXT(nonce)},
-    {REALM, 0, STUN_TEXT_MAX, 0, TEXT(realm)},
-    {CHANGE_REQUEST, 4, 4, STUN_HAS_CHANGE_REQUEST, U32(change_request)},
-    {RESPONSE_PORT, 2, 4, STUN_HAS_RESPONSE_PORT, 0, read_response_port, write_response_port, has_flag},
-    {XOR_MAPPED_ADDRESS, IP4_VALUE, IP6_VALUE, 0, MEMBER(mapped), read_xor_mapped, write_xor_mapped,
-     has_address},
-    {MAPPED_ADDRESS, IP4_VALUE, IP6_VALUE, 0, 0, read_plain_mapped, write_nothing, is_never_written},
-    {RESPONSE_ORIGIN, IP4_VALUE, IP6_VALUE, 0, ADDRESS(response_origin)},
-    {OTHER_ADDRESS, IP4_VALUE, IP6_VALUE, 0, ADDRESS(other_address)},
-    {ALTERNATE_SERVER, IP4_VALUE, IP6_VALUE, 0, ADDRESS(alternate)},
-    {PADDING, 0, ANY, 0, 0, read_padding, write_padding, has_padding},
-};
-
-enum { ATTRIBUTE_COUNT = sizeof attributes / sizeof *attributes };
 
 static size_t padded(size_t len)
 {
@@ -434,7 +114,7 @@ bool stun_is(const uint8_t *data, size_t len)
     struct reader r = reader_of(data, len);
     take_u16(&r);
     size_t body = take_u16(&r);
-    return body == len - HEADER_LEN && take_u32(&r) == MAGIC_COOKIE;
+    return body == len - HEADER_LEN && take_u32(&r) == STUN_MAGIC_COOKIE;
 }
 
 /* RFC 8489 5: the class's two bits stand inside the method's twelve. */
@@ -460,7 +140,7 @@ struct decoding {
     uint32_t seen; /* a bit for each row of the table */
     bool ended;    /* a fingerprint has come: nothing may follow */
 };
-_Static_assert(ATTRIBUTE_COUNT <= 32, "struct decoding's `seen` has 32 bits");
+_Static_assert(STUN_ATTRIBUTE_COUNT <= 32, "struct decoding's `seen` has 32 bits");
 
 /* One of the attributes that everything else must precede. `at` is its offset. False: malformed. */
 static bool decode_integrity(struct stun_msg *msg, size_t at, size_t len)
@@ -508,8 +188,8 @@ static void note_unknown(struct stun_msg *msg, uint16_t type)
 
 static bool decode_attribute(struct decoding *d, uint16_t type, struct reader value)
 {
-    for (unsigned i = 0; i < ATTRIBUTE_COUNT; i++) {
-        const struct attribute *attribute = &attributes[i];
+    for (unsigned i = 0; i < STUN_ATTRIBUTE_COUNT; i++) {
+        const struct stun_attribute *attribute = &stun_attributes[i];
         if (attribute->type != type)
             continue;
         if (d->seen & UINT32_C(1) << i)
@@ -529,11 +209,11 @@ static bool decode_attribute(struct decoding *d, uint16_t type, struct reader va
 static bool decode_next(struct decoding *d, uint16_t type, size_t at, struct reader value)
 {
     switch (type) {
-    case MESSAGE_INTEGRITY:
+    case STUN_ATTR_MESSAGE_INTEGRITY:
         return decode_integrity(d->msg, at, value.left);
-    case MESSAGE_INTEGRITY_SHA256:
+    case STUN_ATTR_MESSAGE_INTEGRITY_SHA256:
         return decode_sha256(d->msg, at, value.left);
-    case FINGERPRINT:
+    case STUN_ATTR_FINGERPRINT:
         return decode_fingerprint(d, at, value);
     default:
         if (d->msg->has & (STUN_HAS_INTEGRITY | STUN_HAS_INTEGRITY_SHA256))
@@ -601,11 +281,11 @@ static void put_integrity(struct writer *w, uint16_t type, const struct stun_key
 {
     size_t at = w->len;
     size_t value = begin(w, type);
-    size_t len = type == MESSAGE_INTEGRITY ? SHA1_LEN : SHA256_LEN;
+    size_t len = type == STUN_ATTR_MESSAGE_INTEGRITY ? SHA1_LEN : SHA256_LEN;
     uint8_t *room = put_room(w, len);
     if (!room)
         return;
-    if (type == MESSAGE_INTEGRITY)
+    if (type == STUN_ATTR_MESSAGE_INTEGRITY)
         sha1_of(room, len, w->start, at, key);
     else
         sha256_of(room, len, w->start, at, key);
@@ -618,7 +298,7 @@ static void put_fingerprint(struct writer *w)
     size_t at = w->len;
     set_length(w, at + ATTRIBUTE_HEADER_LEN + FINGERPRINT_LEN);
     uint32_t fingerprint = w->bad ? 0 : crc32_of(w->start, at) ^ FINGERPRINT_XOR;
-    size_t value = begin(w, FINGERPRINT);
+    size_t value = begin(w, STUN_ATTR_FINGERPRINT);
     put_u32(w, fingerprint);
     end(w, value);
 }
@@ -629,9 +309,9 @@ size_t stun_encode(const struct stun_msg *msg, const struct stun_key *key, uint8
     struct writer w = writer_of(out, capacity);
     put_u16(&w, joined_type(msg));
     put_u16(&w, 0);
-    put_u32(&w, MAGIC_COOKIE);
+    put_u32(&w, STUN_MAGIC_COOKIE);
     put_bytes(&w, msg->id, STUN_ID_LEN);
-    for (const struct attribute *a = attributes; a < attributes + ATTRIBUTE_COUNT; a++) {
+    for (const struct stun_attribute *a = stun_attributes; a < stun_attributes + STUN_ATTRIBUTE_COUNT; a++) {
         if (!a->present(msg, a))
             continue;
         size_t value = begin(&w, a->type);
@@ -639,9 +319,9 @@ size_t stun_encode(const struct stun_msg *msg, const struct stun_key *key, uint8
         end(&w, value);
     }
     if (msg->has & STUN_HAS_INTEGRITY)
-        put_integrity(&w, MESSAGE_INTEGRITY, key);
+        put_integrity(&w, STUN_ATTR_MESSAGE_INTEGRITY, key);
     if (msg->has & STUN_HAS_INTEGRITY_SHA256)
-        put_integrity(&w, MESSAGE_INTEGRITY_SHA256, key);
+        put_integrity(&w, STUN_ATTR_MESSAGE_INTEGRITY_SHA256, key);
     set_length(&w, w.len);
     if (msg->has & STUN_HAS_FINGERPRINT)
         put_fingerprint(&w);

@@ -4,7 +4,7 @@
  * 3489 messages without magic cookie, and PADDING (RFC 5780 7.6), which asks for answers as long as a path
  * allows: it is refused with 420 like any attribute that we do not know. */
 #include "stun_server.h"
-#include "stun_msg.h"
+#include "stun_attribute.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +14,6 @@ enum {
     ANSWER_MAX = 20 + 3 * 24 + 8,
     ERROR_UNKNOWN_ATTRIBUTE = 420,
 };
-
-/* The types that only some servers understand (RFC 5780 7). */
-enum { CHANGE_REQUEST = 0x0003, PADDING = 0x0026, RESPONSE_PORT = 0x0027 };
 
 /* The rate limit's table: sets of a few places each, found by a hash with a key, so that nobody can aim at a
  * set. Memory is bounded (200 KB); when all places of a set are taken, who was answered longest ago is
@@ -125,13 +122,13 @@ static void add_unknown(struct stun_msg *msg, uint16_t type)
 static void refuse_unserved(struct stun_msg *request, bool speaks_5780)
 {
     if (request->padding)
-        add_unknown(request, PADDING);
+        add_unknown(request, STUN_ATTR_PADDING);
     if (speaks_5780)
         return;
     if (request->has & STUN_HAS_CHANGE_REQUEST)
-        add_unknown(request, CHANGE_REQUEST);
+        add_unknown(request, STUN_ATTR_CHANGE_REQUEST);
     if (request->has & STUN_HAS_RESPONSE_PORT)
-        add_unknown(request, RESPONSE_PORT);
+        add_unknown(request, STUN_ATTR_RESPONSE_PORT);
 }
 
 static void make_error(const struct stun_msg *request, struct stun_msg *answer)
