@@ -109,14 +109,21 @@ struct ice_pair *ice_check_next(const struct ice *ice, uint64_t now, uint64_t *a
     return best;
 }
 
+/* When a check has failed: its last copy, or the last that the budget allows, went unanswered. */
+static uint64_t fails_at(const struct ice *ice, const struct ice_pair *pair)
+{
+    if (!pair->txn.running || (has_copies(pair) && allowed_at(ice, pair) != NEVER))
+        return NEVER;
+    return stun_txn_deadline(&pair->txn);
+}
+
 uint64_t ice_checks_deadline(const struct ice *ice)
 {
     uint64_t at;
     ice_check_next(ice, 0, &at);
     ICE_EACH_PAIR(ice, pair)
     {
-        if (pair->txn.running && !has_copies(pair))
-            at = earlier(at, stun_txn_deadline(&pair->txn));
+        at = earlier(at, fails_at(ice, pair));
     }
     return at;
 }
@@ -271,7 +278,7 @@ static void check_failed(struct ice *ice, uint64_t now, struct ice_pair *pair, b
         return;
     }
     pair->rounds++;
-    bool again = !final && !ice->path && (pair->heard || pair->rounds < 2);
+    bool again = !final && !ice->path && (pair->heard || pair->rounds < 2) && allowed_at(ice, pair) != NEVER;
     pair->state = again ? PAIR_WAITING : PAIR_FAILED;
 }
 
@@ -279,7 +286,7 @@ void ice_checks_expire(struct ice *ice, uint64_t now)
 {
     ICE_EACH_PAIR(ice, pair)
     {
-        if (stun_txn_failed(&pair->txn, now))
+        if (now >= fails_at(ice, pair))
             check_failed(ice, now, pair, false);
     }
 }
