@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 enum { FAKE_WAIT_MS = 10000 };
@@ -60,7 +61,9 @@ static inline bool fake_accept(struct fake_broker *fake)
     if (!fake_readable(fake->listener, FAKE_WAIT_MS))
         return false;
     fake->peer = accept(fake->listener, NULL, NULL);
-    return fake->peer >= 0;
+    const struct timeval patience = {.tv_sec = FAKE_WAIT_MS / 1000};
+    return fake->peer >= 0 &&
+           setsockopt(fake->peer, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0;
 }
 
 static inline bool fake_take(struct fake_broker *fake, uint8_t *out, size_t len)

@@ -193,7 +193,9 @@ static void closing_lets_everything_leave_and_sends_no_will(void **state)
         snprintf(text, sizeof text, "message %d", i);
         assert_true(publish(speaker, "room/x", text));
     }
+    uint64_t before = clock_ms();
     mqtt_close(speaker, 5000);
+    assert_in_range(clock_ms() - before, 0, 2500); /* it knows when all has left */
     for (int i = 0; i < 50; i++) {
         snprintf(text, sizeof text, "message %d", i);
         expect_message(listener, text);
@@ -752,6 +754,33 @@ static void a_broker_that_does_not_read_fills_the_outbox_and_no_more(void **stat
 
 /* ---- the program around it ---- */
 
+/* A number from the kernel's account of the youngest thread, by a format for scanf; -1: unknown. */
+static long youngest_thread(const char *format)
+{
+    long value = -1;
+    int youngest = 0;
+    char path[64], line[256];
+    DIR *tasks = opendir("/proc/self/task");
+    for (struct dirent *task; tasks && (task = readdir(tasks));)
+        if (atoi(task->d_name) > youngest)
+            youngest = atoi(task->d_name);
+    if (tasks)
+        closedir(tasks);
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", youngest);
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof line, file) && sscanf(line, format, &value) != 1)
+        continue;
+    if (file)
+        fclose(file);
+    return value;
+}
+
+/* How often it has slept and woken. */
+static long wake_ups(void)
+{
+    return youngest_thread("voluntary_ctxt_switches: %ld");
+}
+
 static void the_programs_signals_stay_the_programs(void **state)
 {
     (void)state;
@@ -761,6 +790,11 @@ static void the_programs_signals_stay_the_programs(void **state)
     struct mqtt *mqtt = connected_client(&fake);
     sigaction(SIGPIPE, NULL, &now);
     assert_ptr_equal(now.sa_handler, SIG_DFL);
+    long blocked = youngest_thread("SigBlk: %lx");
+    if (blocked >= 0) /* there is a /proc */
+        for (int number = SIGHUP; number <= SIGTERM; number++)
+            if (number != SIGKILL)
+                assert_true(blocked >> (number - 1) & 1);
     /* Writing to a connection that was reset would end the program. */
     struct linger reset = {.l_onoff = 1};
     setsockopt(fake.peer, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -772,28 +806,6 @@ static void the_programs_signals_stay_the_programs(void **state)
     sigaction(SIGPIPE, NULL, &now);
     assert_ptr_equal(now.sa_handler, SIG_DFL);
     fake_close(&fake);
-}
-
-/* How often the youngest thread has slept and woken, -1: unknown. */
-static long wake_ups(void)
-{
-    long count = -1;
-    int youngest = 0;
-    char path[64], line[256];
-    DIR *tasks = opendir("/proc/self/task");
-    for (struct dirent *task; tasks && (task = readdir(tasks));)
-        if (atoi(task->d_name) > youngest)
-            youngest = atoi(task->d_name);
-    if (tasks)
-        closedir(tasks);
-    snprintf(path, sizeof path, "/proc/self/task/%d/status", youngest);
-    FILE *file = fopen(path, "r");
-    while (file && fgets(line, sizeof line, file) &&
-           sscanf(line, "voluntary_ctxt_switches: %ld", &count) != 1)
-        continue;
-    if (file)
-        fclose(file);
-    return count;
 }
 
 static void an_idle_connection_sleeps(void **state)
