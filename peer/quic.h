@@ -108,7 +108,8 @@ int64_t quic_stream_open(struct quic *quic, bool one_way);
 /* Copies up to `len` bytes in. Returns how many (0 means wait for WRITABLE), or QUIC_GONE, QUIC_RESET (the
  * peer wants no more), QUIC_NOMEM. */
 ptrdiff_t quic_stream_write(struct quic *quic, int64_t stream, const void *data, size_t len);
-/* What arrived before QUIC_CLOSED stays readable after it, then comes the end, or QUIC_GONE where it is missing. */
+/* What arrived before QUIC_CLOSED stays readable after it, then comes the end, or QUIC_GONE where it is
+ * missing. */
 /* Copies up to `len` bytes out; 0 is the end; QUIC_BLOCKED: nothing now; QUIC_RESET: abandoned by the peer;
  * QUIC_GONE. What was read opens the window again: that is the back-pressure. */
 ptrdiff_t quic_stream_read(struct quic *quic, int64_t stream, void *data, size_t len);

@@ -78,6 +78,11 @@ struct quic {
     bool can_send;       /* the 1-RTT transmit key is there, and the peer is proven */
     bool decrypted;      /* set by a packet that decrypted */
     bool crypto_seen;    /* TLS bytes of the peer arrived */
+    bool confirmed;      /* the peer is known to have all that the handshake needs of us */
+    uint8_t *flight;     /* the first datagram of our part of the handshake, to repeat until then */
+    size_t flight_len;
+    unsigned flights; /* kept so far: the client's hello and its Finished, the server's one */
+    uint64_t repeat_at, repeat_after;
     uint64_t last_received;
     uint64_t waiting_since;
 

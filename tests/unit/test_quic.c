@@ -2,12 +2,83 @@
 #include "quic.h"
 
 #include <assert.h>
+#include <dlfcn.h>
+#include <gnutls/gnutls.h>
+#include <limits.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+/* The n-th step that can fail fails, of those that quic takes itself: its own memory, and what it asks the
+ * libraries for. A definition in the program goes before the library's. */
+static unsigned steps_left = UINT_MAX;
+static const char *other_protocol;
+
+static bool step_fails(void)
+{
+    return steps_left != UINT_MAX && steps_left-- == 0;
+}
+
+static void *real(const char *name)
+{
+    void *function = dlsym(RTLD_NEXT, name);
+    assert(function);
+    return function;
+}
+
+void *calloc(size_t count, size_t size)
+{
+    static void *(*next)(size_t, size_t);
+    if (!next)
+        *(void **)&next = real("calloc");
+    return step_fails() ? NULL : next(count, size);
+}
+
+void *malloc(size_t size)
+{
+    static void *(*next)(size_t);
+    if (!next)
+        *(void **)&next = real("malloc");
+    return step_fails() ? NULL : next(size);
+}
+
+int gnutls_init(gnutls_session_t *session, unsigned flags)
+{
+    int (*next)(gnutls_session_t *, unsigned);
+    *(void **)&next = real("gnutls_init");
+    return step_fails() ? GNUTLS_E_MEMORY_ERROR : next(session, flags);
+}
+
+int gnutls_priority_set_direct(gnutls_session_t session, const char *text, const char **where)
+{
+    int (*next)(gnutls_session_t, const char *, const char **);
+    *(void **)&next = real("gnutls_priority_set_direct");
+    return step_fails() ? GNUTLS_E_MEMORY_ERROR : next(session, text, where);
+}
+
+int gnutls_credentials_set(gnutls_session_t session, gnutls_credentials_type_t type, void *credentials)
+{
+    int (*next)(gnutls_session_t, gnutls_credentials_type_t, void *);
+    *(void **)&next = real("gnutls_credentials_set");
+    return step_fails() ? GNUTLS_E_MEMORY_ERROR : next(session, type, credentials);
+}
+
+int gnutls_alpn_set_protocols(gnutls_session_t session, const gnutls_datum_t *list, unsigned count,
+                              unsigned flags)
+{
+    int (*next)(gnutls_session_t, const gnutls_datum_t *, unsigned, unsigned);
+    *(void **)&next = real("gnutls_alpn_set_protocols");
+    if (step_fails())
+        return GNUTLS_E_MEMORY_ERROR;
+    if (!other_protocol)
+        return next(session, list, count, flags);
+    const gnutls_datum_t other = {(unsigned char *)other_protocol, (unsigned)strlen(other_protocol)};
+    return next(session, &other, 1, flags);
+}
 
 /* splitmix64: a stream of numbers from a seed. */
 static void fill(void *context, uint8_t *out, size_t len)
@@ -164,8 +235,10 @@ static void run(struct net *net, uint64_t until)
     for (;;) {
         if (net->on_wake)
             net->on_wake(net);
-        while (drain(net, CLIENT) | drain(net, SERVER))
-            ;
+        for (bool any = true; any;) {
+            any = drain(net, CLIENT);
+            any = drain(net, SERVER) || any;
+        }
         uint64_t next = next_time(net);
         if (next > until)
             break;
@@ -414,13 +487,12 @@ static void the_handshake_survives_a_third_of_the_packets_lost(void **state)
         net->seed = seed;
         net->loss = 333;
         struct transfer *t = transfer_start(net, seed % 2 ? CLIENT : SERVER, 1000);
-        run(net, 31 * NS_PER_S);
-        net->loss = 0;
-        run(net, 60 * NS_PER_S);
+        run(net, 6 * NS_PER_S);
         if (!t->ended)
-            print_message("seed %llu conn %llu %llu sent %llu err %d %s\n", (unsigned long long)seed,
-                          (unsigned long long)net->connected_at[0], (unsigned long long)net->connected_at[1],
-                          (unsigned long long)net->sent, (int)net->closed[0].error, net->closed[0].text);
+            print_message("seed %llu\n", (unsigned long long)seed);
+        assert_true(t->ended);
+        net->loss = 0; /* the last acknowledgement may still be missing */
+        run(net, 30 * NS_PER_S);
         assert_arrived(net);
         free(t);
         net_free(net);
@@ -906,7 +978,7 @@ static void a_handshake_without_an_answer_ends(void **state)
         assert_in_range(elapsed_ms(net->closed_at[end]), 29900, 30100);
         assert_int_equal(net->closed[end].error, QUIC_ERROR_IDLE);
     }
-    assert_in_range(net->sent, 5, 40);
+    assert_in_range(net->sent, 20, 60); /* it tried, and flooded nobody */
     net_free(net);
 }
 
@@ -956,6 +1028,98 @@ static void a_packet_says_whose_it_is(void **state)
     net_free(net);
 }
 
+static void another_protocol_is_refused(void **state)
+{
+    (void)state;
+    struct net *net = net_new(10, 1, 1);
+    quic_free(net->end[CLIENT]);
+    other_protocol = "h3";
+    net->end[CLIENT] = end_new(net, true, 1);
+    other_protocol = NULL;
+    say(net->end[SERVER], "for friends");
+    run(net, 3 * NS_PER_S);
+    assert_int_equal(net->closed[SERVER].error, QUIC_ERROR_KEY);
+    assert_int_equal(net->closed[CLIENT].error, QUIC_ERROR_KEY);
+    assert_true(!net->connected_at[CLIENT] && !net->connected_at[SERVER]);
+    net_free(net);
+}
+
+static void a_constructor_that_fails_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    const struct random random = {.fill = fill, .context = &seed};
+    const struct quic_config config = {.client = true, .random = &random};
+    unsigned failed = 0;
+    for (struct quic *quic = NULL; !quic; failed++) {
+        steps_left = failed;
+        quic = quic_new(&config, NS_PER_S);
+        steps_left = UINT_MAX;
+        if (quic)
+            quic_free(quic);
+        if (quic)
+            break;
+        assert_in_range(failed, 0, 100);
+    }
+    assert_in_range(failed, 5, 100);
+}
+
+static void no_memory_on_the_way_ends_nothing_but_the_call(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    connect(net);
+    steps_left = 0;
+    assert_int_equal(quic_stream_open(net->end[CLIENT], false), QUIC_NOMEM);
+    steps_left = UINT_MAX;
+    int64_t stream = quic_stream_open(net->end[CLIENT], false);
+    steps_left = 0;
+    assert_int_equal(quic_stream_write(net->end[CLIENT], stream, "x", 1), QUIC_NOMEM);
+    steps_left = 0;
+    assert_int_equal(quic_datagram_send(net->end[CLIENT], "x", 1), QUIC_NOMEM);
+    steps_left = UINT_MAX;
+    assert_int_equal(quic_stream_write(net->end[CLIENT], stream, "x", 1), 1);
+    assert_int_equal(quic_datagram_send(net->end[CLIENT], "x", 1), 0);
+    settle(net);
+    assert_true(quic_is_idle(net->end[CLIENT]));
+    net_free(net);
+}
+
+/* Bytes in use as the allocator sees them; under a sanitizer, which has its own, always 0. */
+static size_t in_use(void)
+{
+    return mallinfo2().uordblks + mallinfo2().hblkhd;
+}
+
+static void a_connection_gives_back_what_a_transfer_took(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    connect(net);
+    free(net->heap); /* the wire is not what is measured */
+    net->heap = NULL;
+    net->capacity = 0;
+    size_t before = in_use();
+    struct transfer *t = transfer_start(net, CLIENT, 30000000);
+    t->paused = true;
+    settle(net);
+    size_t paused = in_use();
+    run(net, net->now + 10 * NS_PER_S);
+    assert_in_range(in_use(), 0, paused + 10000); /* a reader that stopped grows nothing */
+    assert_in_range(paused, 0, before + QUIC_STREAM_WINDOW + QUIC_SEND_BUFFER + 1000000);
+    t->paused = false;
+    pump_reader(net, t);
+    settle(net);
+    assert_arrived(net);
+    free(t);
+    free(net->heap);
+    net->heap = NULL;
+    net->capacity = 0;
+    settle(net);
+    assert_in_range(in_use(), 0, before + 800000); /* of it ngtcp2's own pools, for both ends, are the most */
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -988,6 +1152,10 @@ int main(void)
         cmocka_unit_test(a_handshake_without_an_answer_ends),
         cmocka_unit_test(a_hurried_client_sends_its_first_flight_again_at_once),
         cmocka_unit_test(a_packet_says_whose_it_is),
+        cmocka_unit_test(another_protocol_is_refused),
+        cmocka_unit_test(a_constructor_that_fails_leaves_nothing_behind),
+        cmocka_unit_test(no_memory_on_the_way_ends_nothing_but_the_call),
+        cmocka_unit_test(a_connection_gives_back_what_a_transfer_took),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
