@@ -1,0 +1,181 @@
+/* test_node_addresses.c - what is offered to peers, and what is not. */
+#include "node_addresses.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct addr address(const char *text)
+{
+    struct addr addr;
+    assert_true(addr_parse(&addr, text));
+    return addr;
+}
+
+static struct node_address own(const char *text)
+{
+    return (struct node_address){.address = address(text), .mtu = 1500};
+}
+
+static struct stun_client_event seen(const char *local, const char *server, const char *mapped,
+                                     enum stun_doubt doubt)
+{
+    return (struct stun_client_event){.type = STUN_CLIENT_MAPPED,
+                                      .local = address(local),
+                                      .server = address(server),
+                                      .mapped = address(mapped),
+                                      .doubt = doubt};
+}
+
+/* One private, one public, one loopback address. */
+static struct node_addresses three(unsigned paths)
+{
+    struct node_addresses addresses = {.paths = paths};
+    struct addr gone[NODE_ADDRESSES_MAX];
+    struct node_address list[] = {own("192.168.1.5:4000"), own("203.0.113.5:4000"), own("127.0.0.1:4000")};
+    assert_int_equal(node_addresses_set(&addresses, list, 3, gone), 0);
+    return addresses;
+}
+
+static bool offers(const struct node_addresses *addresses, const char *text)
+{
+    struct wire_candidate list[CANDIDATES_MAX];
+    struct addr wanted = address(text);
+    size_t count = node_addresses_offers(addresses, 0, list, CANDIDATES_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (addr_equal(&list[i].address, &wanted))
+            return true;
+    return false;
+}
+
+static void only_allowed_kinds_of_path_are_offered(void **state)
+{
+    (void)state;
+    struct node_addresses all = three(PATH_ALL), direct = three(PATH_BIT(PATH_DIRECT)),
+                          lan = three(PATH_BIT(PATH_LAN)), turn = three(PATH_BIT(PATH_TURN));
+    assert_true(offers(&all, "192.168.1.5:4000") && offers(&all, "203.0.113.5:4000") &&
+                offers(&all, "127.0.0.1:4000"));
+    assert_false(offers(&direct, "192.168.1.5:4000"));
+    assert_true(offers(&direct, "203.0.113.5:4000"));
+    assert_false(offers(&direct, "127.0.0.1:4000"));
+    assert_false(offers(&lan, "127.0.0.1:4000"));
+    assert_true(offers(&lan, "192.168.1.5:4000"));
+    assert_false(offers(&turn, "192.168.1.5:4000") || offers(&turn, "203.0.113.5:4000"));
+}
+
+static void a_mapped_address_is_offered_once_and_only_where_direct_is_allowed(void **state)
+{
+    (void)state;
+    struct stun_client_event event =
+        seen("192.168.1.5:4000", "203.0.113.1:3478", "203.0.113.9:5000", STUN_CREDIBLE);
+    struct node_addresses addresses = three(PATH_ALL), lan = three(PATH_BIT(PATH_LAN));
+    size_t before = addresses.offer_count;
+    node_addresses_mapped(&addresses, &event);
+    event.server = address("203.0.113.2:3478");
+    node_addresses_mapped(&addresses, &event);
+    assert_int_equal(addresses.offer_count, before + 1);
+    assert_true(offers(&addresses, "203.0.113.9:5000"));
+    assert_false(addresses.symmetric);
+    node_addresses_mapped(&lan, &event);
+    assert_false(offers(&lan, "203.0.113.9:5000"));
+}
+
+static void lies_are_not_offered(void **state)
+{
+    (void)state;
+    static const enum stun_doubt lies[] = {STUN_OWN_ADDRESS, STUN_SERVER_ADDRESS, STUN_NOT_AN_ADDRESS};
+    struct node_addresses addresses = three(PATH_ALL);
+    size_t before = addresses.offer_count;
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        struct stun_client_event event =
+            seen("192.168.1.5:4000", "203.0.113.1:3478", "203.0.113.9:5000", lies[i]);
+        node_addresses_mapped(&addresses, &event);
+    }
+    assert_int_equal(addresses.offer_count, before);
+}
+
+static void two_views_of_one_socket_mean_mapping_by_destination(void **state)
+{
+    (void)state;
+    struct node_addresses addresses = three(PATH_ALL);
+    struct stun_client_event one =
+        seen("192.168.1.5:4000", "203.0.113.1:3478", "203.0.113.9:5000", STUN_CREDIBLE);
+    struct stun_client_event two =
+        seen("192.168.1.5:4000", "203.0.113.2:3478", "203.0.113.9:5001", STUN_CREDIBLE);
+    node_addresses_mapped(&addresses, &one);
+    node_addresses_mapped(&addresses, &two);
+    assert_true(addresses.symmetric);
+}
+
+static void a_changed_mapping_replaces_the_old_one_and_is_new(void **state)
+{
+    (void)state;
+    struct node_addresses addresses = three(PATH_ALL);
+    struct wire_candidate list[CANDIDATES_MAX];
+    struct stun_client_event event =
+        seen("192.168.1.5:4000", "203.0.113.1:3478", "203.0.113.9:5000", STUN_CREDIBLE);
+    node_addresses_mapped(&addresses, &event);
+    uint32_t told = addresses.serial;
+    assert_int_equal(node_addresses_offers(&addresses, told, list, CANDIDATES_MAX), 0);
+    event.mapped = address("203.0.113.9:6000");
+    node_addresses_mapped(&addresses, &event);
+    assert_int_equal(node_addresses_offers(&addresses, told, list, CANDIDATES_MAX), 1);
+    assert_true(offers(&addresses, "203.0.113.9:6000"));
+    assert_false(offers(&addresses, "203.0.113.9:5000"));
+}
+
+static void an_address_that_is_gone_takes_its_offers_with_it(void **state)
+{
+    (void)state;
+    struct node_addresses addresses = three(PATH_ALL);
+    struct stun_client_event event =
+        seen("192.168.1.5:4000", "203.0.113.1:3478", "203.0.113.9:5000", STUN_CREDIBLE);
+    struct node_address left = own("203.0.113.5:4000");
+    struct addr gone[NODE_ADDRESSES_MAX], lost = address("192.168.1.5:4000");
+    node_addresses_mapped(&addresses, &event);
+    assert_int_equal(node_addresses_set(&addresses, &left, 1, gone), 2);
+    assert_true(addr_equal(&gone[0], &lost));
+    assert_false(offers(&addresses, "203.0.113.9:5000"));
+    assert_true(offers(&addresses, "203.0.113.5:4000"));
+}
+
+static void offers_are_announced_once_and_sorted_by_promise(void **state)
+{
+    (void)state;
+    struct node_addresses addresses = three(PATH_ALL);
+    struct wire_candidate list[CANDIDATES_MAX];
+    for (int i = 0; i < 3; i++)
+        assert_non_null(node_addresses_announce(&addresses));
+    assert_null(node_addresses_announce(&addresses));
+    size_t count = node_addresses_offers(&addresses, 0, list, CANDIDATES_MAX);
+    for (size_t i = 1; i < count; i++)
+        assert_true(list[i - 1].priority >= list[i].priority);
+    assert_int_equal(node_addresses_offers(&addresses, 0, list, 2), 2);
+}
+
+static void the_interface_limits_the_payload(void **state)
+{
+    (void)state;
+    struct node_addresses addresses = three(PATH_ALL);
+    struct addr known = address("192.168.1.5:4000"), unknown = address("192.0.2.1:1");
+    assert_int_equal(node_addresses_payload(&addresses, &known), 1472);
+    assert_int_equal(node_addresses_payload(&addresses, &unknown), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_allowed_kinds_of_path_are_offered),
+        cmocka_unit_test(a_mapped_address_is_offered_once_and_only_where_direct_is_allowed),
+        cmocka_unit_test(lies_are_not_offered),
+        cmocka_unit_test(two_views_of_one_socket_mean_mapping_by_destination),
+        cmocka_unit_test(a_changed_mapping_replaces_the_old_one_and_is_new),
+        cmocka_unit_test(an_address_that_is_gone_takes_its_offers_with_it),
+        cmocka_unit_test(offers_are_announced_once_and_sorted_by_promise),
+        cmocka_unit_test(the_interface_limits_the_payload),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
