@@ -158,7 +158,7 @@ static void begin(struct ice *ice, uint64_t now, struct ice_pair *pair)
 static void hurry(uint64_t now, struct ice_pair *pair)
 {
     pair->txn.deadline = now;
-    pair->txn.rto = earlier(pair->txn.rto, ICE_RTO_MS * NS_PER_MS);
+    pair->txn.rto = earlier(pair->txn.rto, ICE_RTO_MS * NS_PER_MS / 2); /* it doubles first */
     if (pair->txn.sends == pair->txn.sends_max)
         pair->txn.sends_max++;
 }
