@@ -16,9 +16,9 @@ sys.path.append(os.path.join(ROOT, "tests", "lab"))
 from topology import Lab  # noqa: E402  (the laboratory is a folder beside this one)
 
 DELAYS = {"no delay": None, "40/30 ms": (40, 30)}
-LEAD_NS = 60_000_000  # from asking for a start to the start: time for both processes to stand ready
+LEAD_NS = 150_000_000  # from asking for a start to the start: time for both processes to stand ready
 LATE_MS = 2  # a side that started later than this makes the run void
-VOID_MAX = 10  # void runs before the machine is called too busy
+VOID_MAX = 20  # void runs before the machine is called too busy
 SECONDS = 20  # after which a run has failed
 
 SIDES = ("earlier side", "later side")  # of a run, by their first bytes

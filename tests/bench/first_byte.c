@@ -23,7 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NS_PER_MS = 1000000, NS_PER_S = 1000000000, LINGER_MS = 3000 /* for its orderly end */ };
+enum {
+    NS_PER_MS = 1000000,
+    NS_PER_S = 1000000000,
+    LINGER_MS = 3000 /* for its orderly end */,
+    PATIENCE_MS = 1000 /* for the end it is asked for */
+};
 
 static const char LINE[] = "hello\n";
 
@@ -106,8 +111,11 @@ static void child_end(struct child *child, int64_t at_ns)
     int ended = (int)syscall(SYS_pidfd_open, child->pid, 0);
     while (child_output(child, until_ns))
         ;
-    if (!is_ready(ended, until_ns))
+    if (!is_ready(ended, until_ns)) {
         kill(child->pid, SIGTERM);
+        if (!is_ready(ended, now_ns() + (int64_t)PATIENCE_MS * NS_PER_MS))
+            kill(child->pid, SIGKILL);
+    }
     wait4(child->pid, &status, 0, &usage);
     if (child->first_ns)
         snprintf(first, sizeof(first), "%.3f", (double)(child->first_ns - child->started_ns) / NS_PER_MS);
