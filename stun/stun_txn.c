@@ -14,13 +14,19 @@ void stun_txn_start(struct stun_txn *txn, uint64_t now, uint64_t rto, unsigned s
                     const struct random *random)
 {
     assert(sends_max > 0);
-    *txn = (struct stun_txn){.running = true, .sends_max = sends_max, .rto = rto, .deadline = now};
+    *txn = (struct stun_txn){
+        .running = true, .sends_max = sends_max, .rto = rto, .rto_max = NEVER, .deadline = now};
     random->fill(random->context, txn->id, sizeof txn->id);
 }
 
 static uint64_t later(uint64_t now, uint64_t wait)
 {
     return wait < NEVER - now ? now + wait : NEVER;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 bool stun_txn_send(struct stun_txn *txn, uint64_t now)
@@ -30,7 +36,7 @@ bool stun_txn_send(struct stun_txn *txn, uint64_t now)
     if (txn->sends == 0)
         txn->first_sent = now;
     else if (txn->sends + 1 < txn->sends_max)
-        txn->rto = later(txn->rto, txn->rto);
+        txn->rto = smaller(later(txn->rto, txn->rto), txn->rto_max);
     txn->last_sent = now;
     txn->sends++;
     txn->deadline = later(now, txn->rto);

@@ -12,7 +12,8 @@ struct stun_txn {
     unsigned sends;     /* copies sent so far */
     unsigned sends_max; /* Rc of RFC 8489 */
     uint64_t first_sent, last_sent;
-    uint64_t rto;      /* ns until the next copy; doubles */
+    uint64_t rto;      /* ns until the next copy; doubles ... */
+    uint64_t rto_max;  /* ... up to this; NEVER unless set after stun_txn_start */
     uint64_t deadline; /* when the next copy, or the failure, is due */
 };
 

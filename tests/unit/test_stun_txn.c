@@ -173,6 +173,20 @@ static void one_that_was_never_started_or_was_stopped_does_nothing(void **state)
     }
 }
 
+static void the_wait_between_copies_grows_to_its_limit_and_no_further(void **state)
+{
+    (void)state;
+    static const uint64_t due_ms[] = {0, 250, 650, 1050, 1450};
+    struct stun_txn txn;
+    stun_txn_start(&txn, START, 250 * NS_PER_MS, 5, &counting);
+    txn.rto_max = 400 * NS_PER_MS;
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(stun_txn_deadline(&txn) == START + due_ms[i] * NS_PER_MS);
+        assert_true(stun_txn_send(&txn, START + due_ms[i] * NS_PER_MS));
+    }
+    assert_true(stun_txn_deadline(&txn) == START + 1850 * NS_PER_MS);
+}
+
 static void times_at_the_end_of_the_clock_do_not_wrap(void **state)
 {
     (void)state;
@@ -200,6 +214,7 @@ int main(void)
         cmocka_unit_test(an_answer_before_the_first_copy_is_a_forgery),
         cmocka_unit_test(a_late_answer_does_not_revive_a_failed_transaction),
         cmocka_unit_test(one_that_was_never_started_or_was_stopped_does_nothing),
+        cmocka_unit_test(the_wait_between_copies_grows_to_its_limit_and_no_further),
         cmocka_unit_test(times_at_the_end_of_the_clock_do_not_wrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
