@@ -4,7 +4,6 @@ import ipaddress
 import os
 import select
 import socket
-import statistics
 import struct
 import subprocess
 import time
@@ -316,7 +315,7 @@ def broker_carries_a_message(lab):
 
 
 def round_trips(sender, receiver, address, count):
-    """Medians are honest even on a busy machine; the smallest shows the wire itself."""
+    """In ms. The smallest shows the wire itself, also on a busy machine."""
     times = []
     for number in range(count):
         start = time.perf_counter()
@@ -340,9 +339,8 @@ def delay_is_as_asked(build):
         for name, other, wanted in (("peers", b, 40), ("the servers", server, 30)):
             round_trips(a, other, other.getsockname(), 2)  # the first waits for the neighbours' hardware addresses
             times = round_trips(a, other, other.getsockname(), 15)
-            expect(min(times) >= wanted, f"{name}: {min(times):.2f} ms is faster than {wanted} ms")
-            middle = statistics.median(times)
-            expect(middle < wanted + 3, f"{name}: {middle:.2f} ms, wanted {wanted} ms")
+            found = f"{name}: {min(times):.2f} ms at best, wanted {wanted} ms"
+            expect(wanted <= min(times) < wanted + 2, found)
 
 
 def checks(lab):
