@@ -8,10 +8,10 @@
  *
  * MQTT 5 is tried first, for its limit on what a broker may send, and 3.1.1 where the broker knows no better.
  * Left out: QoS above 0 and sessions (rendezvous repeats what matters). */
-#include "mqtt.h"
 #include "message.h"
+#include "mqtt.h"
+#include "mqtt_post.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 #include <netdb.h>
@@ -24,12 +24,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
-    ANSWER_TIMEOUT_MS = 10000, /* from the connection to CONNACK: over a satellite and TLS it takes 3 s */
-    STACK_BYTES = 256 * 1024,  /* resolvers and TLS have been seen to use 100 KiB */
-    STATUS_MAX = 32,           /* status events that may wait beside MQTT_QUEUE_MAX messages */
+    ANSWER_TIMEOUT_MS =
+        10000, /* from the connection to CONNACK: with TLS three round trips and the broker's work */
+    STACK_BYTES = 256 * 1024, /* instead of some 8 MiB; the tests resolve names and speak TLS on it */
     REASON_MAX = 640,      /* bytes of a reason for people: a host's name and the library's complaint fit */
     LOG_MAX = 128,         /* bytes kept of the library's complaint */
     CLIENT_ID_LEN = 20,    /* characters: every broker takes up to 23 (MQTT 3.1.1, 3.1.3.1) */
@@ -41,29 +40,8 @@ enum {
     PUBLISH_TYPE = 3,     /* in the upper half of a packet's first byte (2.1.2) */
 };
 
-/* A message or an event on its way through a queue; the strings lie behind it. */
-struct node {
-    struct node *next;
-    enum mqtt_event_type type;
-    const char *topic; /* or the reason */
-    const uint8_t *data;
-    size_t len;
-};
-
-struct queue {
-    struct node *first, **end;
-    size_t count;
-};
-
-enum stage {
-    STAGE_FIRST, /* never connected yet: what is published waits, and is kept until a broker has accepted us
-                  */
-    STAGE_UP,
-    STAGE_DOWN,
-    STAGE_OVER, /* refused: no further attempt */
-};
-
 struct mqtt {
+    struct post post; /* messages and events between the two */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* `connecting` or `done` */
 
@@ -71,21 +49,11 @@ struct mqtt {
     unsigned holders; /* the owner and the thread; the last one frees */
     bool closing, connecting, done;
     uint64_t close_by; /* ms */
-    enum stage stage;
-    struct queue events, outbox;
-    struct node *unsent; /* first of the outbox that has not left on this connection; only in STAGE_FIRST not
-                            the head */
-    bool woken;          /* a byte is in the wake pipe */
-    uint64_t dropped;
 
     /* Set before the thread starts. */
-    int event_pipe[2], wake_pipe[2];
     struct mqtt_url url;
     char *topics[MQTT_TOPICS_MAX];
     int topic_count;
-
-    /* The owner's. */
-    struct node *current; /* the event that was handed out last */
 
     /* The thread's. */
     struct mosquitto *client;
@@ -108,188 +76,26 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* ---- queues ---- */
-
-static struct node *node_new(enum mqtt_event_type type, const char *topic, const void *data, size_t len)
-{
-    size_t topic_size = strlen(topic) + 1;
-    struct node *node = malloc(sizeof *node + topic_size + len);
-    if (!node)
-        return NULL;
-    char *copy = (char *)(node + 1);
-    memcpy(copy, topic, topic_size);
-    if (len)
-        memcpy(copy + topic_size, data, len);
-    *node = (struct node){.type = type, .topic = copy, .data = (uint8_t *)copy + topic_size, .len = len};
-    return node;
-}
-
-static void queue_add(struct queue *queue, struct node *node)
-{
-    *queue->end = node;
-    queue->end = &node->next;
-    queue->count++;
-}
-
-static struct node *queue_take(struct queue *queue)
-{
-    struct node *node = queue->first;
-    if (!node)
-        return NULL;
-    queue->first = node->next;
-    if (!queue->first)
-        queue->end = &queue->first;
-    queue->count--;
-    return node;
-}
-
-static void queue_clear(struct queue *queue)
-{
-    struct node *node;
-    while ((node = queue_take(queue)))
-        free(node);
-}
-
-/* A pipe that never blocks; a full one has said all that it can say. */
-static void pipe_ring(int fd)
-{
-    ssize_t written;
-    do
-        written = write(fd, "", 1);
-    while (written < 0 && errno == EINTR);
-}
-
-static void pipe_drain(int fd)
-{
-    char bytes[16];
-    while (read(fd, bytes, sizeof bytes) > 0)
-        continue;
-}
-
-/* ---- events: from the thread to the owner ---- */
-
-static void event_add(struct mqtt *mqtt, enum mqtt_event_type type, const char *topic, const void *data,
-                      size_t len)
-{
-    struct node *node = node_new(type, topic, data, len);
-    size_t limit = type == MQTT_MESSAGE ? MQTT_QUEUE_MAX : MQTT_QUEUE_MAX + STATUS_MAX;
-    pthread_mutex_lock(&mqtt->lock);
-    if (node && mqtt->events.count < limit && !mqtt->closing) {
-        if (!mqtt->events.first)
-            pipe_ring(mqtt->event_pipe[1]);
-        queue_add(&mqtt->events, node);
-        node = NULL;
-    } else {
-        mqtt->dropped++;
-    }
-    pthread_mutex_unlock(&mqtt->lock);
-    free(node);
-}
+/* ---- the owner's side ---- */
 
 int mqtt_fd(const struct mqtt *mqtt)
 {
-    return mqtt->event_pipe[0];
+    return post_fd(&mqtt->post);
 }
 
 bool mqtt_event(struct mqtt *mqtt, struct mqtt_event *event)
 {
-    free(mqtt->current);
-    pthread_mutex_lock(&mqtt->lock);
-    struct node *node = mqtt->current = queue_take(&mqtt->events);
-    if (node && !mqtt->events.first)
-        pipe_drain(mqtt->event_pipe[0]);
-    pthread_mutex_unlock(&mqtt->lock);
-    if (!node)
-        return false;
-    *event = (struct mqtt_event){.type = node->type};
-    if (node->type == MQTT_MESSAGE)
-        event->topic = node->topic, event->data = node->data, event->len = node->len;
-    else
-        event->text = node->topic;
-    return true;
-}
-
-/* ---- the outbox: from the owner to the thread ---- */
-
-/* Under the lock. */
-static void thread_wake(struct mqtt *mqtt)
-{
-    if (!mqtt->woken)
-        pipe_ring(mqtt->wake_pipe[1]);
-    mqtt->woken = true;
-}
-
-static void wake_clear(struct mqtt *mqtt)
-{
-    pthread_mutex_lock(&mqtt->lock);
-    if (mqtt->woken)
-        pipe_drain(mqtt->wake_pipe[0]);
-    mqtt->woken = false;
-    pthread_mutex_unlock(&mqtt->lock);
+    return post_take(&mqtt->post, event);
 }
 
 bool mqtt_publish(struct mqtt *mqtt, const char *topic, const void *data, size_t len)
 {
-    struct node *node = len <= MQTT_PACKET_MAX ? node_new(MQTT_MESSAGE, topic, data, len) : NULL;
-    pthread_mutex_lock(&mqtt->lock);
-    bool listens = mqtt->stage == STAGE_FIRST || mqtt->stage == STAGE_UP;
-    bool taken = node && listens && mqtt->outbox.count < MQTT_QUEUE_MAX;
-    if (taken) {
-        queue_add(&mqtt->outbox, node);
-        if (!mqtt->unsent)
-            mqtt->unsent = node;
-        thread_wake(mqtt);
-    } else {
-        mqtt->dropped++;
-    }
-    pthread_mutex_unlock(&mqtt->lock);
-    if (!taken)
-        free(node);
-    return taken;
+    return post_publish(&mqtt->post, topic, data, len);
 }
 
 uint64_t mqtt_dropped(struct mqtt *mqtt)
 {
-    pthread_mutex_lock(&mqtt->lock);
-    uint64_t dropped = mqtt->dropped;
-    pthread_mutex_unlock(&mqtt->lock);
-    return dropped;
-}
-
-/* The next message to write. It stays in the queue, where nobody else touches it, until outbox_left. */
-static struct node *outbox_next(struct mqtt *mqtt)
-{
-    pthread_mutex_lock(&mqtt->lock);
-    struct node *node = mqtt->unsent;
-    pthread_mutex_unlock(&mqtt->lock);
-    return node;
-}
-
-/* `unsent` has left: before the first CONNACK it is kept for another attempt, afterwards it is done with. */
-static void outbox_left(struct mqtt *mqtt)
-{
-    struct node *gone = NULL;
-    pthread_mutex_lock(&mqtt->lock);
-    mqtt->unsent = mqtt->unsent->next;
-    if (mqtt->stage != STAGE_FIRST)
-        gone = queue_take(&mqtt->outbox);
-    pthread_mutex_unlock(&mqtt->lock);
-    free(gone);
-}
-
-/* Enters a stage. Coming up, what left before CONNACK has arrived; going down, what waits is dropped. */
-static void stage_set(struct mqtt *mqtt, enum stage stage)
-{
-    pthread_mutex_lock(&mqtt->lock);
-    if (stage != STAGE_UP)
-        mqtt->unsent = NULL;
-    while (mqtt->outbox.first != mqtt->unsent) {
-        if (stage != STAGE_UP)
-            mqtt->dropped++;
-        free(queue_take(&mqtt->outbox));
-    }
-    mqtt->stage = stage;
-    pthread_mutex_unlock(&mqtt->lock);
+    return post_dropped(&mqtt->post);
 }
 
 static bool is_closing(struct mqtt *mqtt, uint64_t *close_by)
@@ -314,8 +120,8 @@ static void on_connect(struct mosquitto *client, void *context, int code, int fl
     if (!mqtt->accepted)
         return;
     mqtt->version_known = mqtt->version;
-    stage_set(mqtt, STAGE_UP);
-    event_add(mqtt, MQTT_CONNECTED, "", NULL, 0);
+    post_enter(&mqtt->post, POST_UP);
+    post_tell(&mqtt->post, MQTT_CONNECTED, "", NULL, 0);
 }
 
 /* Only MQTT 5 brokers say why (3.14.2.1). */
@@ -342,10 +148,11 @@ static void on_subscribe(struct mosquitto *client, void *context, int id, int co
 
 static void on_message(struct mosquitto *client, void *context, const struct mosquitto_message *message)
 {
+    struct mqtt *mqtt = context;
     (void)client;
     if (message->retain || message->payloadlen < 0 || message->payloadlen > MESSAGE_MAX)
         return;
-    event_add(context, MQTT_MESSAGE, message->topic, message->payload, (size_t)message->payloadlen);
+    post_tell(&mqtt->post, MQTT_MESSAGE, message->topic, message->payload, (size_t)message->payloadlen);
 }
 
 static void on_log(struct mosquitto *client, void *context, int level, const char *text)
@@ -376,14 +183,14 @@ static int subscribe(struct mqtt *mqtt)
 /* Writes what waits, as long as the socket takes it: what it does not take stays in our bounded queue. */
 static int send_outbox(struct mqtt *mqtt)
 {
-    struct node *node;
-    while (!mosquitto_want_write(mqtt->client) && (node = outbox_next(mqtt))) {
+    const struct post_node *node;
+    while (!mosquitto_want_write(mqtt->client) && (node = post_next(&mqtt->post))) {
         int err = mosquitto_publish(mqtt->client, NULL, node->topic, (int)node->len, node->data, 0, false);
         if (err == MOSQ_ERR_NO_CONN || err == MOSQ_ERR_CONN_LOST || err == MOSQ_ERR_ERRNO ||
             err == MOSQ_ERR_TLS)
             return err;
         mqtt->last_out = now_ms();
-        outbox_left(mqtt); /* anything else says that this message cannot be sent, ever */
+        post_left(&mqtt->post); /* anything else says that this message cannot be sent, ever */
     }
     return MOSQ_ERR_SUCCESS;
 }
@@ -453,19 +260,23 @@ static int receive(struct mqtt *mqtt, bool ended)
 /* Says DISCONNECT once all has left; true: the connection may be dropped. */
 static bool say_goodbye(struct mqtt *mqtt, uint64_t close_by)
 {
-    if (!mqtt->disconnecting && !mosquitto_want_write(mqtt->client) && !outbox_next(mqtt)) {
+    if (!mqtt->disconnecting && !mosquitto_want_write(mqtt->client) && !post_next(&mqtt->post)) {
         mqtt->disconnecting = true;
         mosquitto_disconnect(mqtt->client);
     }
     return !is_up(mqtt) || now_ms() >= close_by;
 }
 
+/* When a ping is due: the library counts whole seconds, from each direction's last packet. */
+static uint64_t ping_due(const struct mqtt *mqtt)
+{
+    return (mqtt->last_in < mqtt->last_out ? mqtt->last_in : mqtt->last_out) + MQTT_KEEPALIVE_S * 1000;
+}
+
 /* Milliseconds until something is due: the keep-alive, CONNACK, or the end of closing's patience. */
 static int time_left(const struct mqtt *mqtt, uint64_t started, bool closing, uint64_t close_by)
 {
-    uint64_t now = now_ms();
-    uint64_t due =
-        (mqtt->last_in < mqtt->last_out ? mqtt->last_in : mqtt->last_out) + MQTT_KEEPALIVE_S * 1000;
+    uint64_t now = now_ms(), due = ping_due(mqtt);
     if (!mqtt->answered && started + ANSWER_TIMEOUT_MS < due)
         due = started + ANSWER_TIMEOUT_MS;
     if (closing && close_by < due)
@@ -473,33 +284,37 @@ static int time_left(const struct mqtt *mqtt, uint64_t started, bool closing, ui
     return due > now ? (int)(due - now) : 0;
 }
 
-/* Waits for the socket or a wake-up and does what they ask for. The library counts whole seconds, so a ping
- * is due exactly when our own count says so. */
+/* Pings, or finds that the last ping was not answered. */
+static int keep_alive(struct mqtt *mqtt)
+{
+    if (now_ms() < ping_due(mqtt))
+        return MOSQ_ERR_SUCCESS;
+    mqtt->last_in = mqtt->last_out = now_ms();
+    return mosquitto_loop_misc(mqtt->client);
+}
+
+/* Waits for the socket or a wake-up and does what they ask for. */
 static int serve_once(struct mqtt *mqtt, int timeout)
 {
+    const int ended = END_OF_STREAM | POLLHUP | POLLERR;
     struct pollfd fds[2] = {
         {.fd = mosquitto_socket(mqtt->client), .events = POLLIN | END_OF_STREAM},
-        {.fd = mqtt->wake_pipe[0], .events = POLLIN},
+        {.fd = post_wake_fd(&mqtt->post), .events = POLLIN},
     };
     int err = MOSQ_ERR_SUCCESS;
     if (mosquitto_want_write(mqtt->client))
         fds[0].events |= POLLOUT;
-    int ready = poll(fds, 2, timeout);
-    if (ready == 0 && now_ms() >= (mqtt->last_in < mqtt->last_out ? mqtt->last_in : mqtt->last_out) +
-                                      (uint64_t)MQTT_KEEPALIVE_S * 1000) {
-        mqtt->last_in = mqtt->last_out = now_ms();
-        return mosquitto_loop_misc(mqtt->client);
-    }
+    if (poll(fds, 2, timeout) <= 0)
+        return keep_alive(mqtt); /* and nothing in `fds` means anything */
     if (fds[1].revents)
-        wake_clear(mqtt);
-    const int ended = END_OF_STREAM | POLLHUP | POLLERR;
+        post_wake_clear(&mqtt->post);
     if (fds[0].revents & (POLLIN | ended))
         err = receive(mqtt, fds[0].revents & ended);
     if (err == MOSQ_ERR_SUCCESS && fds[0].revents & POLLOUT && is_up(mqtt)) {
         mqtt->last_out = now_ms();
         err = mosquitto_loop_write(mqtt->client, 1);
     }
-    return err;
+    return err == MOSQ_ERR_SUCCESS && is_up(mqtt) ? keep_alive(mqtt) : err;
 }
 
 /* Lives with a connection until it ends; returns why. */
@@ -531,10 +346,10 @@ static bool connect_client(struct mqtt *mqtt, int *err)
     mosquitto_property *limit = NULL;
     pthread_mutex_lock(&mqtt->lock);
     bool begin = mqtt->connecting = !mqtt->closing;
-    mqtt->unsent = mqtt->outbox.first;
     pthread_mutex_unlock(&mqtt->lock);
     if (!begin)
         return false;
+    post_again(&mqtt->post);
     mosquitto_int_option(mqtt->client, MOSQ_OPT_PROTOCOL_VERSION, mqtt->version);
     if (mqtt->version == MQTT_PROTOCOL_V5)
         mosquitto_property_add_int32(&limit, MQTT_PROP_MAXIMUM_PACKET_SIZE, MQTT_PACKET_MAX);
@@ -620,15 +435,15 @@ static enum outcome conclude(struct mqtt *mqtt, int err, bool connected)
     if (mqtt->answered && !mqtt->accepted) {
         explain_answer(mqtt);
         if (is_refusal(mqtt)) {
-            stage_set(mqtt, STAGE_OVER);
-            event_add(mqtt, MQTT_REFUSED, mqtt->reason, NULL, 0);
+            post_enter(&mqtt->post, POST_OVER);
+            post_tell(&mqtt->post, MQTT_REFUSED, mqtt->reason, NULL, 0);
             return OUTCOME_OVER;
         }
     }
     explain(mqtt, err);
     if (was_up)
-        stage_set(mqtt, STAGE_DOWN);
-    event_add(mqtt, was_up ? MQTT_DISCONNECTED : MQTT_FAILED, mqtt->reason, NULL, 0);
+        post_enter(&mqtt->post, POST_DOWN);
+    post_tell(&mqtt->post, was_up ? MQTT_DISCONNECTED : MQTT_FAILED, mqtt->reason, NULL, 0);
     /* That a broker hung up once is no proof: unless 3.1.1 has worked, the next attempt begins with 5 again.
      */
     mqtt->version = mqtt->version_known ? mqtt->version_known : MQTT_PROTOCOL_V5;
@@ -663,11 +478,11 @@ static bool back_off(struct mqtt *mqtt)
     if (mqtt->backoff_ms > MQTT_BACKOFF_MAX_S * 1000)
         mqtt->backoff_ms = MQTT_BACKOFF_MAX_S * 1000;
     for (uint64_t now; (now = now_ms()) < until;) {
-        struct pollfd wake = {.fd = mqtt->wake_pipe[0], .events = POLLIN};
+        struct pollfd wake = {.fd = post_wake_fd(&mqtt->post), .events = POLLIN};
         if (is_closing(mqtt, &close_by))
             return false;
         if (poll(&wake, 1, (int)(until - now)) > 0)
-            wake_clear(mqtt);
+            post_wake_clear(&mqtt->post);
     }
     return true;
 }
@@ -677,17 +492,9 @@ static bool back_off(struct mqtt *mqtt)
 static void mqtt_free(struct mqtt *mqtt)
 {
     mosquitto_destroy(mqtt->client);
-    queue_clear(&mqtt->events);
-    queue_clear(&mqtt->outbox);
-    free(mqtt->current);
     for (int i = 0; i < mqtt->topic_count; i++)
         free(mqtt->topics[i]);
-    for (int i = 0; i < 2; i++) {
-        if (mqtt->event_pipe[i] >= 0)
-            close(mqtt->event_pipe[i]);
-        if (mqtt->wake_pipe[i] >= 0)
-            close(mqtt->wake_pipe[i]);
-    }
+    post_free(&mqtt->post);
     pthread_cond_destroy(&mqtt->changed);
     pthread_mutex_destroy(&mqtt->lock);
     sodium_memzero(&mqtt->url, sizeof mqtt->url);
@@ -728,7 +535,7 @@ void mqtt_close(struct mqtt *mqtt, unsigned grace_ms)
     mqtt->close_by = now_ms() + grace_ms;
     struct timespec until = {.tv_sec = (time_t)(mqtt->close_by / 1000),
                              .tv_nsec = (long)(mqtt->close_by % 1000) * 1000000};
-    thread_wake(mqtt);
+    post_wake(&mqtt->post);
     int err = 0;
     while (!mqtt->done && !mqtt->connecting && !err)
         err = pthread_cond_timedwait(&mqtt->changed, &mqtt->lock, &until);
@@ -778,18 +585,6 @@ static bool client_configure(struct mqtt *mqtt, const struct mqtt_config *config
     return err == MOSQ_ERR_SUCCESS;
 }
 
-static bool pipe_open(int fds[2])
-{
-    if (pipe(fds) != 0) {
-        fds[0] = fds[1] = -1;
-        return false;
-    }
-    for (int i = 0; i < 2; i++)
-        if (fcntl(fds[i], F_SETFL, O_NONBLOCK) != 0 || fcntl(fds[i], F_SETFD, FD_CLOEXEC) != 0)
-            return false;
-    return true;
-}
-
 static bool copy_topics(struct mqtt *mqtt, const struct mqtt_config *config)
 {
     for (int i = 0; i < MQTT_TOPICS_MAX && config->topics[i]; i++) {
@@ -816,9 +611,6 @@ static struct mqtt *mqtt_alloc(const struct mqtt_config *config)
     mqtt->url = config->url;
     mqtt->version = MQTT_PROTOCOL_V5;
     mqtt->backoff_ms = MQTT_BACKOFF_MIN_MS;
-    mqtt->events.end = &mqtt->events.first;
-    mqtt->outbox.end = &mqtt->outbox.first;
-    mqtt->event_pipe[0] = mqtt->event_pipe[1] = mqtt->wake_pipe[0] = mqtt->wake_pipe[1] = -1;
     return mqtt;
 }
 
@@ -847,8 +639,8 @@ int mqtt_open(struct mqtt **out, const struct mqtt_config *config)
     struct mqtt *mqtt = mqtt_alloc(config);
     if (!mqtt)
         return -1;
-    if (pipe_open(mqtt->event_pipe) && pipe_open(mqtt->wake_pipe) && copy_topics(mqtt, config) &&
-        (mqtt->client = client_new(mqtt)) && client_configure(mqtt, config) && thread_start(mqtt)) {
+    if (post_open(&mqtt->post) && copy_topics(mqtt, config) && (mqtt->client = client_new(mqtt)) &&
+        client_configure(mqtt, config) && thread_start(mqtt)) {
         *out = mqtt;
         return 0;
     }
