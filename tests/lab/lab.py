@@ -229,6 +229,9 @@ class Run:
 
 
 def run(options):
+    if options.self_test:
+        enter_or_leave()
+        return 1 if self_test(options.seed, options.build, options.pattern) else 0
     scenarios = selected(options)
     if not scenarios:
         print("no such scenario; --list names them", file=sys.stderr)
@@ -237,8 +240,6 @@ def run(options):
         print("\n".join(scenario.name for scenario in scenarios))
         return 0
     enter_or_leave()
-    if options.self_test:
-        return 1 if self_test(options.seed, options.build, options.pattern) else 0
     if not os.access(os.path.join(options.build, "p2pconnect"), os.X_OK):
         print(f"no {options.build}/p2pconnect: `make` builds it", file=sys.stderr)
         return 2
