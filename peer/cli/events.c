@@ -241,7 +241,7 @@ static void tell_closed(const struct telling *telling)
         line_string(line, "reason", event->detail);
         line_string(line, "text", event->text);
         line_write(line);
-    } else if (wants(telling->report, 0)) {
+    } else if (wants(telling->report, telling->connected ? 0 : 1)) {
         terminal_say(telling->report->colour,
                      strcmp(event->detail, "left") == 0 ? STYLE_PLAIN : STYLE_WARNING, "%s %s%s%s%s",
                      *telling->name ? telling->name : "somebody", closed_verb(event->detail),

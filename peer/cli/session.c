@@ -35,25 +35,31 @@ static void note_signal(int number)
     caught = number;
 }
 
-/* Blocks them and fills *during with the mask for the wait. What was ignored when we started (nohup, a
- * background job) stays ignored. */
-static void signals_begin(sigset_t *during)
+static const int our_signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { OUR_SIGNALS = sizeof our_signals / sizeof *our_signals };
+
+/* Fills *ours with those that we take. What was ignored when we started (nohup, a background job) stays
+ * ignored. Without SA_RESTART: the question for the secret must end too. */
+static void signals_begin(sigset_t *ours)
 {
-    static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
-    sigset_t blocked;
-    sigemptyset(&blocked);
+    sigemptyset(ours);
     signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+    for (size_t i = 0; i < OUR_SIGNALS; i++) {
         struct sigaction before, action = {.sa_handler = note_signal};
-        sigaction(ours[i], NULL, &before);
+        sigaction(our_signals[i], NULL, &before);
         if (before.sa_handler == SIG_IGN)
             continue;
-        sigaction(ours[i], &action, NULL);
-        sigaddset(&blocked, ours[i]);
+        sigaction(our_signals[i], &action, NULL);
+        sigaddset(ours, our_signals[i]);
     }
-    sigprocmask(SIG_BLOCK, &blocked, during);
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        sigdelset(during, ours[i]);
+}
+
+/* From here on they are let in only while we wait, with the mask *during. */
+static void signals_hold(const sigset_t *ours, sigset_t *during)
+{
+    sigprocmask(SIG_BLOCK, ours, during);
+    for (size_t i = 0; i < OUR_SIGNALS; i++)
+        sigdelset(during, our_signals[i]);
 }
 
 /* ---- the end ---- */
@@ -435,25 +441,35 @@ static void end_unstarted(struct session *session, int error)
                     p2p_strerror(error));
 }
 
-/* False: the session has ended before it began. */
-static bool begin(struct session *session)
+static int start_node(struct session *session, const struct secret *secret)
 {
-    char complaint[COMPLAINT_MAX];
-    struct secret secret;
     struct p2p_config config;
-    int code = secret_read(&secret, session->options, complaint);
-    if (code) {
-        session_end(session, code, "%s", complaint);
-        return false;
-    }
-    session->report.open = !secret.given;
     fill_config(session, &config);
     int error = p2p_node_new(&session->node, &config);
     if (!error)
         error = p2p_node_start(session->node);
-    if (!error)
-        error =
-            p2p_join(session->node, session->options->room, secret.given ? secret.bytes : NULL, secret.len);
+    if (error)
+        return error;
+    return p2p_join(session->node, session->options->room, secret->given ? secret->bytes : NULL, secret->len);
+}
+
+/* False: the session has ended before it began. */
+static bool begin(struct session *session, sigset_t *during)
+{
+    char complaint[COMPLAINT_MAX];
+    struct secret secret;
+    sigset_t ours;
+    signals_begin(&ours);
+    int code = secret_read(&secret, session->options, complaint);
+    signals_hold(&ours, during);
+    if (code) {
+        session_end(session, caught ? EXIT_SIGNAL + caught : code, "%s", complaint);
+        return false;
+    }
+    session->report.open = !secret.given;
+    if (session->options->wait_s)
+        session->wait_until = clock_now() + session->options->wait_s * CLOCK_S;
+    int error = start_node(session, &secret);
     int system = errno;
     secret_wipe(&secret);
     errno = system;
@@ -468,12 +484,9 @@ int session_run(const struct options *options, uint64_t started_ns, const struct
     sigset_t during;
     events_begin(&session.report, options, started_ns);
     session.report.words = role->shows_words;
-    signals_begin(&during);
     channel_open(&session.input, STDIN_FILENO, false);
     channel_open(&session.output, STDOUT_FILENO, true);
-    if (options->wait_s)
-        session.wait_until = clock_now() + options->wait_s * CLOCK_S;
-    if (begin(&session)) {
+    if (begin(&session, &during)) {
         run_turns(&session, &during);
         say_goodbye(&session, &during);
     }

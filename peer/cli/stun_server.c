@@ -22,6 +22,8 @@
 enum {
     STATIONS_MAX = 2,
     SOCKETS_MAX = 4,
+    REQUEST_MAX =
+        4096,  /* bytes: one with PADDING (RFC 5780 7.6) is longer than a packet, and is to hear 420 */
     BATCH = 64 /* datagrams a turn and socket */
 };
 
@@ -159,7 +161,7 @@ static void answer(struct station *station, const struct stun_socket *asked, con
 
 static void serve_socket(struct station *station, const struct stun_socket *socket)
 {
-    uint8_t data[PACKET_MAX];
+    uint8_t data[REQUEST_MAX];
     for (int i = 0; i < BATCH; i++) {
         struct packet in = {.data = data, .len = sizeof data};
         if (!stun_socket_receive(socket, &in))
