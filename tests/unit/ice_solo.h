@@ -230,6 +230,15 @@ static inline size_t last_to(const struct solo *solo, const char *address)
     return SIZE_MAX;
 }
 
+static inline size_t last_request_to(struct solo *solo, const char *address)
+{
+    struct addr to = at(address);
+    for (size_t i = solo->sent_count; i-- > 0;)
+        if (addr_equal(&solo->sent[i].remote, &to) && is_request(&solo->sent[i]))
+            return i;
+    return SIZE_MAX;
+}
+
 static inline struct ice_pair *pair_to(struct solo *solo, const char *address)
 {
     struct addr to = at(address);
@@ -290,9 +299,9 @@ static inline size_t next_to(struct solo *solo, const char *address)
 static inline void validate(struct solo *solo, enum candidate_kind kind, const char *address)
 {
     assert_true(add_remote(solo, kind, address, 0));
-    for (unsigned i = 0; i < 100 && last_to(solo, address) == SIZE_MAX; i++)
+    for (unsigned i = 0; i < 100 && last_request_to(solo, address) == SIZE_MAX; i++)
         solo_run(solo, solo->now + 5 * MS);
-    size_t n = last_to(solo, address);
+    size_t n = last_request_to(solo, address);
     assert_true(n != SIZE_MAX);
     solo->now = solo->sent[n].at + solo->rtt;
     assert_true(answer(solo, n));
