@@ -207,15 +207,17 @@ static void an_ended_handle_does_nothing(void **state)
 
 static void a_long_reason_is_cut_between_characters(void **state)
 {
-    struct post *post = joined(92);
-    char reason[300] = "x";
     (void)state;
-    for (size_t i = 1; i + 2 < sizeof reason; i += 2)
-        memcpy(reason + i, "\xc3\xbc", 3);
-    rendezvous_bye(post->hosts[0].machine, post->now, handle_of(post, 0, 1), reason);
-    post_run(post, 100 * NS_PER_MS);
-    assert_int_equal(post->hosts[1].byes, 1); /* half a character would make the message malformed */
-    post_free(post);
+    for (size_t start = 0; start < 2; start++) {
+        struct post *post = joined(92 + start);
+        char reason[300] = "xx";
+        for (size_t i = start; i + 2 < sizeof reason; i += 2)
+            memcpy(reason + i, "\xc3\xbc", 3);
+        rendezvous_bye(post->hosts[0].machine, post->now, handle_of(post, 0, 1), reason);
+        post_run(post, 100 * NS_PER_MS);
+        assert_int_equal(post->hosts[1].byes, 1); /* half a character would make the message malformed */
+        post_free(post);
+    }
 }
 
 static void brokers_may_go_away_in_mid_handshake(void **state)

@@ -371,6 +371,22 @@ static void a_wrong_secret_fails_on_both_sides_and_the_newcomer_knows_that_it_is
     }
 }
 
+static void who_is_later_stays_later_when_they_try_again(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 60; seed < 66; seed++) { /* either id may be the smaller */
+        struct post *post = strangers(seed);
+        post_connect(post, 0);
+        post_run(post, 1200 * NS_PER_MS);
+        post_connect(post, 1);
+        post_run(post, 60 * NS_PER_S);
+        assert_true(post->hosts[1].failed >= 2);
+        assert_int_equal(post->hosts[1].later, post->hosts[1].failed);
+        assert_int_equal(post->hosts[0].later, 0);
+        post_free(post);
+    }
+}
+
 static void of_two_that_came_together_the_smaller_id_is_later(void **state)
 {
     struct post *post = strangers(41);
@@ -589,13 +605,24 @@ static void sealed_messages_are_repeated_until_settled(void **state)
     post_run(post, 10 * NS_PER_S);
     assert_int_equal(post->sent_of[MESSAGE_SEALED], 10); /* at once, and after 0.25, 0.5, 1 and 2 s */
     assert_int_equal(post->hosts[0].candidates + post->hosts[1].candidates, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(stats_of(&post->hosts[i]).replayed >= 4);
+        assert_int_equal(stats_of(&post->hosts[i]).failed, 0);
+    }
     post_free(post);
+}
+
+static const struct record *last_of(const struct post *post, enum message_type type, unsigned from)
+{
+    for (unsigned i = post->sent; i--;)
+        if (post->records[i].type == type && post->records[i].from == from)
+            return &post->records[i];
+    return NULL;
 }
 
 static void an_unanswered_pake1_is_given_up_until_the_next_hello(void **state)
 {
     struct post *post = pair(82, 1);
-    const struct record *first = NULL;
     (void)state;
     post_connect(post, 0);
     post_run(post, 100 * NS_PER_MS);
@@ -603,16 +630,41 @@ static void an_unanswered_pake1_is_given_up_until_the_next_hello(void **state)
     post->hosts[1].down = true;
     post_run(post, 6 * NS_PER_S);
     assert_int_equal(post->sent_of[MESSAGE_PAKE1], 5); /* at once, and after 0.25, 0.5, 1 and 2 s */
+    const struct record *hello = last_of(post, MESSAGE_HELLO, 1);
+    const struct record *first = last_of(post, MESSAGE_PAKE1, 0);
+    post_put(post, post->now, 0, 0, hello->topic, hello->data, hello->len);
+    post_run(post, 3 * NS_PER_S);
+    assert_int_equal(post->sent_of[MESSAGE_PAKE1], 10);
+    assert_memory_equal(last_of(post, MESSAGE_PAKE1, 0)->data, first->data, first->len);
+    post_run(post, 12 * NS_PER_S);
+    post_put(post, post->now, 0, 0, hello->topic, hello->data, hello->len);
+    post_run(post, 3 * NS_PER_S);
+    assert_int_equal(post->sent_of[MESSAGE_PAKE1], 15); /* so late with a new scalar */
+    assert_memory_not_equal(last_of(post, MESSAGE_PAKE1, 0)->data, first->data, first->len);
     post->hosts[1].down = false;
     assert_true(post_join(post, 20 * NS_PER_S) != NEVER);
-    for (unsigned i = 0; i < post->sent; i++) { /* every copy has the same bytes, the new ones too */
-        const struct record *record = &post->records[i];
-        if (record->type != MESSAGE_PAKE1 || record->from != 0)
-            continue;
-        first = first ? first : record;
-        assert_memory_equal(record->data, first->data, first->len);
-    }
     assert_joined_once(post);
+    post_free(post);
+}
+
+static void a_pake1_that_comes_again_gets_the_same_pake2(void **state)
+{
+    struct post *post = pair(83, 1);
+    (void)state;
+    post_connect(post, 0);
+    post_run(post, 100 * NS_PER_MS);
+    post_connect(post, 1);
+    while (!post->sent_of[MESSAGE_PAKE2])
+        assert_true(post_step(post, NEVER - 1));
+    post->hosts[0].down = true;
+    const struct record *pake1 = last_of(post, MESSAGE_PAKE1, 0);
+    const struct record *pake2 = last_of(post, MESSAGE_PAKE2, 1);
+    post_run(post, 120 * NS_PER_MS);
+    assert_int_equal(post->sent_of[MESSAGE_PAKE2], 1);
+    post_put(post, post->now, 1, 0, pake1->topic, pake1->data, pake1->len);
+    post_run(post, NS_PER_MS);
+    assert_int_equal(post->sent_of[MESSAGE_PAKE2], 2);
+    assert_memory_equal(last_of(post, MESSAGE_PAKE2, 1)->data, pake2->data, pake2->len);
     post_free(post);
 }
 
@@ -680,6 +732,7 @@ int main(void)
         cmocka_unit_test(without_slots_nobody_is_met),
         cmocka_unit_test(only_matching_purposes_meet),
         cmocka_unit_test(a_wrong_secret_fails_on_both_sides_and_the_newcomer_knows_that_it_is_later),
+        cmocka_unit_test(who_is_later_stays_later_when_they_try_again),
         cmocka_unit_test(of_two_that_came_together_the_smaller_id_is_later),
         cmocka_unit_test(a_failed_peer_is_tried_again_only_after_six_seconds),
         cmocka_unit_test(the_same_secret_joins_and_gives_both_the_same_words),
@@ -690,6 +743,7 @@ int main(void)
         cmocka_unit_test(traces_come_only_when_asked_for),
         cmocka_unit_test(sealed_messages_are_repeated_until_settled),
         cmocka_unit_test(an_unanswered_pake1_is_given_up_until_the_next_hello),
+        cmocka_unit_test(a_pake1_that_comes_again_gets_the_same_pake2),
         cmocka_unit_test(garbage_is_counted_and_dropped),
         cmocka_unit_test(messages_on_the_wrong_topic_are_dropped),
     };
