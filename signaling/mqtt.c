@@ -8,8 +8,8 @@
  *
  * MQTT 5 is tried first, for its limit on what a broker may send, and 3.1.1 where the broker knows no better.
  * Left out: QoS above 0 and sessions (rendezvous repeats what matters). */
-#include "message.h"
 #include "mqtt.h"
+#include "message.h"
 #include "mqtt_post.h"
 #include <errno.h>
 #include <mosquitto.h>
