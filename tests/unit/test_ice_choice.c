@@ -1,0 +1,423 @@
+/* test_ice_choice.c - which pair carries application packets: selection and nomination (RFC 8445 8.1). */
+#include "ice_solo.h"
+
+enum { NOMINATING = STUN_HAS_USE_CANDIDATE | STUN_HAS_NOMINATION };
+
+static struct solo *regular(void)
+{
+    struct solo *solo = solo_new_of(&(struct ice_config){.controlling = true, .paths = PATH_ALL});
+    ice_set_own(solo->ice, &solo->base, 1);
+    add_candidate(solo->ice, CANDIDATE_HOST, solo->base, solo->base, (struct addr){0});
+    ice_set_remote(solo->ice, 0, PEER_UFRAG, PEER_PWD);
+    return solo;
+}
+
+static size_t nominations(struct solo *solo, const char *address)
+{
+    struct addr to = at(address);
+    size_t count = 0;
+    for (size_t i = 0; i < solo->sent_count; i++)
+        count +=
+            addr_equal(&solo->sent[i].remote, &to) && msg_of(&solo->sent[i]).has & STUN_HAS_USE_CANDIDATE;
+    return count;
+}
+
+/* ---- the controlling side, with renomination ---- */
+
+static void the_first_valid_pair_is_the_path_and_is_named_at_once(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    assert_true(add_remote(solo, CANDIDATE_HOST, "192.168.1.20:7", 0)); /* a better one may still come */
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    size_t n = last_request_to(solo, "203.0.113.9:9");
+    assert_true(solo->sent[n].at == solo->now);
+    assert_int_equal(msg_of(&solo->sent[n]).has & NOMINATING, NOMINATING);
+    assert_int_equal(msg_of(&solo->sent[n]).nomination, 1);
+    solo_free(solo);
+}
+
+static void a_better_kind_takes_over_later_and_is_named_with_a_higher_number(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 3 * S);
+    assert_true(add_remote(solo, CANDIDATE_HOST, "192.168.1.20:7", 0));
+    solo_run(solo, solo->now + 1 * S);
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    assert_int_equal(events_of(solo, ICE_PATH), 2);
+    assert_int_equal(msg_of(&solo->sent[last_request_to(solo, "192.168.1.20:7")]).nomination, 2);
+    solo_free(solo);
+}
+
+static void a_worse_kind_does_not(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), 0);
+    solo_free(solo);
+}
+
+static void within_a_kind_a_clearly_shorter_round_trip_takes_over(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    solo->rtt = 60 * MS;
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo->rtt = 57 * MS;
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:10");
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    solo->rtt = 20 * MS;
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:11");
+    assert_true(path_is(solo, "203.0.113.9:11"));
+    solo_free(solo);
+}
+
+static void the_path_is_named_in_every_check_on_it(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 30 * S);
+    assert_true(nominations(solo, "203.0.113.9:9") > 5);
+    assert_int_equal(msg_of(&solo->sent[last_request_to(solo, "203.0.113.9:9")]).nomination, 1);
+    solo_free(solo);
+}
+
+static void numbers_do_not_run_over(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    solo->ice->nomination = 0xffffff;
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_int_equal(solo->ice->nomination, 0xffffff);
+    solo_free(solo);
+}
+
+/* ---- the controlling side, with a peer that knows one nomination ---- */
+
+static void regular_nomination_comes_at_once_where_nothing_better_is_likely(void **state)
+{
+    (void)state;
+    struct solo *solo = regular();
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), 1);
+    struct stun_msg msg = msg_of(&solo->sent[last_request_to(solo, "203.0.113.9:9")]);
+    assert_false(msg.has & STUN_HAS_NOMINATION);
+    solo_free(solo);
+}
+
+static void regular_nomination_waits_a_little_for_a_better_kind(void **state)
+{
+    (void)state;
+    struct solo *solo = regular();
+    assert_true(add_remote(solo, CANDIDATE_HOST, "192.168.1.20:7", 0));
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_true(path_is(solo, "203.0.113.9:9")); /* used, but not named */
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), 0);
+    solo->now += 50 * MS;
+    assert_true(answer(solo, last_request_to(solo, "192.168.1.20:7")));
+    solo_drain(solo);
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    assert_int_equal(nominations(solo, "192.168.1.20:7"), 1);
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), 0);
+    solo_free(solo);
+}
+
+static void regular_nomination_waits_no_longer_than_100_ms(void **state)
+{
+    (void)state;
+    struct solo *solo = regular();
+    assert_true(add_remote(solo, CANDIDATE_HOST, "192.168.1.20:7", 0));
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    uint64_t valid = solo->now;
+    solo_run(solo, valid + 99 * MS);
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), 0);
+    solo_run(solo, valid + 100 * MS);
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), 1);
+    solo_free(solo);
+}
+
+static void after_the_only_nomination_nothing_is_named_and_the_path_stays(void **state)
+{
+    (void)state;
+    struct solo *solo = regular();
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo->now += 20 * MS;
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:9")));
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 20 * S);
+    assert_true(add_remote(solo, CANDIDATE_HOST, "192.168.1.20:7", 0));
+    solo_run(solo, solo->now + 20 * S);
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), 1);
+    assert_int_equal(nominations(solo, "192.168.1.20:7"), 0);
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    solo_free(solo);
+}
+
+static void a_nomination_that_got_lost_is_repeated(void **state)
+{
+    (void)state;
+    struct solo *solo = regular();
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo_run(solo, solo->now + 5 * S); /* neither of its copies is answered */
+    assert_true(nominations(solo, "203.0.113.9:9") > 3);
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:9")) || solo->ice->path);
+    solo_free(solo);
+}
+
+/* ---- the controlled side ---- */
+
+static void the_controlled_side_uses_the_first_valid_pair_until_one_is_named(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    assert_true(heard(solo, "192.168.1.20:7", NOMINATING, 1));
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    solo_free(solo);
+}
+
+static void it_never_names_a_pair_itself(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 20 * S);
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), 0);
+    solo_free(solo);
+}
+
+static void a_named_pair_is_used_when_its_own_check_is_answered(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_true(heard(solo, "203.0.113.9:10", NOMINATING, 2));
+    solo_drain(solo);
+    assert_true(path_is(solo, "203.0.113.9:9")); /* RFC 8445 7.3.1.5 */
+    size_t n = last_request_to(solo, "203.0.113.9:10");
+    solo->now += 20 * MS;
+    assert_true(answer(solo, n));
+    assert_true(path_is(solo, "203.0.113.9:10"));
+    solo_free(solo);
+}
+
+static void a_nomination_that_was_overtaken_is_ignored(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:10");
+    assert_true(heard(solo, "203.0.113.9:10", NOMINATING, 7));
+    assert_true(heard(solo, "203.0.113.9:9", NOMINATING, 6));
+    assert_true(heard(solo, "203.0.113.9:9", STUN_HAS_USE_CANDIDATE, 0));
+    assert_true(path_is(solo, "203.0.113.9:10"));
+    assert_true(heard(solo, "203.0.113.9:9", NOMINATING, 8));
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    solo_free(solo);
+}
+
+static void of_nominations_without_a_number_the_highest_priority_counts(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    assert_true(heard(solo, "192.168.1.20:7", STUN_HAS_USE_CANDIDATE, 0));
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    assert_true(heard(solo, "203.0.113.9:9", STUN_HAS_USE_CANDIDATE, 0)); /* aggressive: names everything */
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    solo_free(solo);
+}
+
+static void use_candidate_from_the_controlled_side_means_nothing(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_true(heard(solo, "203.0.113.9:9", NOMINATING, 9));
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    solo_free(solo);
+}
+
+/* ---- leaving ---- */
+
+static void a_path_that_does_not_answer_is_left_for_one_that_does(void **state)
+{
+    (void)state;
+    for (unsigned controlling = 0; controlling < 2; controlling++) {
+        struct solo *solo = solo_new(controlling);
+        validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+        validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+        solo->answers = everybody;
+        solo_run(solo, solo->now + 3 * S);
+        solo->answers = NULL;
+        solo->due_count = 0;
+        uint64_t start = solo->now;
+        ice_suspect(solo->ice, solo->now, false);
+        solo_run(solo, start + 20 * MS);
+        assert_true(answer(solo, last_request_to(solo, "203.0.113.9:9")));
+        assert_true(path_is(solo, "192.168.1.20:7")); /* not before it had its three copies */
+        solo_run(solo, start + 250 * MS);
+        assert_true(path_is(solo, "203.0.113.9:9"));
+        assert_int_equal(sent_to(solo, "192.168.1.20:7") >= 3, 1);
+        solo_free(solo);
+    }
+}
+
+static void the_path_left_behind_is_tried_again_and_taken_back(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    solo->now += 20 * MS;
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:9")));
+    solo_run(solo, solo->now + 1 * S);
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 20 * S);
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    solo_free(solo);
+}
+
+static void a_removed_interface_gives_its_path_to_the_next_best_at_once(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    struct addr wifi = at("192.168.5.10:5000");
+    add_candidate(solo->ice, CANDIDATE_HOST, wifi, wifi, (struct addr){0});
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 1 * S);
+    ice_remove_base(solo->ice, solo->now, &solo->base);
+    struct path path;
+    assert_true(ice_path(solo->ice, &path));
+    assert_true(addr_equal(&path.local, &wifi));
+    solo_drain(solo);
+    assert_int_equal(solo->events[solo->event_count - 1].type, ICE_PATH);
+    ice_remove_base(solo->ice, solo->now, &wifi);
+    assert_false(ice_path(solo->ice, &path));
+    solo_run(solo, solo->now + 200 * S);
+    assert_int_equal(events_of(solo, ICE_LOST), 1);
+    solo_free(solo);
+}
+
+static void the_spare_is_of_another_base_or_kind(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:8");
+    assert_null(solo->ice->spare);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_ptr_equal(solo->ice->spare, pair_to(solo, "203.0.113.9:9"));
+    struct addr wifi = at("192.168.5.10:5000");
+    add_candidate(solo->ice, CANDIDATE_HOST, wifi, wifi, (struct addr){0});
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 1 * S);
+    assert_int_equal(solo->ice->spare->kind, PATH_LAN);
+    assert_true(addr_equal(&solo->ice->spare->base->address, &wifi));
+    solo_free(solo);
+}
+
+static void a_kind_that_is_learnt_later_is_told(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    ice_remotes_complete(solo->ice, 0);
+    assert_true(heard(solo, "10.8.8.8:7", 0, 0));
+    solo_drain(solo);
+    solo->now += 5 * MS;
+    assert_true(answer(solo, last_request_to(solo, "10.8.8.8:7")));
+    solo_drain(solo);
+    assert_int_equal(solo->events[solo->event_count - 1].path.kind, PATH_DIRECT);
+    assert_true(add_remote(solo, CANDIDATE_HOST, "10.8.8.8:7", 0));
+    solo_drain(solo);
+    assert_int_equal(solo->events[solo->event_count - 1].type, ICE_PATH);
+    assert_int_equal(solo->events[solo->event_count - 1].path.kind, PATH_LAN);
+    solo_free(solo);
+}
+
+static void every_path_says_why(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_true(strlen(solo->events[0].why) > 20);
+    solo_free(solo);
+}
+
+static void who_becomes_controlling_names_the_path(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo->ice->tie_breaker = 9;
+    assert_true(heard(solo, "203.0.113.9:9", STUN_HAS_CONTROLLED, 0));
+    assert_true(solo->ice->controlling);
+    solo_drain(solo);
+    assert_true(nominations(solo, "203.0.113.9:9") > 0);
+    solo_free(solo);
+}
+
+static void who_becomes_controlled_follows_from_the_first_number_on(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:10");
+    solo->ice->nomination = 40;
+    solo->ice->tie_breaker = 0;
+    assert_true(heard(solo, "203.0.113.9:10", STUN_HAS_CONTROLLING | NOMINATING, 1));
+    assert_false(solo->ice->controlling);
+    assert_true(path_is(solo, "203.0.113.9:10"));
+    solo_free(solo);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_valid_pair_is_the_path_and_is_named_at_once),
+        cmocka_unit_test(a_better_kind_takes_over_later_and_is_named_with_a_higher_number),
+        cmocka_unit_test(a_worse_kind_does_not),
+        cmocka_unit_test(within_a_kind_a_clearly_shorter_round_trip_takes_over),
+        cmocka_unit_test(the_path_is_named_in_every_check_on_it),
+        cmocka_unit_test(numbers_do_not_run_over),
+        cmocka_unit_test(regular_nomination_comes_at_once_where_nothing_better_is_likely),
+        cmocka_unit_test(regular_nomination_waits_a_little_for_a_better_kind),
+        cmocka_unit_test(regular_nomination_waits_no_longer_than_100_ms),
+        cmocka_unit_test(after_the_only_nomination_nothing_is_named_and_the_path_stays),
+        cmocka_unit_test(a_nomination_that_got_lost_is_repeated),
+        cmocka_unit_test(the_controlled_side_uses_the_first_valid_pair_until_one_is_named),
+        cmocka_unit_test(it_never_names_a_pair_itself),
+        cmocka_unit_test(a_named_pair_is_used_when_its_own_check_is_answered),
+        cmocka_unit_test(a_nomination_that_was_overtaken_is_ignored),
+        cmocka_unit_test(of_nominations_without_a_number_the_highest_priority_counts),
+        cmocka_unit_test(use_candidate_from_the_controlled_side_means_nothing),
+        cmocka_unit_test(a_path_that_does_not_answer_is_left_for_one_that_does),
+        cmocka_unit_test(the_path_left_behind_is_tried_again_and_taken_back),
+        cmocka_unit_test(a_removed_interface_gives_its_path_to_the_next_best_at_once),
+        cmocka_unit_test(the_spare_is_of_another_base_or_kind),
+        cmocka_unit_test(a_kind_that_is_learnt_later_is_told),
+        cmocka_unit_test(every_path_says_why),
+        cmocka_unit_test(who_becomes_controlling_names_the_path),
+        cmocka_unit_test(who_becomes_controlled_follows_from_the_first_number_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
