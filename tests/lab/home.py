@@ -125,6 +125,7 @@ class Home:
         self.gateway.ip(
             f"addr add {self.wan}/32 dev wan", f"route add {ROUTER} dev wan", f"route add default via {ROUTER}"
         )
+        self.lab.introduce(self.gateway, "wan", self.wan, mac_of(self.wan))
         if self.prefix:
             self.lab.router.ip(f"route add {self.prefix} via {self.wan}")
         if self.prefix6:

@@ -8,6 +8,7 @@ from namespace import LabError, Namespace
 
 ROUTER = "203.0.113.1"  # where everything public sends its packets
 ROUTER6 = "2001:db8::1"
+ROUTER_MAC = "02:00:00:00:00:01"
 
 class Node(Namespace):
     """A namespace with forwarding or without, whose IPv6 addresses are usable at once."""

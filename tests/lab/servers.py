@@ -52,6 +52,8 @@ class Servers:
             f"addr add {self.second6}/64 dev wan nodad",
             f"route add default via {ROUTER6}",
         )
+        for address in (self.address, self.second):
+            self.lab.introduce(self.node, "wan", address, mac_of(self.address))
 
     def start_broker(self):
         self.mosquitto = broker_start(self.node, self.lab)

@@ -19,7 +19,7 @@ import tempfile
 import threading
 
 from home import Home
-from machine import ROUTER, ROUTER6, Node
+from machine import ROUTER, ROUTER6, ROUTER_MAC, Node
 from namespace import LabError
 from servers import Servers
 
@@ -109,10 +109,16 @@ class Lab:
         if wire.stdout.readline() != "ready\n":
             raise LabError(f"{program} did not start (`make {program}` builds it; it needs /dev/net/tun)")
 
+    def introduce(self, node, device, address, mac):
+        """A node of the internet and the router know each other's hardware addresses, as in real life they have for
+        long. Otherwise the first packet of every run waits for them, over a slow wire a whole round trip."""
+        node.ip(f"neigh replace {ROUTER} lladdr {ROUTER_MAC} dev {device} nud permanent")
+        self.router.ip(f"neigh replace {address} lladdr {mac} dev internet nud permanent")
+
     def _make_router(self):
         router = Node("router", forwards=True)
         router.ip(
-            "link add internet address 02:00:00:00:00:01 type bridge",
+            f"link add internet address {ROUTER_MAC} type bridge",
             f"addr add {ROUTER}/24 dev internet",
             f"addr add {ROUTER6}/64 dev internet nodad",
             "link set internet up",
