@@ -1,9 +1,8 @@
 /* quic.c - streams and datagrams, encrypted and in order, with one peer (RFC 9000, 9001, 9002, 9221).
  *
- * ngtcp2 keeps the protocol; here are its life from the first packet to the last answer, its packets in
- * batches, and what the application hears. Left out: migration and path validation (one made-up path, ice
- * moves it), Retry, tokens, version negotiation, tickets, 0-RTT, ECN (the marks do not come through GRO),
- * qlog (CVE-2026-40170). */
+ * ngtcp2 keeps the protocol; here are its settings, what goes in and out of it, and what the application
+ * hears. Left out: migration and path validation (one made-up path, ice moves it), Retry, tokens, version
+ * negotiation, tickets, 0-RTT, ECN (net reads no marks), qlog (CVE-2026-40170). */
 #include "quic_state.h"
 
 #include <assert.h>
@@ -15,27 +14,20 @@
 enum {
     PAYLOAD_MIN = 1200,     /* RFC 9000 14.1 */
     PAYLOAD_MAX = 16000,    /* transport.md, trap 12 */
-    BATCH_PACKETS = 64,     /* the kernel's limit of segments (trap 8) */
     DATAGRAM_OVERHEAD = 32, /* short header, frame and tag around a datagram (trap 6) */
     DATAGRAM_FRAME_MAX = 65535,
-    DATAGRAM_SHARE = 4,   /* while streams wait, one packet of so many is theirs first (trap 6) */
     ACTIVE_IDS = 2,       /* RFC 9000 18.2, the least: one path needs one */
-    HURRIES_MAX = 3,      /* each doubles ngtcp2's next probe timeout */
     RTT_UNKNOWN_MS = 100, /* RFC 9002 6.2.2 says 333; ours is known to be a path that just answered a check */
     RTT_MIN_MS = 1,
-    WRITES_MAX = 512,     /* frames tried for one packet: a bound, never met with frames of a byte and more */
-    REPEAT_MS = 100,      /* least time between repetitions of a flight of the handshake, */
-    REPEAT_MAX_MS = 1000, /* and the most: grows by a quarter each time */
-    SPIN_GUARD_MS = 1,    /* trap 10 */
+    SPIN_GUARD_MS = 1, /* trap 10 */
 };
 
-static ngtcp2_tstamp clock_of(const struct quic *quic, uint64_t now)
+ngtcp2_tstamp quic_clock(const struct quic *quic, uint64_t now)
 {
     return now + quic->skew;
 }
 
-/* Two addresses nobody has: packets go where ice says, and ngtcp2 sees a path that never changes (trap 11).
- */
+/* Two addresses nobody has: packets go where ice says; ngtcp2 sees a path that never changes (trap 11). */
 static ngtcp2_path constant_path(void)
 {
     static struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = 1, .sin_addr = {1}};
@@ -62,102 +54,6 @@ bool quic_packet_tag(uint8_t tag[QUIC_TAG_LEN], const uint8_t *data, size_t len)
         return false;
     memcpy(tag, data + at, QUIC_TAG_LEN);
     return true;
-}
-
-static void forget_flight(struct quic *quic)
-{
-    free(quic->flight);
-    quic->flight = NULL;
-}
-
-/* The end: nothing more is sent or taken. */
-static void set_over(struct quic *quic)
-{
-    forget_flight(quic);
-    if (quic->conn)
-        ngtcp2_conn_del(quic->conn);
-    quic->conn = NULL;
-    tls_stop(&quic->tls);
-    sodium_memzero(quic->key, sizeof quic->key);
-    datagram_clear(&quic->datagrams_out);
-    quic->phase = QUIC_OVER;
-}
-
-static void tell_closed(struct quic *quic, int64_t error, const char *text, size_t len)
-{
-    if (len > sizeof quic->closed_text - 1)
-        len = sizeof quic->closed_text - 1;
-    quic->closed_error = error;
-    memcpy(quic->closed_text, text, len);
-    quic->closed_text[len] = 0;
-    quic->tell_closed = true;
-}
-
-static void end_now(struct quic *quic, int64_t error, const char *text)
-{
-    set_over(quic);
-    tell_closed(quic, error, text, strlen(text));
-}
-
-/* The peer's CONNECTION_CLOSE arrived: RFC 9000 10.2.2, nothing is answered. An application's code does not
- * travel before the handshake is done (10.2.3). */
-static void end_by_peer(struct quic *quic)
-{
-    ngtcp2_ccerr error;
-    ngtcp2_ccerr_default(&error);
-    received_close(quic->conn, &error);
-    char text[sizeof quic->closed_text];
-    size_t len = error.reasonlen < sizeof text ? error.reasonlen : sizeof text;
-    if (len)
-        memcpy(text, error.reason, len);
-    bool handshake = !ngtcp2_conn_get_handshake_completed(quic->conn);
-    set_over(quic);
-    bool refused = (error.error_code & ~UINT64_C(0xff)) == NGTCP2_CRYPTO_ERROR;
-    if (error.type == NGTCP2_CCERR_TYPE_APPLICATION)
-        tell_closed(quic, (int64_t)error.error_code, text, len);
-    else if (error.error_code == NGTCP2_NO_ERROR || error.error_code == NGTCP2_APPLICATION_ERROR)
-        tell_closed(quic, QUIC_ERROR_NONE, text, len);
-    else if (handshake && refused)
-        end_now(quic, QUIC_ERROR_KEY, "the peer refused our key");
-    else
-        end_now(quic, QUIC_ERROR_PROTOCOL, "the peer says that we broke the protocol");
-}
-
-/* Our CONNECTION_CLOSE leaves with the next output; the event follows it, so that who hears it may free at
- * once. */
-static void begin_close(struct quic *quic, int64_t error, const char *text)
-{
-    tell_closed(quic, error, text, strlen(text));
-    quic->tell_closed = false;
-    quic->close_due = true;
-    quic->phase = QUIC_CLOSING;
-}
-
-/* A negative result of ngtcp2 that ends the connection. */
-static void fail(struct quic *quic, int err)
-{
-    bool connected = ngtcp2_conn_get_handshake_completed(quic->conn);
-    switch (err) {
-    case NGTCP2_ERR_DRAINING:
-        end_by_peer(quic);
-        return;
-    case NGTCP2_ERR_IDLE_CLOSE:
-        end_now(quic, QUIC_ERROR_IDLE, "nothing was heard for too long");
-        return;
-    case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
-        end_now(quic, QUIC_ERROR_IDLE, "the handshake was not answered");
-        return;
-    case NGTCP2_ERR_NOMEM:
-        begin_close(quic, QUIC_ERROR_PROTOCOL, "out of memory");
-        break;
-    default:
-        begin_close(quic, connected ? QUIC_ERROR_PROTOCOL : QUIC_ERROR_KEY,
-                    connected ? ngtcp2_strerror(err) : "the peer has another key, or none");
-    }
-    if (err == NGTCP2_ERR_CRYPTO)
-        ngtcp2_ccerr_set_tls_alert(&quic->close_error, ngtcp2_conn_get_tls_alert(quic->conn), NULL, 0);
-    else
-        ngtcp2_ccerr_set_liberr(&quic->close_error, err, NULL, 0);
 }
 
 static void on_random(uint8_t *dest, size_t len, const ngtcp2_rand_ctx *context)
@@ -237,7 +133,7 @@ static int on_confirmed(ngtcp2_conn *conn, void *user)
     (void)conn;
     struct quic *quic = user;
     quic->confirmed = true;
-    forget_flight(quic);
+    flight_forget(quic);
     return 0;
 }
 
@@ -297,7 +193,7 @@ static const ngtcp2_callbacks *callbacks(void)
 }
 
 /* For the time until it is measured: the caller's estimate and a margin (trap 3). */
-static uint64_t likely_rtt(const struct quic *quic)
+uint64_t quic_likely_rtt(const struct quic *quic)
 {
     uint64_t rtt = quic->rtt ? quic->rtt + quic->rtt / 4 : RTT_UNKNOWN_MS * NS_PER_MS;
     return rtt > RTT_MIN_MS * NS_PER_MS ? rtt : RTT_MIN_MS * NS_PER_MS;
@@ -308,8 +204,8 @@ static void set_settings(const struct quic *quic, ngtcp2_settings *settings, uin
     uint64_t elapsed = now - quic->started, limit = QUIC_HANDSHAKE_S * NS_PER_S;
     ngtcp2_settings_default(settings);
     settings->cc_algo = QUIC_CONGESTION_CONTROL;
-    settings->initial_ts = clock_of(quic, now);
-    settings->initial_rtt = likely_rtt(quic);
+    settings->initial_ts = quic_clock(quic, now);
+    settings->initial_rtt = quic_likely_rtt(quic);
     settings->handshake_timeout = elapsed < limit ? limit - elapsed : 1;
     settings->max_tx_udp_payload_size = PAYLOAD_MAX;
     settings->no_tx_udp_payload_size_shaping = 1;
@@ -378,7 +274,7 @@ static void listen_again(struct quic *quic)
     tls_stop(&quic->tls);
     quic->crypto_seen = false;
     quic->flights = 0;
-    forget_flight(quic);
+    flight_forget(quic);
     quic->phase = QUIC_LISTENING;
 }
 
@@ -408,7 +304,7 @@ void quic_free(struct quic *quic)
 {
     if (!quic)
         return;
-    set_over(quic);
+    quic_set_over(quic);
     streams_free(quic);
     datagram_clear(&quic->datagrams_in);
     free(quic->close_packet);
@@ -450,17 +346,10 @@ static uint64_t bytes_in_flight(const struct quic *quic)
 static void note_received(struct quic *quic, uint64_t now)
 {
     quic->decrypted = true;
+    quic->skew_heard = quic->skew;
     quic->last_received = now;
     if (quic->waiting_since)
         quic->waiting_since = now;
-}
-
-/* RFC 9000 10.2.1: what comes after the close is answered with it, ever more seldom. */
-static void answer_close(struct quic *quic)
-{
-    unsigned heard = ++quic->close_heard;
-    if (quic->close_packet && !(heard & (heard - 1)))
-        quic->close_due = true;
 }
 
 void quic_input(struct quic *quic, uint64_t now, const struct packet *in)
@@ -468,7 +357,7 @@ void quic_input(struct quic *quic, uint64_t now, const struct packet *in)
     if (is_foreign(in->data, in->len))
         return;
     if (quic->phase == QUIC_CLOSING)
-        answer_close(quic);
+        close_answer(quic);
     if (quic->phase == QUIC_LISTENING && !accept_client(quic, now, in))
         return;
     if (quic->phase != QUIC_ACTIVE)
@@ -476,114 +365,13 @@ void quic_input(struct quic *quic, uint64_t now, const struct packet *in)
     ngtcp2_path path = constant_path();
     ngtcp2_pkt_info info = {0};
     unsigned before = decryptions;
-    int err = ngtcp2_conn_read_pkt(quic->conn, &path, &info, in->data, in->len, clock_of(quic, now));
+    int err = ngtcp2_conn_read_pkt(quic->conn, &path, &info, in->data, in->len, quic_clock(quic, now));
     if (decryptions != before)
         note_received(quic, now);
     if (!quic->client && !quic->crypto_seen)
         listen_again(quic); /* the first packet had no hello that decrypted: somebody else's, or damaged */
     else if (err)
-        fail(quic, err);
-}
-
-static bool write_close(struct quic *quic, uint64_t now, struct packet *out)
-{
-    quic->close_due = false;
-    quic->tell_closed = quic->tell_closed || !quic->close_packet;
-    if (!quic->close_packet) {
-        quic->close_packet = malloc(CLOSE_PACKET_MAX);
-        ngtcp2_ssize len = 0;
-        if (quic->close_packet)
-            len =
-                ngtcp2_conn_write_connection_close(quic->conn, NULL, NULL, quic->close_packet,
-                                                   CLOSE_PACKET_MAX, &quic->close_error, clock_of(quic, now));
-        quic->close_until = now + 3 * ngtcp2_conn_get_pto(quic->conn); /* RFC 9000 10.2 */
-        quic->close_len = len > 0 ? (size_t)len : 0;
-        ngtcp2_conn_del(quic->conn);
-        quic->conn = NULL;
-        tls_stop(&quic->tls);
-        datagram_clear(&quic->datagrams_out);
-    }
-    if (!quic->close_len || out->len < quic->close_len) {
-        if (!quic->close_len)
-            set_over(quic);
-        return false;
-    }
-    memcpy(out->data, quic->close_packet, quic->close_len);
-    out->len = quic->close_len;
-    out->segment = 0;
-    return true;
-}
-
-/* Whether a datagram may start this packet: streams that wait have the first say in one of DATAGRAM_SHARE. */
-static bool datagram_may_go(struct quic *quic)
-{
-    while (quic->datagrams_out.count && datagram_first(&quic->datagrams_out)->len > quic_datagram_max(quic))
-        datagram_pop(&quic->datagrams_out); /* the path shrank: it would never fit (trap 6) */
-    return quic->datagrams_out.count && quic->can_send &&
-           (quic->packets % DATAGRAM_SHARE || !streams_next(quic));
-}
-
-static ngtcp2_ssize write_datagram(struct quic *quic, uint8_t *dest, size_t len, ngtcp2_tstamp ts)
-{
-    const struct datagram *datagram = datagram_first(&quic->datagrams_out);
-    ngtcp2_vec vec = {.base = (uint8_t *)datagram->data, .len = datagram->len};
-    int accepted = 0;
-    ngtcp2_ssize result =
-        ngtcp2_conn_writev_datagram(quic->conn, NULL, NULL, dest, len, &accepted,
-                                    NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, &vec, vec.len > 0, ts);
-    bool unwanted = result == NGTCP2_ERR_INVALID_STATE || result == NGTCP2_ERR_INVALID_ARGUMENT;
-    if (accepted || unwanted)
-        datagram_pop(&quic->datagrams_out);
-    return unwanted ? NGTCP2_ERR_WRITE_MORE : result;
-}
-
-/* One packet, filled by as many datagrams and streams as fit. 0: nothing may leave now (trap 5). */
-static ngtcp2_ssize write_packet(struct quic *quic, uint8_t *dest, size_t len, ngtcp2_tstamp ts)
-{
-    quic->packets++;
-    for (unsigned i = 0; i < WRITES_MAX; i++) {
-        struct quic_stream *stream;
-        ngtcp2_ssize result;
-        if (datagram_may_go(quic))
-            result = write_datagram(quic, dest, len, ts);
-        else if ((stream = streams_next(quic)))
-            result = stream_write_packet(quic, stream, dest, len, ts);
-        else
-            break;
-        if (result == NGTCP2_ERR_STREAM_DATA_BLOCKED)
-            break;
-        if (result != NGTCP2_ERR_WRITE_MORE)
-            return result;
-    }
-    return ngtcp2_conn_writev_stream(quic->conn, NULL, NULL, dest, len, NULL, NGTCP2_WRITE_STREAM_FLAG_NONE,
-                                     -1, NULL, 0, ts);
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Packets of equal size, the last may be shorter. Returns their bytes; a negative error of ngtcp2 only when
- * there are none. */
-static ngtcp2_ssize write_batch(struct quic *quic, struct packet *out, size_t payload, ngtcp2_tstamp ts)
-{
-    size_t limit = smaller(smaller(out->len, QUIC_BATCH), BATCH_PACKETS * payload);
-    limit = smaller(limit, ngtcp2_conn_get_send_quantum(quic->conn));
-    size_t used = 0;
-    do {
-        ngtcp2_ssize len = write_packet(quic, out->data + used, payload, ts);
-        if (len < 0 && !used)
-            return len;
-        if (len < 0)
-            quic->failed = (int)len;
-        if (len <= 0)
-            break;
-        used += (size_t)len;
-        if ((size_t)len < payload)
-            break;
-    } while (used + payload <= limit);
-    return (ngtcp2_ssize)used;
+        quic_fail(quic, err);
 }
 
 static int prepare_output(struct quic *quic, ngtcp2_tstamp ts)
@@ -596,55 +384,19 @@ static int prepare_output(struct quic *quic, ngtcp2_tstamp ts)
     return err;
 }
 
-/* ngtcp2 doubles its probe timeout with every loss (RFC 9002 6.2.1): where a third of the packets is lost,
- * one handshake in a hundred takes 3 s, some 20 s. A path that ice keeps consent on bears one packet a little
- * more often, so the flight is repeated as it was until the peer has it; a copy that it knows already is
- * dropped there. */
-static void keep_flight(struct quic *quic, uint64_t now, const struct packet *out)
-{
-    bool is_next = !quic->flights ||
-                   (quic->client && quic->flights == 1 && ngtcp2_conn_get_handshake_completed(quic->conn));
-    if (quic->confirmed || !is_next)
-        return;
-    size_t len = out->segment ? out->segment : out->len;
-    forget_flight(quic);
-    quic->flights++;
-    quic->flight = malloc(len);
-    if (!quic->flight)
-        return; /* then ngtcp2 alone repeats */
-    memcpy(quic->flight, out->data, len);
-    quic->flight_len = len;
-    uint64_t least = REPEAT_MS * NS_PER_MS, twice = 2 * likely_rtt(quic);
-    quic->repeat_after = twice > least ? twice : least;
-    quic->repeat_at = now + quic->repeat_after;
-}
-
-static bool repeat_flight(struct quic *quic, uint64_t now, struct packet *out)
-{
-    if (!quic->flight || now < quic->repeat_at || out->len < quic->flight_len)
-        return false;
-    if (quic->repeat_after < REPEAT_MAX_MS * NS_PER_MS)
-        quic->repeat_after += quic->repeat_after / 4;
-    quic->repeat_at = now + quic->repeat_after;
-    memcpy(out->data, quic->flight, quic->flight_len);
-    out->len = quic->flight_len;
-    out->segment = 0;
-    return true;
-}
-
 static bool write_active(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
 {
-    ngtcp2_tstamp ts = clock_of(quic, now);
+    ngtcp2_tstamp ts = quic_clock(quic, now);
     if (!bytes_in_flight(quic))
         quic->waiting_since = 0;
     int err = prepare_output(quic, ts);
-    ngtcp2_ssize len = err ? err : write_batch(quic, out, payload, ts);
+    ngtcp2_ssize len = err ? err : batch_write(quic, out, payload, ts);
     if (len < 0) {
-        fail(quic, (int)len);
-        return quic->phase == QUIC_CLOSING && write_close(quic, now, out);
+        quic_fail(quic, (int)len);
+        return quic->phase == QUIC_CLOSING && close_write(quic, now, out);
     }
     quic->not_before = 0;
-    if (!len && repeat_flight(quic, now, out))
+    if (!len && flight_repeat(quic, now, out, payload))
         return true;
     if (!len) {
         if (ngtcp2_conn_get_expiry(quic->conn) <= ts)
@@ -659,26 +411,26 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
     out->len = (size_t)len;
     out->segment = out->len > payload ? payload : 0;
     if (quic->waiting_since)
-        keep_flight(quic, now, out);
+        flight_keep(quic, now, out);
     return true;
 }
 
 bool quic_output(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
 {
-    payload = smaller(smaller(payload, PAYLOAD_MAX), out->len);
+    payload = size_min(size_min(payload, PAYLOAD_MAX), out->len);
     if (payload < PAYLOAD_MIN)
         return false;
     quic->payload = payload;
     if (quic->phase == QUIC_LISTENING && now >= quic->started + QUIC_HANDSHAKE_S * NS_PER_S)
-        end_now(quic, QUIC_ERROR_IDLE, "the peer's handshake did not come");
+        quic_end(quic, QUIC_ERROR_IDLE, "the peer's handshake did not come");
     if (quic->phase == QUIC_ACTIVE)
         return write_active(quic, now, out, payload);
     if (quic->phase != QUIC_CLOSING)
         return false;
     if (quic->close_due)
-        return write_close(quic, now, out);
+        return close_write(quic, now, out);
     if (now >= quic->close_until)
-        set_over(quic);
+        quic_set_over(quic);
     return false;
 }
 
@@ -721,19 +473,6 @@ bool quic_event(struct quic *quic, struct quic_event *event)
     return true;
 }
 
-/* ngtcp2's clock is put ahead to its probe timeout: it sends the flight again as a new packet, so that the
- * round trip that it measures is true. A copy of the old one would carry the old time. */
-void quic_hurry(struct quic *quic, uint64_t now)
-{
-    if (!quic->client || quic->phase != QUIC_ACTIVE || quic->decrypted || quic->hurries == HURRIES_MAX)
-        return;
-    ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(quic->conn), ts = clock_of(quic, now);
-    if (expiry == UINT64_MAX || expiry <= ts || !quic->waiting_since)
-        return;
-    quic->hurries++;
-    quic->skew += expiry - ts;
-}
-
 size_t quic_datagram_max(const struct quic *quic)
 {
     if (quic->phase != QUIC_ACTIVE || !quic->can_send)
@@ -741,7 +480,7 @@ size_t quic_datagram_max(const struct quic *quic)
     const ngtcp2_transport_params *params = ngtcp2_conn_get_remote_transport_params(quic->conn);
     if (!params || !params->max_datagram_frame_size)
         return 0;
-    return smaller(quic->payload, (size_t)params->max_datagram_frame_size) - DATAGRAM_OVERHEAD;
+    return size_min(quic->payload, (size_t)params->max_datagram_frame_size) - DATAGRAM_OVERHEAD;
 }
 
 int quic_datagram_send(struct quic *quic, const void *data, size_t len)
@@ -760,27 +499,11 @@ ptrdiff_t quic_datagram_receive(struct quic *quic, void *data, size_t len)
         quic->datagram_armed = true;
         return QUIC_BLOCKED;
     }
-    size_t taken = smaller(datagram->len, len);
+    size_t taken = size_min(datagram->len, len);
     if (taken)
         memcpy(data, datagram->data, taken);
     datagram_pop(&quic->datagrams_in);
     return (ptrdiff_t)taken;
-}
-
-void quic_close(struct quic *quic, uint64_t now, uint64_t code, const char *reason)
-{
-    (void)now;
-    if (quic->phase >= QUIC_CLOSING)
-        return;
-    if (quic->phase == QUIC_LISTENING) {
-        end_now(quic, (int64_t)code, reason);
-    } else {
-        size_t len = smaller(strlen(reason), sizeof quic->close_text);
-        memcpy(quic->close_text, reason, len);
-        ngtcp2_ccerr_set_application_error(&quic->close_error, code, (const uint8_t *)quic->close_text, len);
-        begin_close(quic, (int64_t)code, reason);
-    }
-    streams_abandon(quic);
 }
 
 bool quic_is_idle(const struct quic *quic)

@@ -39,7 +39,9 @@ enum quic_event_type {
                        QUIC_BLOCKED */
     QUIC_WRITABLE,  /* a quic_stream_write that took less than offered may go on */
     QUIC_DATAGRAM,  /* quic_datagram_receive has something; again only after it had nothing */
-    QUIC_CLOSED,    /* over; `error` and `text` say why: the peer's code, or QUIC_ERROR_* */
+    QUIC_CLOSED,    /* over; `error` and `text` say why: the peer's code, or QUIC_ERROR_*. After a close
+                       of our own, or an error that the peer must hear of, once quic_output has given that packet
+                     */
 };
 
 enum {
@@ -97,16 +99,17 @@ void quic_input(struct quic *quic, uint64_t now, const struct packet *in);
 bool quic_output(struct quic *quic, uint64_t now, struct packet *out, size_t payload);
 uint64_t quic_deadline(const struct quic *quic);
 bool quic_event(struct quic *quic, struct quic_event *event);
-/* A client whose first flight may have gone nowhere (it was sent before the pair was valid) sends it again
- * now rather than after its timer. Does nothing once the peer has answered. */
+/* The path is new, or works again: what is unanswered is sent again now rather than after its timer, which
+ * doubles with every loss. So for a client's first flight (it may have been sent before the pair was valid)
+ * and for whatever has waited for longer than an answer takes; else it does nothing. */
 void quic_hurry(struct quic *quic, uint64_t now);
 
 /* Opens a stream; >= 0 is its id, or QUIC_LIMIT (the peer's limit; a WRITABLE with stream -1 follows when it
  * rises), QUIC_GONE, QUIC_NOMEM. `one_way`: only we write. Allowed before QUIC_CONNECTED: bytes leave as soon
  * as they may. */
 int64_t quic_stream_open(struct quic *quic, bool one_way);
-/* Copies up to `len` bytes in. Returns how many (0 means wait for WRITABLE), or QUIC_GONE, QUIC_RESET (the
- * peer wants no more), QUIC_NOMEM. */
+/* Copies up to `len` bytes in. Returns how many (fewer: wait for WRITABLE; some batches may wait unsent, and
+ * QUIC_SEND_BUFFER bytes unacknowledged), or QUIC_GONE, QUIC_RESET (the peer wants no more), QUIC_NOMEM. */
 ptrdiff_t quic_stream_write(struct quic *quic, int64_t stream, const void *data, size_t len);
 /* What arrived before QUIC_CLOSED stays readable after it, then comes the end, or QUIC_GONE where it is
  * missing. */

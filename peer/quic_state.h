@@ -71,7 +71,8 @@ struct quic {
     struct quic_tls tls;
 
     uint64_t started;
-    uint64_t skew; /* ngtcp2's clock is ahead of ours by this: see quic_hurry */
+    uint64_t skew;       /* ngtcp2's clock is ahead of ours by this: see quic_hurry */
+    uint64_t skew_heard; /* what it was when a packet last arrived */
     unsigned hurries;
     uint64_t not_before; /* no deadline before: an expiry that stays in the past must not spin (trap 10) */
     size_t payload;      /* of the last output */
@@ -104,6 +105,41 @@ struct quic {
     int64_t closed_error;
     char closed_text[96];
 };
+
+static inline size_t size_min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* quic.c */
+/* `now` on ngtcp2's clock. */
+ngtcp2_tstamp quic_clock(const struct quic *quic, uint64_t now);
+/* Of the round trip, ns, for the time until it is measured. */
+uint64_t quic_likely_rtt(const struct quic *quic);
+
+/* quic_close.c */
+/* Nothing more is sent or taken. */
+void quic_set_over(struct quic *quic);
+/* The same, and the application is told. */
+void quic_end(struct quic *quic, int64_t error, const char *text);
+/* What a negative result of ngtcp2 means for the connection: over, or our close is due. */
+void quic_fail(struct quic *quic, int err);
+/* A packet came after our close. */
+void close_answer(struct quic *quic);
+/* Writes our close, the first time or again. False: it could not be written. */
+bool close_write(struct quic *quic, uint64_t now, struct packet *out);
+
+/* quic_flight.c */
+/* Remembers a batch that was just written if it is the next flight of our handshake. */
+void flight_keep(struct quic *quic, uint64_t now, const struct packet *out);
+/* Writes it again when that is due, unless it is longer than `payload`. */
+bool flight_repeat(struct quic *quic, uint64_t now, struct packet *out, size_t payload);
+void flight_forget(struct quic *quic);
+
+/* quic_batch.c */
+/* Packets of `payload` bytes, the last may be shorter. Returns their bytes, 0: nothing may leave now; a
+ * negative error of ngtcp2 only when there are none (else it waits in `failed`). */
+ngtcp2_ssize batch_write(struct quic *quic, struct packet *out, size_t payload, ngtcp2_tstamp ts);
 
 /* quic_stream.c */
 void streams_init(struct quic_streams *streams);

@@ -543,6 +543,33 @@ static void a_path_that_is_dead_for_twenty_seconds_loses_nothing(void **state)
     net_free(net);
 }
 
+static void a_hurried_transfer_goes_on_as_soon_as_the_path_is_back(void **state)
+{
+    (void)state;
+    for (int from = 0; from < 2; from++) {
+        struct net *net = net_new(5, 1, 1);
+        struct transfer *t = transfer_start(net, from, 50000000);
+        run(net, NS_PER_S + 100 * NS_PER_MS);
+        uint64_t sent = net->sent;
+        quic_hurry(net->end[CLIENT], net->now); /* all is well: nothing */
+        quic_hurry(net->end[SERVER], net->now);
+        run(net, net->now);
+        assert_int_equal(net->sent, sent);
+        net->cut = true;
+        run(net, 24 * NS_PER_S);
+        net->cut = false;
+        quic_hurry(net->end[CLIENT], net->now);
+        quic_hurry(net->end[SERVER], net->now);
+        uint64_t read = t->read;
+        run(net, net->now + 100 * NS_PER_MS);
+        assert_true(t->read > read);
+        run(net, 100 * NS_PER_S);
+        assert_arrived(net);
+        free(t);
+        net_free(net);
+    }
+}
+
 static void the_payload_may_change_in_mid_transfer(void **state)
 {
     (void)state;
@@ -1132,6 +1159,7 @@ int main(void)
         cmocka_unit_test(the_handshake_survives_a_third_of_the_packets_lost),
         cmocka_unit_test(a_reader_that_stops_holds_the_writer_and_loses_nothing),
         cmocka_unit_test(a_path_that_is_dead_for_twenty_seconds_loses_nothing),
+        cmocka_unit_test(a_hurried_transfer_goes_on_as_soon_as_the_path_is_back),
         cmocka_unit_test(the_payload_may_change_in_mid_transfer),
         cmocka_unit_test(garbage_changes_nothing),
         cmocka_unit_test(a_damaged_first_packet_does_not_occupy_the_server),
