@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     STATIONS_MAX = 2,
@@ -61,25 +63,32 @@ static const struct random system_random = {.fill = fill};
 
 /* ---- opening ---- */
 
-static bool open_socket(struct desk *desk, struct station *station, struct addr address)
+static void tell_listening(struct desk *desk, const struct addr *local)
 {
-    char text[ADDR_TEXT_MAX], sentence[ADDR_TEXT_MAX + 128];
-    struct stun_socket *socket = &station->sockets[station->count];
-    if (stun_socket_open(socket, &address)) {
-        snprintf(sentence, sizeof sentence, "cannot listen on %s: %s", addr_print(&address, text),
-                 strerror(errno));
-        events_error(&desk->report, EXIT_OTHER, sentence);
-        return false;
-    }
-    station->count++;
-    addr_print(&socket->local, text);
+    char text[ADDR_TEXT_MAX];
+    addr_print(local, text);
     if (desk->report.json) {
         struct line *line = events_line(&desk->report, "listening");
         line_string(line, "address", text);
         line_write(line);
+    } else {
+        events_note(&desk->report, 0, "STUN server on %s", text);
     }
-    events_note(&desk->report, 0, "STUN server on %s", text);
-    return true;
+}
+
+static bool open_socket(struct desk *desk, struct station *station, const struct addr *address)
+{
+    char text[ADDR_TEXT_MAX], sentence[ADDR_TEXT_MAX + 128];
+    struct stun_socket *socket = &station->sockets[station->count];
+    if (stun_socket_open(socket, address) == 0) {
+        station->count++;
+        tell_listening(desk, &socket->local);
+        return true;
+    }
+    snprintf(sentence, sizeof sentence, "cannot listen on %s: %s", addr_print(address, text),
+             strerror(errno));
+    events_error(&desk->report, EXIT_OTHER, sentence);
+    return false;
 }
 
 static bool open_server(struct desk *desk, struct station *station)
@@ -93,36 +102,51 @@ static bool open_server(struct desk *desk, struct station *station)
     return station->server;
 }
 
-/* One socket for each of `addresses`, or with two of one family the four of RFC 5780: [address][port]. */
-static bool open_stations(struct desk *desk, const struct addr *addresses, unsigned count, uint16_t port)
+static bool open_one(struct desk *desk, struct addr address, uint16_t port)
 {
-    bool four = count == 2 && addresses[0].family == addresses[1].family;
-    for (unsigned i = 0; i < count; i++) {
-        struct station *station = &desk->stations[four ? 0 : i];
-        struct addr address = addresses[i];
-        desk->count = four ? 1 : i + 1;
-        address.port = four && i > 0 ? station->sockets[0].local.port : port;
-        if (!open_socket(desk, station, address))
-            return false;
-        address.port = (uint16_t)(station->sockets[station->count - 1].local.port + 1);
-        if (four && !open_socket(desk, station, address))
+    struct station *station = &desk->stations[desk->count++];
+    address.port = port;
+    return open_socket(desk, station, &address) && open_server(desk, station);
+}
+
+/* The four sockets of RFC 5780: [address][port]. */
+static bool open_four(struct desk *desk, const struct addr *addresses, uint16_t port)
+{
+    struct station *station = &desk->stations[desk->count++];
+    for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+        struct addr address = addresses[i / 2];
+        uint16_t first = i ? station->sockets[0].local.port : port;
+        address.port = (uint16_t)(first + i % 2);
+        if (!open_socket(desk, station, &address))
             return false;
     }
-    for (unsigned i = 0; i < desk->count; i++)
-        if (!open_server(desk, &desk->stations[i]))
-            return false;
-    return true;
+    return open_server(desk, station);
+}
+
+/* Every address of the families that this machine has. */
+static bool open_everywhere(struct desk *desk, uint16_t port)
+{
+    int probe = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool has_ipv6 = probe >= 0;
+    if (has_ipv6)
+        close(probe);
+    return open_one(desk, addr_make4((const uint8_t[4]){0}, 0), port) &&
+           (!has_ipv6 || open_one(desk, addr_make6((const uint8_t[16]){0}, 0, 0),
+                                  desk->stations[0].sockets[0].local.port));
 }
 
 static bool open_desk(struct desk *desk, const struct options *options)
 {
-    struct addr addresses[STATIONS_MAX] = {addr_make6((const uint8_t[16]){0}, 0, 0),
-                                           addr_make4((const uint8_t[4]){0}, 0)};
-    unsigned count = options->addresses.count ? options->addresses.count : STATIONS_MAX;
-    for (unsigned i = 0; i < options->addresses.count; i++)
-        addr_parse(&addresses[i],
-                   options->addresses.item[i]); /* the table of options has seen that it can be read */
-    return open_stations(desk, addresses, count, (uint16_t)options->port);
+    const struct list *list = &options->addresses;
+    struct addr addresses[STATIONS_MAX];
+    uint16_t port = (uint16_t)options->port;
+    for (unsigned i = 0; i < list->count; i++)
+        addr_parse(&addresses[i], list->item[i]); /* the table of options has seen that it can be read */
+    if (list->count == 0)
+        return open_everywhere(desk, port);
+    if (list->count == 2 && addresses[0].family == addresses[1].family)
+        return open_four(desk, addresses, port);
+    return open_one(desk, addresses[0], port) && (list->count < 2 || open_one(desk, addresses[1], port));
 }
 
 static void close_desk(struct desk *desk)

@@ -244,8 +244,9 @@ def wrong_secret(world):
 @scene(seconds=6)
 def wrong_secret_and_nobody_else(world):
     """Who was there first and met only wrong secrets ends with 6, not 4"""
-    anna = world.run("pipe", "--wait", "3", env={"P2PCONNECT_SECRET": "right"})
+    anna = world.run("pipe", "--wait", "5", env={"P2PCONNECT_SECRET": "right"})
     anna.expect_event("room")
+    time.sleep(1.2)
     guesser = world.run("pipe", env={"P2PCONNECT_SECRET": "wrong"})
     anna.expect_code(6, 10)
     guesser.expect_code(6, 10)

@@ -107,7 +107,8 @@ def stun_server(world, *addresses):
     port = free_ports()
     args = [word for address in addresses for word in ("--address", address)]
     server = world.plain("stun-server", "--port", str(port), "--json", *args, stdin=subprocess.DEVNULL)
-    until(lambda: len(server.events("listening")) >= (4 if len(addresses) == 2 else 1), 10, server.story)
+    wanted = (4 if len(addresses) == 2 else 1) if addresses else 2 if socket.has_ipv6 else 1
+    until(lambda: len(server.events("listening")) >= wanted, 10, server.story)
     return server, port
 
 
