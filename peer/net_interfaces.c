@@ -112,14 +112,25 @@ static bool is_allowed(const struct interfaces *interfaces, const char *name)
     return !interfaces->only_count || name_in(interfaces->only, interfaces->only_count, name);
 }
 
-/* Bridges (of containers and virtual machines) and tunnels: reachable by few, so they are tried last. */
-static enum candidate_rank interface_rank(const struct ifaddrs *entry)
+static bool has_attribute(const struct ifaddrs *entry, const char *attribute)
 {
     char path[64 + IF_NAMESIZE];
     struct stat status;
-    snprintf(path, sizeof path, "/sys/class/net/%s/bridge", entry->ifa_name);
-    bool bridge = stat(path, &status) == 0;
-    return bridge || entry->ifa_flags & IFF_POINTOPOINT ? RANK_BRIDGE : RANK_NORMAL;
+    snprintf(path, sizeof path, "/sys/class/net/%s/%s", entry->ifa_name, attribute);
+    return stat(path, &status) == 0;
+}
+
+/* Bridges (of containers and virtual machines) and tunnels: reachable by few, so they are tried last. */
+static enum candidate_rank interface_rank(const struct ifaddrs *entry)
+{
+    return has_attribute(entry, "bridge") || entry->ifa_flags & IFF_POINTOPOINT ? RANK_BRIDGE : RANK_NORMAL;
+}
+
+/* A bridge's port: what it hears is the bridge's. A host of many containers has one a container, each with a
+ * link-local address of its own that nobody can reach. */
+static bool is_port_of_bridge(const struct ifaddrs *entry)
+{
+    return has_attribute(entry, "brport");
 }
 
 static uint32_t interface_mtu(const char *name)
@@ -177,7 +188,7 @@ size_t interfaces_addresses(const struct interfaces *interfaces, struct node_add
     for (const struct ifaddrs *entry = list; entry && count < max; entry = entry->ifa_next) {
         struct node_address found = {0};
         if (!entry_address(entry, &found.address) || !is_allowed(interfaces, entry->ifa_name) ||
-            has_better(list, entry, &found.address))
+            has_better(list, entry, &found.address) || is_port_of_bridge(entry))
             continue;
         found.rank = interface_rank(entry);
         found.mtu = interface_mtu(entry->ifa_name);

@@ -1,7 +1,6 @@
 /* node_addresses.c - what a node can offer: its own addresses and what STUN servers saw of them. */
 #include "node_addresses.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { IPV4_HEADERS = 20 + 8, IPV6_HEADERS = 40 + 8 }; /* bytes of IP and UDP headers */
@@ -149,24 +148,42 @@ size_t node_addresses_payload(const struct node_addresses *addresses, const stru
     return own->mtu - (local->family == 6 ? IPV6_HEADERS : IPV4_HEADERS);
 }
 
-static int by_priority(const void *a, const void *b)
+/* Reachable by few: a bridge's address, a link-local one, loopback. RFC 8445's priority puts them before what
+ * a server saw of us, but where not all can be offered it is they that must stay behind. */
+static bool is_weak(const struct node_addresses *addresses, const struct candidate *candidate)
 {
-    const struct wire_candidate *x = a, *y = b;
-    return x->priority < y->priority ? 1 : x->priority > y->priority ? -1 : 0;
+    enum addr_scope scope = addr_scope(&candidate->address);
+    const struct node_address *own = own_find(addresses->own, addresses->own_count, &candidate->base);
+    bool bridge = own && own->rank == RANK_BRIDGE;
+    return candidate->kind == CANDIDATE_HOST &&
+           (bridge || scope == ADDR_LINK_LOCAL || scope == ADDR_LOOPBACK);
+}
+
+static bool is_before(const struct node_addresses *addresses, const struct candidate *a,
+                      const struct candidate *b)
+{
+    bool weak_a = is_weak(addresses, a), weak_b = is_weak(addresses, b);
+    return weak_a != weak_b ? weak_b : a->priority > b->priority;
 }
 
 size_t node_addresses_offers(const struct node_addresses *addresses, uint32_t since,
                              struct wire_candidate *out, size_t max)
 {
-    struct wire_candidate all[ICE_LOCALS_MAX];
+    const struct candidate *best[ICE_LOCALS_MAX];
     size_t count = 0;
-    for (size_t i = 0; i < addresses->offer_count; i++)
-        if (addresses->offers[i].serial > since)
-            candidate_to_wire(&all[count++], &addresses->offers[i].candidate);
-    qsort(all, count, sizeof *all, by_priority);
+    for (size_t i = 0; i < addresses->offer_count; i++) {
+        const struct candidate *c = &addresses->offers[i].candidate;
+        if (addresses->offers[i].serial <= since)
+            continue;
+        size_t at = count++;
+        for (; at && is_before(addresses, c, best[at - 1]); at--)
+            best[at] = best[at - 1];
+        best[at] = c;
+    }
     if (count > max)
         count = max;
-    memcpy(out, all, count * sizeof *all);
+    for (size_t i = 0; i < count; i++)
+        candidate_to_wire(&out[i], best[i]);
     return count;
 }
 

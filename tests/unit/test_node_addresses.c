@@ -151,9 +151,30 @@ static void offers_are_announced_once_and_sorted_by_promise(void **state)
         assert_non_null(node_addresses_announce(&addresses));
     assert_null(node_addresses_announce(&addresses));
     size_t count = node_addresses_offers(&addresses, 0, list, CANDIDATES_MAX);
-    for (size_t i = 1; i < count; i++)
-        assert_true(list[i - 1].priority >= list[i].priority);
+    assert_int_equal(count, 3);
+    assert_int_equal(addr_scope(&list[0].address), ADDR_GLOBAL);
+    assert_int_equal(addr_scope(&list[2].address), ADDR_LOOPBACK);
     assert_int_equal(node_addresses_offers(&addresses, 0, list, 2), 2);
+}
+
+static void what_a_server_saw_goes_before_addresses_that_few_can_reach(void **state)
+{
+    (void)state;
+    struct node_addresses addresses = {.paths = PATH_ALL};
+    struct node_address list[20] = {own("192.168.1.5:4000")};
+    struct addr gone[NODE_ADDRESSES_MAX];
+    struct stun_client_event event =
+        seen("192.168.1.5:4000", "203.0.113.1:3478", "203.0.113.9:5000", STUN_CREDIBLE);
+    for (uint8_t i = 1; i < 20; i++) {
+        list[i] = (struct node_address){.address = addr_make4((const uint8_t[]){172, 17, i, 1}, 4000),
+                                        .rank = RANK_BRIDGE};
+    }
+    assert_int_equal(node_addresses_set(&addresses, list, 20, gone), 0);
+    node_addresses_mapped(&addresses, &event);
+    struct wire_candidate two[2];
+    assert_int_equal(node_addresses_offers(&addresses, 0, two, 2), 2);
+    assert_true(addr_equal(&two[0].address, &list[0].address));
+    assert_true(addr_equal(&two[1].address, &event.mapped));
 }
 
 static void the_interface_limits_the_payload(void **state)
@@ -175,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_changed_mapping_replaces_the_old_one_and_is_new),
         cmocka_unit_test(an_address_that_is_gone_takes_its_offers_with_it),
         cmocka_unit_test(offers_are_announced_once_and_sorted_by_promise),
+        cmocka_unit_test(what_a_server_saw_goes_before_addresses_that_few_can_reach),
         cmocka_unit_test(the_interface_limits_the_payload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
