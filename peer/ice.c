@@ -377,10 +377,40 @@ bool ice_is_proven(const struct ice *ice, const struct addr *remote)
     return false;
 }
 
+/* One public address with several ports: servers see the peer's one socket differently. (Two of its
+ * interfaces behind one NAT look the same; only a sentence would be wrong.) */
+static bool remote_is_symmetric(const struct ice *ice)
+{
+    for (size_t i = 0; i < ICE_REMOTES_MAX; i++)
+        for (size_t k = 0; k < i; k++) {
+            const struct ice_remote *a = &ice->remotes[i], *b = &ice->remotes[k];
+            if (a->used && b->used && a->kind == CANDIDATE_SRFLX && b->kind == CANDIDATE_SRFLX &&
+                addr_equal_ip(&a->address, &b->address))
+                return true;
+        }
+    return false;
+}
+
+/* Whether a public address of ours is known: a server's answer, or an interface's own. */
+static bool has_public(const struct ice *ice)
+{
+    for (size_t i = 0; i < ice->local_count; i++)
+        if (ice->locals[i].kind == CANDIDATE_SRFLX || addr_scope(&ice->locals[i].address) == ADDR_GLOBAL)
+            return true;
+    return false;
+}
+
+bool ice_is_doubtful(const struct ice *ice)
+{
+    return ice->proven && !ice->lost && (!ice->path || ice->path_doubted || ice->suspicious);
+}
+
 void ice_facts(const struct ice *ice, struct path_facts *facts)
 {
     *facts = (struct path_facts){.allowed = ice->config.paths,
                                  .local_symmetric = ice->symmetric,
+                                 .remote_symmetric = remote_is_symmetric(ice),
+                                 .local_srflx = has_public(ice),
                                  .heard = ice->heard.remote.family != 0,
                                  .same_machine = ice->config.same_machine};
     ICE_EACH_PAIR(ice, pair)
@@ -390,10 +420,9 @@ void ice_facts(const struct ice *ice, struct path_facts *facts)
         facts->peer_prflx |=
             ice->remotes_complete && pair->remote->kind == CANDIDATE_PRFLX && pair->kind == PATH_DIRECT;
     }
-    for (size_t i = 0; i < ice->local_count; i++)
-        facts->local_srflx |= ice->locals[i].kind == CANDIDATE_SRFLX;
     for (size_t i = 0; i < ICE_REMOTES_MAX; i++)
-        facts->remote_srflx |= ice->remotes[i].used && ice->remotes[i].kind == CANDIDATE_SRFLX;
+        facts->remote_srflx |= ice->remotes[i].used && (ice->remotes[i].kind == CANDIDATE_SRFLX ||
+                                                        addr_scope(&ice->remotes[i].address) == ADDR_GLOBAL);
 }
 
 void ice_stats(const struct ice *ice, struct ice_stats *stats)

@@ -110,6 +110,9 @@ void ice_hint(struct ice *ice, uint64_t now, const struct packet *in);
 bool ice_path(const struct ice *ice, struct path *path);
 /* Whether an authenticated check, or an answer to ours, came from there: QUIC is taken from nowhere else. */
 bool ice_is_proven(const struct ice *ice, const struct addr *remote);
+/* Whether the path goes unanswered at the moment. The time to ask the STUN servers again: where our NAT has mapped anew
+ * and the peer's filters by port, neither side can find the other before the peer is told the new address. */
+bool ice_is_doubtful(const struct ice *ice);
 void ice_facts(const struct ice *ice, struct path_facts *facts);
 void ice_stats(const struct ice *ice, struct ice_stats *stats);
 

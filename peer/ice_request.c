@@ -5,7 +5,11 @@
 #include "ice_internal.h"
 #include <string.h>
 
-enum { HINT_PAUSE_S = 1 };
+enum {
+    HINT_PAUSE_S = 1,
+    FRESH_MS =
+        500, /* who answered so recently is not in doubt; while paths are found, many are heard at once */
+};
 
 /* ---- answers ---- */
 
@@ -78,31 +82,36 @@ static bool must_yield(struct ice *ice, uint64_t now, const struct stun_msg *msg
 }
 
 /* RFC 8445 7.3.1.3: where a packet came from becomes a candidate, if nobody announced it. */
-static struct ice_pair *pair_from(struct ice *ice, uint64_t now, struct ice_base *base,
-                                  const struct addr *from, uint32_t priority)
+static struct ice_pair *pair_from(struct ice *ice, struct ice_base *base, const struct addr *from,
+                                  uint32_t priority)
 {
     struct ice_remote *remote = ice_remote_find(ice, from);
-    bool found = !remote;
-    if (found) {
+    if (!remote) {
         struct wire_candidate candidate = {.kind = CANDIDATE_PRFLX, .address = *from, .priority = priority};
         remote = ice_remote_take(ice, &candidate);
     }
-    struct ice_pair *pair = remote ? ice_pair_of(ice, base, remote) : NULL;
-    /* A new address of the same sort as the path's, in the middle of a session: the peer's NAT may have
-     * mapped anew. The path is asked at once; whichever of the two answers first is it. */
-    if (pair && found && ice->path && ice->path->kind == pair->kind) {
-        ice->successor = pair;
-        ice_check_verify(ice, now, ice->path);
-    }
-    return pair;
+    return remote ? ice_pair_of(ice, base, remote) : NULL;
+}
+
+/* The peer comes from elsewhere in the middle of a session, by the same sort of way as before: its NAT may
+ * have mapped anew. The path is asked at once; whichever of the two answers first is it. */
+static void doubt_path(struct ice *ice, uint64_t now, struct ice_pair *pair)
+{
+    const struct ice_pair *path = ice->path;
+    if (!path || path == pair || path->kind != pair->kind || now < path->proof + FRESH_MS * NS_PER_MS)
+        return;
+    ice->successor = pair;
+    ice_check_verify(ice, now, ice->path);
 }
 
 static void hear(struct ice *ice, uint64_t now, struct ice_base *base, const struct packet *in,
                  const struct stun_msg *msg)
 {
-    struct ice_pair *pair = pair_from(ice, now, base, &in->remote, msg->priority);
+    struct ice_pair *pair = pair_from(ice, base, &in->remote, msg->priority);
     if (!pair)
         return;
+    if (!pair->heard)
+        doubt_path(ice, now, pair);
     pair->heard = true;
     if (!ice->heard.remote.family) {
         ice->heard = ice_pair_path(pair);
@@ -158,7 +167,9 @@ void ice_request_hint(struct ice *ice, uint64_t now, const struct packet *in)
     if (!base || !ice->path || now < ice->hint_at || !addr_equal_ip(&in->remote, &ice->path->to))
         return;
     ice->hint_at = now + HINT_PAUSE_S * NS_PER_S;
-    struct ice_pair *pair = pair_from(ice, now, base, &in->remote, ice->path->remote->priority);
-    if (pair)
-        ice_check_trigger(pair, now);
+    struct ice_pair *pair = pair_from(ice, base, &in->remote, ice->path->remote->priority);
+    if (!pair)
+        return;
+    doubt_path(ice, now, pair);
+    ice_check_trigger(pair, now);
 }

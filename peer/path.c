@@ -140,12 +140,13 @@ static void why_not_lan(struct sentence *s, const struct path_facts *facts)
 /* What the NATs are like, where that explains why a hole cannot be punched. False: nothing is known. */
 static bool nats(struct sentence *s, const struct path_facts *facts)
 {
-    if (facts->local_symmetric && facts->peer_prflx)
-        say(s, "both sides are behind NATs that map by destination");
+    bool remote = facts->remote_symmetric || facts->peer_prflx;
+    if (facts->local_symmetric && remote)
+        say(s, "the NATs of both sides map by destination, so neither knows the port to knock at");
     else if (facts->local_symmetric)
-        say(s, "the NAT here maps by destination");
-    else if (facts->peer_prflx)
-        say(s, "the peer's NAT maps by destination");
+        say(s, "the NAT here maps by destination, so the peer's NAT or firewall cannot tell our packets");
+    else if (remote)
+        say(s, "the peer's NAT maps by destination, so our NAT or firewall cannot tell its packets");
     else
         return false;
     return true;
@@ -249,22 +250,22 @@ static void say_reason(struct sentence *s, const struct path_facts *facts)
     s->text[s->len] = '\0';
 }
 
+/* What the user can change. Relays are not among it until there are some. */
 static void say_advice(struct sentence *s, const struct path_facts *facts)
 {
     const unsigned usual = PATH_BIT(PATH_HOST) | PATH_BIT(PATH_LAN) | PATH_BIT(PATH_DIRECT);
     unsigned missing = usual & ~facts->allowed;
-    bool broker = facts->allowed & PATH_BIT(PATH_BROKER);
-    if (missing) {
-        say(s, "; allow more with --paths (");
-        for (unsigned kind = 0; kind < PATH_KINDS; kind++)
-            if (missing & PATH_BIT(kind)) {
-                missing &= ~PATH_BIT(kind);
-                say(s, "%s%s", kind_names[kind], missing ? ", " : "");
-            }
-        say(s, ")");
+    if (!missing) {
+        say(s, "; try one side on another network, or with IPv6");
+        return;
     }
-    say(s, "%s --turn%s", missing == 0 && (usual & ~facts->allowed) ? " or use" : "; use",
-        broker ? "" : " or allow broker in --paths");
+    say(s, "; allow more with --paths (");
+    for (unsigned kind = 0; kind < PATH_KINDS; kind++)
+        if (missing & PATH_BIT(kind)) {
+            missing &= ~PATH_BIT(kind);
+            say(s, "%s%s", kind_names[kind], missing ? ", " : "");
+        }
+    say(s, ")");
 }
 
 void path_why_none(char why[PATH_WHY_MAX], const struct path_facts *facts)

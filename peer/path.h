@@ -42,6 +42,7 @@ struct path_facts {
     unsigned allowed;               /* PATH_BIT set by --paths */
     bool local_srflx, remote_srflx; /* a server told that side's public address */
     bool local_symmetric;           /* two servers saw us at different ports: our NAT maps by destination */
+    bool remote_symmetric; /* the peer announces one public address with several ports: so does its */
     bool peer_prflx; /* the peer's packets came from an address that it had not announced: so does its */
     bool heard;      /* at least one authenticated check of the peer arrived */
     bool same_machine;

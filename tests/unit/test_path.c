@@ -186,7 +186,7 @@ static void the_nats_are_blamed_where_they_are_known(void **state)
     facts.local_symmetric = true;
     says(why(PATH_TURN, &facts), "the NAT here maps by destination");
     facts.peer_prflx = true;
-    says(why(PATH_TURN, &facts), "both sides are behind NATs that map by destination");
+    says(why(PATH_TURN, &facts), "the NATs of both sides map by destination");
     facts.local_symmetric = false;
     says(why(PATH_TURN, &facts), "the peer's NAT maps by destination");
 }
@@ -197,16 +197,22 @@ static void no_path_says_what_was_tried_and_what_to_change(void **state)
     struct path_facts facts = {.allowed = PATH_BIT(PATH_HOST) | PATH_BIT(PATH_LAN) | PATH_BIT(PATH_DIRECT),
                                .tried = {[PATH_LAN] = 2, [PATH_DIRECT] = 3}};
     facts.local_symmetric = facts.peer_prflx = true;
-    assert_string_equal(why_none(&facts),
-                        "2 lan and 3 direct pairs did not answer: both sides are behind NATs that map by "
-                        "destination; use --turn or allow broker in --paths");
+    assert_string_equal(
+        why_none(&facts),
+        "2 lan and 3 direct pairs did not answer: the NATs of both sides map by destination, so "
+        "neither knows the port to knock at; try one side on another network, or with IPv6");
+    facts.local_symmetric = facts.peer_prflx = false;
+    facts.remote_symmetric = true;
+    says(why_none(&facts), "the peer's NAT maps by destination");
+    facts.remote_symmetric = false;
     facts.local_symmetric = facts.peer_prflx = false;
     says(why_none(&facts), "no STUN server told either side's public address");
     facts.local_srflx = true;
     says(why_none(&facts), "the peer's public address is unknown");
     facts.remote_srflx = true;
-    assert_string_equal(why_none(&facts),
-                        "2 lan and 3 direct pairs did not answer; use --turn or allow broker in --paths");
+    assert_string_equal(
+        why_none(&facts),
+        "2 lan and 3 direct pairs did not answer; try one side on another network, or with IPv6");
     facts.local_srflx = false;
     says(why_none(&facts), "told our public address");
     facts.heard = true;
@@ -218,9 +224,8 @@ static void no_path_names_the_kinds_that_were_forbidden(void **state)
     (void)state;
     struct path_facts facts = {.allowed = PATH_BIT(PATH_DIRECT) | PATH_BIT(PATH_BROKER), .local_srflx = true};
     facts.remote_srflx = true;
-    assert_string_equal(
-        why_none(&facts),
-        "there was no pair of addresses to try; allow more with --paths (host, lan) or use --turn");
+    assert_string_equal(why_none(&facts),
+                        "there was no pair of addresses to try; allow more with --paths (host, lan)");
 }
 
 static void every_combination_of_facts_makes_a_whole_sentence(void **state)
