@@ -159,8 +159,7 @@ static void only_well_formed_utf8_is_valid(void **state)
         "\xC0\x80",
         "\xC1\xBF",
         "\xC2",
-        "\xC2"
-        "A",
+        "\xC2\x41",
         "\xE0\x9F\xBF",
         "\xE0\xA0",
         "\xED\xA0\x80",

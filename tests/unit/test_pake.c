@@ -40,7 +40,7 @@ struct bytes {
 
 static struct bytes from_hex(const char *hex)
 {
-    struct bytes out;
+    struct bytes out = {.len = 0};
     if (!hex || sodium_hex2bin(out.at, sizeof out.at, hex, strlen(hex), NULL, &out.len, NULL) != 0)
         fail_msg("a vector is missing or is not hexadecimal");
     return out;
