@@ -144,6 +144,22 @@ def reader_goes_away(world):
 
 
 @scene
+def success_means_written(world):
+    """A sender does not end with 0 while the other side has not written everything out, even if all has arrived"""
+    read_end, write_end = os.pipe()
+    bert = world.run("pipe", stdin=subprocess.DEVNULL, stdout=write_end)
+    os.close(write_end)
+    with open(world.file("source", random_bytes(1800000)), "rb") as file:
+        anna = world.run("pipe", stdin=file)
+    anna.expect_event("connected")
+    time.sleep(0.7)
+    check(anna.process.poll() is None, f"it ended with {anna.process.poll()} although nobody has read a byte")
+    os.close(read_end)
+    bert.expect_code(1)
+    anna.expect_code(1)
+
+
+@scene
 def full_disk(world):
     """A full disk under the reader is named, ends with 1 on both sides, and the other side learns why"""
     with open("/dev/full", "wb") as full:
