@@ -89,8 +89,8 @@ void ice_set_same_machine(struct ice *ice, uint64_t now, bool same_machine);
  * checked at once, three checks with fast retransmission. Unanswered on the path: it is left. Unanswered
  * everywhere and `goodbye`: ICE_LOST. Calling it again while that goes on does nothing. */
 void ice_suspect(struct ice *ice, uint64_t now, bool goodbye);
-/* Addresses or the clock have jumped (roaming, sleep): every pair is checked again. After a sleep call it before
- * ice_output, which would find the peer silent for all that time. */
+/* Addresses or the clock have jumped (roaming, sleep): every pair is checked again. After a sleep call it
+ * before ice_output, which would find the peer silent for all that time. */
 void ice_restart_checks(struct ice *ice, uint64_t now);
 
 /* The four verbs. `input` takes any STUN datagram and returns whether it was this agent's: an answer to one
@@ -100,9 +100,9 @@ bool ice_output(struct ice *ice, uint64_t now, struct packet *out);
 uint64_t ice_deadline(const struct ice *ice);
 bool ice_event(struct ice *ice, struct ice_event *event);
 
-/* A packet that is not STUN, but ours by its looks, came from an address that is not proven. Where only the port differs
- * from the path's, the peer's NAT may have mapped anew: it is checked, at most once a second, and takes over if it answers.
- * Without it the peer's own next check, within 6 s, tells the same. */
+/* A packet that is not STUN, but ours by its looks, came from an address that is not proven. Where only the
+ * port differs from the path's, the peer's NAT may have mapped anew: it is checked, at most once a second,
+ * and takes over if it answers. Without it the peer's own next check, within 6 s, tells the same. */
 void ice_hint(struct ice *ice, uint64_t now, const struct packet *in);
 
 /* Where application packets go now: the path, before there is one the source of the first authenticated
@@ -110,8 +110,9 @@ void ice_hint(struct ice *ice, uint64_t now, const struct packet *in);
 bool ice_path(const struct ice *ice, struct path *path);
 /* Whether an authenticated check, or an answer to ours, came from there: QUIC is taken from nowhere else. */
 bool ice_is_proven(const struct ice *ice, const struct addr *remote);
-/* Whether the path goes unanswered at the moment. The time to ask the STUN servers again: where our NAT has mapped anew
- * and the peer's filters by port, neither side can find the other before the peer is told the new address. */
+/* Whether the path goes unanswered at the moment. The time to ask the STUN servers again: where our NAT has
+ * mapped anew and the peer's filters by port, neither side can find the other before the peer is told the new
+ * address. */
 bool ice_is_doubtful(const struct ice *ice);
 void ice_facts(const struct ice *ice, struct path_facts *facts);
 void ice_stats(const struct ice *ice, struct ice_stats *stats);
