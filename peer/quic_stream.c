@@ -187,7 +187,7 @@ static void stream_abandon(struct quic *quic, struct quic_stream *stream)
         quic->failed = err;
 }
 
-/* What ngtcp2 does not say of the peer's one-way streams: this one is closed. */
+/* What ngtcp2 does not say of the peer's one-way streams: this one, which is released, is closed. */
 static void close_one_way(struct quic *quic, struct quic_stream *stream)
 {
     if (!QUIC_ONE_WAY_NEVER_CLOSES || stream->local || !stream->one_way || stream->closed)
@@ -501,8 +501,6 @@ int stream_on_data(ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t offse
         return NGTCP2_ERR_CALLBACK_FAILURE;
     if (flags & NGTCP2_STREAM_DATA_FLAG_FIN)
         stream->in_ended = true;
-    if (stream->in_ended)
-        close_one_way(quic, stream);
     tell_readable(quic, stream);
     return 0;
 }
@@ -535,7 +533,6 @@ int stream_on_reset(ngtcp2_conn *conn, int64_t id, uint64_t size, uint64_t code,
     extend_window(quic, stream, stream->in.len);
     buffer_clear(&stream->in, &quic->streams.pool);
     stream->in_reset = true;
-    close_one_way(quic, stream);
     tell_readable(quic, stream);
     return 0;
 }
