@@ -189,9 +189,9 @@ P2P_API int p2p_stream_open(struct p2p_stream **out, struct p2p_peer *peer, uint
 /* Takes up to `len` bytes; returns how many, maybe 0 (wait for WRITABLE), or P2P_EGONE, P2P_ERESET,
  * P2P_ESTATE. */
 P2P_API ptrdiff_t p2p_stream_write(struct p2p_stream *stream, const void *data, size_t len);
-/* What arrived before the peer's CLOSED stays readable after it: read on until 0 or P2P_EGONE, or bytes are lost. */
 /* Returns how many bytes were read (at most `len`, which is above 0), 0 at the end, or P2P_EAGAIN,
- * P2P_ERESET, P2P_EGONE. What is not read holds the sender back. */
+ * P2P_ERESET, P2P_EGONE. What is not read holds the sender back. What arrived before the peer's CLOSED stays
+ * readable after it: read on until 0 or P2P_EGONE, or bytes are lost. */
 P2P_API ptrdiff_t p2p_stream_read(struct p2p_stream *stream, void *data, size_t len);
 /* No more writes; the peer reads the end. */
 P2P_API void p2p_stream_finish(struct p2p_stream *stream);
