@@ -1,4 +1,5 @@
 /* test_quic.c - quic between two ends in memory, in virtual time. */
+#include "fail_alloc.h"
 #include "quic.h"
 
 #include <assert.h>
@@ -13,17 +14,10 @@
 
 #include <cmocka.h>
 
-/* The n-th step that can fail fails, of those that quic takes itself: its own memory, and what it asks the
- * libraries for. A definition in the program goes before the library's; hidden, so that their own calls go
- * on. */
+/* Not only memory can be refused: what quic asks of GnuTLS counts as allocations too. A definition in the
+ * program goes before the library's; hidden, so that the libraries' own calls go on. */
 #define OURS __attribute__((visibility("hidden")))
-static unsigned steps_left = UINT_MAX;
 static const char *other_protocol;
-
-static bool step_fails(void)
-{
-    return steps_left != UINT_MAX && steps_left-- == 0;
-}
 
 static void *real(const char *name)
 {
@@ -32,41 +26,25 @@ static void *real(const char *name)
     return function;
 }
 
-OURS void *calloc(size_t count, size_t size)
-{
-    static void *(*next)(size_t, size_t);
-    if (!next)
-        *(void **)&next = real("calloc");
-    return step_fails() ? NULL : next(count, size);
-}
-
-OURS void *malloc(size_t size)
-{
-    static void *(*next)(size_t);
-    if (!next)
-        *(void **)&next = real("malloc");
-    return step_fails() ? NULL : next(size);
-}
-
 OURS int gnutls_init(gnutls_session_t *session, unsigned flags)
 {
     int (*next)(gnutls_session_t *, unsigned);
     *(void **)&next = real("gnutls_init");
-    return step_fails() ? GNUTLS_E_MEMORY_ERROR : next(session, flags);
+    return fail_alloc_now() ? GNUTLS_E_MEMORY_ERROR : next(session, flags);
 }
 
 OURS int gnutls_priority_set_direct(gnutls_session_t session, const char *text, const char **where)
 {
     int (*next)(gnutls_session_t, const char *, const char **);
     *(void **)&next = real("gnutls_priority_set_direct");
-    return step_fails() ? GNUTLS_E_MEMORY_ERROR : next(session, text, where);
+    return fail_alloc_now() ? GNUTLS_E_MEMORY_ERROR : next(session, text, where);
 }
 
 OURS int gnutls_credentials_set(gnutls_session_t session, gnutls_credentials_type_t type, void *credentials)
 {
     int (*next)(gnutls_session_t, gnutls_credentials_type_t, void *);
     *(void **)&next = real("gnutls_credentials_set");
-    return step_fails() ? GNUTLS_E_MEMORY_ERROR : next(session, type, credentials);
+    return fail_alloc_now() ? GNUTLS_E_MEMORY_ERROR : next(session, type, credentials);
 }
 
 OURS int gnutls_alpn_set_protocols(gnutls_session_t session, const gnutls_datum_t *list, unsigned count,
@@ -74,7 +52,7 @@ OURS int gnutls_alpn_set_protocols(gnutls_session_t session, const gnutls_datum_
 {
     int (*next)(gnutls_session_t, const gnutls_datum_t *, unsigned, unsigned);
     *(void **)&next = real("gnutls_alpn_set_protocols");
-    if (step_fails())
+    if (fail_alloc_now())
         return GNUTLS_E_MEMORY_ERROR;
     if (!other_protocol)
         return next(session, list, count, flags);
@@ -1158,9 +1136,9 @@ static void a_constructor_that_fails_leaves_nothing_behind(void **state)
     const struct quic_config config = {.client = true, .random = &random};
     unsigned failed = 0;
     for (struct quic *quic = NULL; !quic; failed++) {
-        steps_left = failed;
+        fail_alloc_at(failed + 1);
         quic = quic_new(&config, NS_PER_S);
-        steps_left = UINT_MAX;
+        fail_alloc_at(0);
         if (quic)
             quic_free(quic);
         if (quic)
@@ -1175,15 +1153,15 @@ static void no_memory_on_the_way_ends_nothing_but_the_call(void **state)
     (void)state;
     struct net *net = net_new(5, 1, 1);
     connect(net);
-    steps_left = 0;
+    fail_alloc_at(1);
     assert_int_equal(quic_stream_open(net->end[CLIENT], false), QUIC_NOMEM);
-    steps_left = UINT_MAX;
+    fail_alloc_at(0);
     int64_t stream = quic_stream_open(net->end[CLIENT], false);
-    steps_left = 0;
+    fail_alloc_at(1);
     assert_int_equal(quic_stream_write(net->end[CLIENT], stream, "x", 1), QUIC_NOMEM);
-    steps_left = 0;
+    fail_alloc_at(1);
     assert_int_equal(quic_datagram_send(net->end[CLIENT], "x", 1), QUIC_NOMEM);
-    steps_left = UINT_MAX;
+    fail_alloc_at(0);
     assert_int_equal(quic_stream_write(net->end[CLIENT], stream, "x", 1), 1);
     assert_int_equal(quic_datagram_send(net->end[CLIENT], "x", 1), 0);
     settle(net);
