@@ -191,9 +191,10 @@ def part_stop(bench):
     bench.results["stop"] = found
     if bench.ours:
         ours = found["ours"]
-        bench.target("stop: bytes lost or altered", ours["lost_bytes"] if not ours["failure"] else None, "at most", 0)
-        bench.target("stop: growth while it stands", ours["grew_kb"], "at most", GROWTH_KB, unit="kB")
-        bench.target("stop: resident, the larger side", ours["peak_kb"] / 1024, "at most", 24, unit="MiB")
+        lost, grew, peak = (None if ours["failure"] else ours[key] for key in ("lost_bytes", "grew_kb", "peak_kb"))
+        bench.target("stop: bytes lost or altered", lost, "at most", 0)
+        bench.target("stop: growth while it stands", grew, "at most", GROWTH_KB, unit="kB")
+        bench.target("stop: resident, the larger side", peak and peak / 1024, "at most", 24, unit="MiB")
 
 
 GROWTH_KB = 256  # of noise: a timer's or an event's first allocation is not growth
@@ -264,7 +265,10 @@ def main(arguments):
     with tempfile.TemporaryDirectory(prefix="p2pconnect-bench-") as folder:
         bench = Bench(options, folder)
         for name in selected(options.pattern):
-            PARTS[name](bench)
+            try:
+                PARTS[name](bench)
+            except (BenchError, connect.LabError, subprocess.TimeoutExpired) as error:
+                bench.failed(name, [str(error)])
     if bench.targets:
         report.print_targets(bench.targets)
     report.print_failures(bench.failures)

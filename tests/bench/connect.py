@@ -13,7 +13,8 @@ import time
 from tools import BenchError, ROOT, json_lines, quiet_environment
 
 sys.path.append(os.path.join(ROOT, "tests", "lab"))
-from topology import Lab  # noqa: E402  (the laboratory is a folder beside this one)
+from namespace import LabError  # noqa: E402,F401  (the laboratory is a folder beside this one)
+from topology import Lab  # noqa: E402
 
 DELAYS = {"no delay": None, "40/30 ms": (40, 30)}
 LEAD_NS = 150_000_000  # from asking for a start to the start: time for both processes to stand ready
