@@ -168,10 +168,11 @@ static void take_quic(struct conn *conn, uint64_t now, const struct packet *in)
     quic_input(conn->quic, now, in);
 }
 
-static void keep_early(struct conn *conn, const struct packet *in)
+static void keep_early(struct conn *conn, uint64_t now, const struct packet *in)
 {
     if (conn->quic || conn->config.initiator || in->len > EARLY_MAX) {
         conn->stats.unproven++;
+        ice_hint(conn->ice, now, in);
         return;
     }
     conn->early = *in;
@@ -187,7 +188,7 @@ static bool quic_packet(struct conn *conn, uint64_t now, const struct packet *in
     if (ice_is_proven(conn->ice, &in->remote))
         take_quic(conn, now, in);
     else
-        keep_early(conn, in);
+        keep_early(conn, now, in);
     return true;
 }
 

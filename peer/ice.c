@@ -239,6 +239,11 @@ void ice_suspect(struct ice *ice, uint64_t now, bool goodbye)
     ice_consent_suspect(ice, now, goodbye);
 }
 
+bool ice_is_suspicious(const struct ice *ice)
+{
+    return ice->suspicious;
+}
+
 void ice_restart_checks(struct ice *ice, uint64_t now)
 {
     if (ice->lost)

@@ -89,6 +89,8 @@ void ice_set_same_machine(struct ice *ice, uint64_t now, bool same_machine);
  * checked at once, three checks with fast retransmission. Unanswered on the path: it is left. Unanswered
  * everywhere and `goodbye`: ICE_LOST. Calling it again while that goes on does nothing. */
 void ice_suspect(struct ice *ice, uint64_t now, bool goodbye);
+/* Whether that goes on: somebody should look whether our address is still the one that the peer knows. */
+bool ice_is_suspicious(const struct ice *ice);
 /* Addresses or the clock have jumped (roaming, sleep): every pair is checked again. After a sleep call it
  * before ice_output, which would find the peer silent for all that time. */
 void ice_restart_checks(struct ice *ice, uint64_t now);

@@ -19,6 +19,9 @@ enum {
     ENGAGED_SPREAD_MS =
         2000, /* ... and up to so much more, so that three peers that wait in a ring do not all let go */
     STUN_STALE_S = 5, /* a mapping older than this is asked for again when a peer appears */
+    STUN_DOUBT_S = 1, /* ... and when a path does not answer */
+    SEEK_PAUSE_S = 5, /* between two times that a peer without a path is told everything */
+    SLEPT_S = 5,      /* whoever is called so long after its deadline has slept */
 };
 
 enum peer_state {
@@ -38,6 +41,7 @@ struct peer {
     uint64_t since;          /* of PEER_MET */
     uint64_t engaged_until;  /* the handshake must be done by then if others wait; 0: it has not begun */
     uint64_t farewell_until; /* PEER_ENDED */
+    uint64_t sought;         /* when it was last told everything, to find its path again; 0: never */
     uint32_t told_serial;    /* candidates up to this one are known to it */
     bool described, told_complete, connected, released, refused;
 };
@@ -56,6 +60,7 @@ struct node {
     bool have_servers, resolved, round_done, complete, leaving;
     bool secret_due;
     uint64_t secret_deadline, stun_asked;
+    uint64_t seen; /* the last call */
     char text[PATH_WHY_MAX];
     struct node_stats stats;
 };
@@ -301,6 +306,52 @@ static void stun_told(struct node *node, uint64_t now, const struct stun_client_
     }
 }
 
+static void ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s)
+{
+    if (now - node->stun_asked < stale_s * NS_PER_S)
+        return;
+    node->stun_asked = now;
+    stun_client_ask(node->stun, now);
+}
+
+/* ---- paths that are gone ---- */
+
+/* A gateway may have forgotten us, here or there: then only new addresses, said over the broker, help. Ours
+ * are asked for again and all told; what comes back later is told too. */
+static void tell_again(struct node *node, uint64_t now, struct peer *peer)
+{
+    ask_stun_again(node, now, STUN_DOUBT_S);
+    peer->told_serial = 0;
+    peer->sought = now;
+}
+
+/* The peer looks for us, or we have slept: everything is checked anew. */
+static void seek(struct node *node, uint64_t now, struct peer *peer)
+{
+    if (peer->sought && now - peer->sought < SEEK_PAUSE_S * NS_PER_S)
+        return;
+    tell_again(node, now, peer);
+    ice_restart_checks(conn_ice(peer->conn), now);
+}
+
+static bool has_lost_path(const struct peer *peer)
+{
+    struct path path;
+    return peer_is_live(peer) && peer->connected && !conn_path(peer->conn, &path);
+}
+
+/* Called long after its deadline, in a world that went on: whom the others have not forgotten yet, we seek.
+ * ice finds the rest lost by itself. */
+static void notice_sleep(struct node *node, uint64_t now)
+{
+    uint64_t gap = now - node->seen, due = gap < SLEPT_S * NS_PER_S ? NEVER : node_deadline(node);
+    bool slept = node->seen && due < now && now - due >= SLEPT_S * NS_PER_S && gap < ICE_FORGET_S * NS_PER_S;
+    node->seen = now;
+    for (unsigned i = 0; slept && i < node->peers_used; i++)
+        if (peer_is_live(&node->peers[i]))
+            seek(node, now, &node->peers[i]);
+}
+
 /* ---- what rendezvous says ---- */
 
 static struct peer *peer_begin(struct node *node, uint64_t now, const struct rendezvous_event *told)
@@ -326,17 +377,9 @@ static struct peer *peer_begin(struct node *node, uint64_t now, const struct ren
     return peer;
 }
 
-static void ask_stun_again(struct node *node, uint64_t now)
-{
-    if (now - node->stun_asked < STUN_STALE_S * NS_PER_S)
-        return;
-    node->stun_asked = now;
-    stun_client_ask(node->stun, now);
-}
-
 static void offer_wanted(struct node *node, uint64_t now, const struct rendezvous_event *told)
 {
-    ask_stun_again(node, now);
+    ask_stun_again(node, now, STUN_STALE_S);
     struct peer *peer = node->leaving ? NULL : peer_begin(node, now, told);
     if (peer)
         describe(node, now, peer);
@@ -347,12 +390,13 @@ static void offer_wanted(struct node *node, uint64_t now, const struct rendezvou
 static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
                             const struct description *theirs)
 {
-    (void)node;
     struct ice *ice = conn_ice(peer->conn);
     for (size_t i = 0; i < theirs->candidate_count; i++)
         ice_add_remote(ice, now, &theirs->candidates[i]);
     if (theirs->complete)
         ice_remotes_complete(ice, now);
+    if (has_lost_path(peer))
+        seek(node, now, peer);
 }
 
 static bool is_wanted(const struct node *node, const char *name)
@@ -540,6 +584,8 @@ static bool conn_told(struct node *node, uint64_t now, struct peer *peer, const 
         if (peer->connected)
             rendezvous_settle(node->rendezvous, peer->handle);
     }
+    if (told->type == CONN_STALLED)
+        tell_again(node, now, peer);
     event->refused = peer->refused;
     if (told->type == CONN_CLOSED) {
         bool met = peer->state == PEER_MET;
@@ -573,6 +619,8 @@ static bool conns_told(struct node *node, uint64_t now, struct node_event *event
         }
         if (peer_is_live(peer) && conn_is_engaged(peer->conn) && !peer->engaged_until)
             share_places(node, now);
+        if (peer_is_live(peer) && peer->connected && ice_is_suspicious(conn_ice(peer->conn)))
+            ask_stun_again(node, now, STUN_DOUBT_S);
     }
     return false;
 }
@@ -627,6 +675,7 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
 {
     struct rendezvous_event met;
     struct stun_client_event seen;
+    notice_sleep(node, now);
     sweep(node, now);
     release_places(node, now);
     *event = (struct node_event){.text = ""};
@@ -674,6 +723,7 @@ uint64_t node_deadline(const struct node *node)
 
 void node_input(struct node *node, uint64_t now, const struct packet *in)
 {
+    notice_sleep(node, now);
     if (stun_is(in->data, in->len) && stun_client_input(node->stun, now, in))
         return;
     for (unsigned i = 0; i < node->peers_used; i++)
@@ -707,6 +757,7 @@ bool node_output(struct node *node, uint64_t now, struct packet *out)
 void node_letter_input(struct node *node, uint64_t now, unsigned broker, const char *topic,
                        const uint8_t *data, size_t len)
 {
+    notice_sleep(node, now);
     rendezvous_input(node->rendezvous, now, broker, topic, data, len);
 }
 
@@ -718,6 +769,9 @@ bool node_letter_output(struct node *node, uint64_t now, struct letter *letter)
 void node_broker_connected(struct node *node, uint64_t now, unsigned broker)
 {
     rendezvous_connected(node->rendezvous, now, broker);
+    for (unsigned i = 0; i < node->peers_used; i++)
+        if (has_lost_path(&node->peers[i]))
+            tell_again(node, now, &node->peers[i]); /* what was said before went nowhere */
 }
 
 void node_broker_disconnected(struct node *node, uint64_t now, unsigned broker)

@@ -1,4 +1,4 @@
-/* main.c - runs scenarios over many seeds: sim [--seeds N] [--seed S] [PATTERN]
+/* main.c - runs scenarios over many seeds: sim [--seeds N] [--seed S] [--part I/N] [--list] [PATTERN]
  *
  * A failing seed is printed with the command that replays it. With QUIC in the loop GnuTLS draws randomness
  * of its own: the schedule replays, the bytes do not. */
@@ -14,9 +14,16 @@
 enum { COMPLAINTS_MAX = 5 };
 
 struct options {
-    uint64_t seeds, seed;
+    uint64_t seeds, seed; /* seeds 0: as many as each scenario asks for */
+    uint64_t part, parts; /* this process runs the seeds whose remainder by `parts` is `part` */
     bool one, list;
     const char *pattern;
+};
+
+/* Times of the runs that had any. */
+struct times {
+    uint64_t *all;
+    size_t count;
 };
 
 static int by_size(const void *a, const void *b)
@@ -25,32 +32,73 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static void print_times(struct times *times, const char *what)
+{
+    if (!times->count)
+        return;
+    qsort(times->all, times->count, sizeof *times->all, by_size);
+    printf(", %s after %.3f s (median), %.3f s (worst)", what,
+           (double)times->all[times->count / 2] / NS_PER_S, (double)times->all[times->count - 1] / NS_PER_S);
+}
+
+static void complain(const struct scenario *s, uint64_t seed, const struct result *result,
+                     const char *program)
+{
+    printf("FAILED - %s: %s\n  replay: %s --seed %" PRIu64 " %s\n", s->name, result->complaint, program, seed,
+           s->name);
+}
+
+static uint64_t seeds_of(const struct scenario *s, const struct options *options)
+{
+    return options->seeds ? options->seeds : s->seeds;
+}
+
+/* Returns whether every seed was as it must be. */
+static bool run_seeds(const struct scenario *s, const struct options *options, const char *program,
+                      struct times *paths, struct times *bytes)
+{
+    uint64_t ran = 0, failed = 0;
+    for (uint64_t i = 1; i <= (options->one ? 1 : seeds_of(s, options)); i++) {
+        uint64_t seed = options->one ? options->seed : i;
+        if (!options->one && seed % options->parts != options->part)
+            continue;
+        struct result result = scenario_run(s, seed, options->one);
+        ran++;
+        if (result.path)
+            paths->all[paths->count++] = result.path;
+        if (result.bytes)
+            bytes->all[bytes->count++] = result.bytes;
+        if (!result.ok && failed++ < COMPLAINTS_MAX)
+            complain(s, seed, &result, program);
+    }
+    printf("%s - %s: %" PRIu64 " of %" PRIu64 " seeds as they must be", failed ? "FAILED" : "ok", s->name,
+           ran - failed, ran);
+    return failed == 0;
+}
+
 static bool run_scenario(const struct scenario *s, const struct options *options, const char *program)
 {
-    uint64_t seeds = options->one ? 1 : options->seeds ? options->seeds : s->seeds_at_least;
-    uint64_t failed = 0, timed = 0, *times = calloc(seeds, sizeof *times);
     clock_t begun = clock();
-    if (!times)
-        return false;
-    for (uint64_t i = 0; i < seeds; i++) {
-        uint64_t seed = options->one ? options->seed : i + 1;
-        struct result result = scenario_run(s, seed, options->one);
-        if (result.time)
-            times[timed++] = result.time;
-        if (!result.ok && failed++ < COMPLAINTS_MAX)
-            printf("FAILED - %s: %s\n  replay: %s --seed %" PRIu64 " %s\n", s->name, result.complaint,
-                   program, seed, s->name);
-    }
-    qsort(times, timed, sizeof *times, by_size);
-    printf("%s - %s: %" PRIu64 " of %" PRIu64 " seeds as they must be", failed ? "FAILED" : "ok", s->name,
-           seeds - failed, seeds);
-    if (timed)
-        printf(", first bytes after %.3f s (median), %.3f s (worst)", (double)times[timed / 2] / 1e9,
-               (double)times[timed - 1] / 1e9);
+    size_t most = (size_t)seeds_of(s, options) + 1;
+    struct times paths = {.all = calloc(most, sizeof(uint64_t))};
+    struct times bytes = {.all = calloc(most, sizeof(uint64_t))};
+    bool good = paths.all && bytes.all && run_seeds(s, options, program, &paths, &bytes);
+    print_times(&paths, "paths");
+    print_times(&bytes, "bytes");
     printf(", %.1f s of CPU\n", (double)(clock() - begun) / CLOCKS_PER_SEC);
     fflush(stdout);
-    free(times);
-    return failed == 0;
+    free(paths.all);
+    free(bytes.all);
+    return good;
+}
+
+/* "I/N", I from 1. */
+static bool read_part(struct options *options, const char *text)
+{
+    char *end;
+    options->part = strtoull(text, &end, 10);
+    options->parts = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
+    return options->parts && options->part-- && options->part < options->parts && !*end;
 }
 
 static bool read_options(struct options *options, int argc, char **argv)
@@ -62,6 +110,9 @@ static bool read_options(struct options *options, int argc, char **argv)
         } else if (strcmp(argv[i], "--seed") == 0 && more) {
             options->seed = strtoull(argv[++i], NULL, 10);
             options->one = true;
+        } else if (strcmp(argv[i], "--part") == 0 && more) {
+            if (!read_part(options, argv[++i]))
+                return false;
         } else if (strcmp(argv[i], "--list") == 0) {
             options->list = true;
         } else if (argv[i][0] != '-') {
@@ -73,17 +124,26 @@ static bool read_options(struct options *options, int argc, char **argv)
     return true;
 }
 
+/* A part of a name, unless it is a whole one. */
+static bool is_chosen(const struct scenario *all, size_t count, size_t i, const char *pattern)
+{
+    for (size_t k = 0; k < count; k++)
+        if (strcmp(all[k].name, pattern) == 0)
+            return k == i;
+    return strstr(all[i].name, pattern) != NULL;
+}
+
 int main(int argc, char **argv)
 {
-    struct options options = {.pattern = ""};
+    struct options options = {.pattern = "", .parts = 1};
     size_t count, passed = 0, failed = 0;
     if (!read_options(&options, argc, argv) || sodium_init() < 0) {
-        fprintf(stderr, "usage: %s [--seeds N] [--seed S] [--list] [PATTERN]\n", argv[0]);
+        fprintf(stderr, "usage: %s [--seeds N] [--seed S] [--part I/N] [--list] [PATTERN]\n", argv[0]);
         return 2;
     }
     const struct scenario *all = scenarios(&count);
     for (size_t i = 0; i < count; i++) {
-        if (!strstr(all[i].name, options.pattern))
+        if (!is_chosen(all, count, i, options.pattern))
             continue;
         if (options.list)
             printf("%s\n", all[i].name);

@@ -31,6 +31,17 @@ static bool is_subscribed(struct player *player, const char *topic)
     return strcmp(topic, hello) == 0 || strcmp(topic, inbox) == 0;
 }
 
+static void post(struct player *from, struct player *to, const struct posted *posted)
+{
+    struct meeting *meeting = from->meeting;
+    struct chance *chance = world_chance(meeting->world);
+    unsigned copies = chance_percent(chance, meeting->loss) ? 0 : 1;
+    copies += chance_percent(chance, meeting->duplicate);
+    while (copies--)
+        host_post(from->host, to->host, meeting->delay + chance_below(chance, meeting->jitter), posted,
+                  offsetof(struct posted, data) + posted->len);
+}
+
 static void publish(struct player *from, const struct letter *letter)
 {
     struct meeting *meeting = from->meeting;
@@ -39,8 +50,7 @@ static void publish(struct player *from, const struct letter *letter)
     memcpy(posted.data, letter->data, letter->len);
     for (unsigned i = 0; i < meeting->count && !meeting->down; i++)
         if (meeting->players[i]->node && is_subscribed(meeting->players[i], letter->topic))
-            host_post(from->host, meeting->players[i]->host, meeting->delay * 2, &posted,
-                      offsetof(struct posted, data) + letter->len);
+            post(from, meeting->players[i], &posted);
 }
 
 /* ---- a peer ---- */
@@ -48,43 +58,79 @@ static void publish(struct player *from, const struct letter *letter)
 static void send_more(struct player *player, unsigned slot)
 {
     uint8_t chunk[CHUNK];
+    struct link *link = &player->links[slot];
     struct quic *quic = conn_quic(node_conn(player->node, slot));
-    size_t goal = player->errand.bytes ? player->errand.bytes : 1;
-    while (player->sent[slot] < goal) {
-        size_t len = goal - player->sent[slot] < CHUNK ? goal - player->sent[slot] : CHUNK;
+    while (link->sent < player->errand.bytes) {
+        size_t left = player->errand.bytes - link->sent, len = left < CHUNK ? left : CHUNK;
         for (size_t i = 0; i < len; i++)
-            chunk[i] = pattern_at(player->sent[slot] + i);
-        ptrdiff_t taken = quic_stream_write(quic, player->sending[slot], chunk, len);
+            chunk[i] = pattern_at(link->sent + i);
+        ptrdiff_t taken = quic_stream_write(quic, link->sending, chunk, len);
         if (taken <= 0)
             return;
-        player->sent[slot] += (size_t)taken;
+        link->sent += (size_t)taken;
     }
-    quic_stream_finish(quic, player->sending[slot]);
+    if (!player->errand.lasting)
+        quic_stream_finish(quic, link->sending);
 }
 
 static void read_more(struct player *player, uint64_t now, unsigned slot)
 {
     uint8_t chunk[CHUNK];
     ptrdiff_t got;
+    struct link *link = &player->links[slot];
     struct quic *quic = conn_quic(node_conn(player->node, slot));
-    while ((got = quic_stream_read(quic, player->receiving[slot], chunk, sizeof chunk)) > 0) {
+    while ((got = quic_stream_read(quic, link->receiving, chunk, sizeof chunk)) > 0) {
         for (ptrdiff_t i = 0; i < got; i++)
-            player->intact = player->intact && chunk[i] == pattern_at(player->received++);
+            link->intact = link->intact && chunk[i] == pattern_at(link->received++);
+        player->received += (size_t)got;
+        player->altered = player->altered || !link->intact;
         if (!player->first_byte_at)
             player->first_byte_at = now;
     }
-    player->ended = player->ended || got == 0;
+    player->ended += got == 0 && !link->ended;
+    link->ended = link->ended || got == 0;
 }
 
 static void connected(struct player *player, uint64_t now, unsigned slot)
 {
+    struct link *link = &player->links[slot];
     player->connected++;
     player->handshakes++;
-    player->connected_at = now;
-    player->sent[slot] = 0;
-    player->sending[slot] = conn_stream_open(node_conn(player->node, slot), STREAM_KIND, true);
-    assert(player->sending[slot] >= 0);
+    if (!player->connected_at)
+        player->connected_at = now;
+    *link = (struct link){.connected = true, .intact = true, .receiving = -1};
+    link->sending = conn_stream_open(node_conn(player->node, slot), STREAM_KIND, true);
+    assert(link->sending >= 0);
     send_more(player, slot);
+}
+
+static void closed(struct player *player, uint64_t now, const struct node_event *event)
+{
+    struct link *link = &player->links[event->slot];
+    player->connected -= link->connected;
+    link->connected = false;
+    player->refused += event->refused;
+    player->closed += !event->refused;
+    player->closed_at = now;
+    player->end = event->end;
+    snprintf(player->why, sizeof player->why, "%s", event->text);
+    node_release(player->node, event->slot);
+}
+
+static void path_known(struct player *player, uint64_t now, const struct node_event *event)
+{
+    if (!player->path_at)
+        player->path_at = now;
+    player->path = event->path;
+    snprintf(player->why, sizeof player->why, "%s", event->text);
+}
+
+static void secret_failed(struct player *player, uint64_t now, const struct node_event *event)
+{
+    if (event->final && !player->final_at)
+        player->final_at = now;
+    else if (!event->final)
+        player->wrong_secrets++;
 }
 
 static void told(struct player *player, uint64_t now, const struct node_event *event)
@@ -94,11 +140,10 @@ static void told(struct player *player, uint64_t now, const struct node_event *e
         connected(player, now, event->slot);
         break;
     case NODE_PATH:
-        player->path = event->path;
-        snprintf(player->why, sizeof player->why, "%s", event->text);
+        path_known(player, now, event);
         break;
     case NODE_STREAM:
-        player->receiving[event->slot] = event->stream;
+        player->links[event->slot].receiving = event->stream;
         break;
     case NODE_READABLE:
         read_more(player, now, event->slot);
@@ -108,38 +153,53 @@ static void told(struct player *player, uint64_t now, const struct node_event *e
             send_more(player, event->slot);
         break;
     case NODE_CLOSED:
-        player->connected -= player->connected > 0;
-        player->closed += !event->refused;
-        player->end = event->end;
-        snprintf(player->why, sizeof player->why, "%s", event->text);
-        node_release(player->node, event->slot);
+        closed(player, now, event);
+        break;
+    case NODE_STALLED:
+        player->stalled++;
+        break;
+    case NODE_BUSY:
+        player->busy++;
+        break;
+    case NODE_SECRET:
+        secret_failed(player, now, event);
         break;
     default:
         break;
     }
 }
 
-/* The rule of the four verbs: after any call that changes a machine its events and output are drained. */
-static void drain(struct player *player, uint64_t now)
+static bool drain_events(struct player *player, uint64_t now)
+{
+    struct node_event event;
+    bool any = false;
+    for (; node_event(player->node, now, &event); any = true)
+        told(player, now, &event);
+    return any;
+}
+
+static bool drain_packets(struct player *player, uint64_t now)
 {
     static uint8_t buffer[QUIC_BATCH];
-    struct node_event event;
+    struct packet out = {.data = buffer, .len = sizeof buffer};
+    bool any = false;
+    for (; node_output(player->node, now, &out); any = true) {
+        host_send(player->host, &out);
+        out = (struct packet){.data = buffer, .len = sizeof buffer};
+    }
+    return any;
+}
+
+/* The rule of the four verbs: after any call that changes a machine its events and output are drained. An
+ * output that is none may have ended something, so events come last. */
+static void drain(struct player *player, uint64_t now)
+{
     struct letter letter;
-    bool busy;
-    do {
-        struct packet out = {.data = buffer, .len = sizeof buffer};
-        busy = false;
-        while (node_event(player->node, now, &event))
-            told(player, now, &event);
-        while (node_output(player->node, now, &out)) {
-            player->checks += !player->connected;
-            host_send(player->host, &out);
-            out = (struct packet){.data = buffer, .len = sizeof buffer};
-            busy = true;
-        }
-        while (node_letter_output(player->node, now, &letter))
-            publish(player, &letter);
-    } while (busy);
+    drain_events(player, now);
+    while (drain_packets(player, now) | drain_events(player, now))
+        continue;
+    while (node_letter_output(player->node, now, &letter))
+        publish(player, &letter);
 }
 
 static void player_packet(void *self, uint64_t now, const struct packet *in)
@@ -154,6 +214,8 @@ static void player_letter(void *self, uint64_t now, const void *data, size_t len
     struct player *player = self;
     struct posted posted;
     memcpy(&posted, data, len);
+    if (!is_subscribed(player, posted.topic))
+        return; /* for the program that ran here before */
     node_letter_input(player->node, now, 0, posted.topic, (const uint8_t *)posted.data, posted.len);
     drain(player, now);
 }
@@ -190,8 +252,7 @@ void player_start(struct player *player, struct meeting *meeting, struct host *h
 {
     uint64_t now = world_now(meeting->world);
     struct errand errand = player->errand;
-    *player =
-        (struct player){.meeting = meeting, .host = host, .errand = errand, .intact = true, .started = now};
+    *player = (struct player){.meeting = meeting, .host = host, .errand = errand, .started = now};
     player->chance.state = seed;
     player->random = (struct random){.fill = chance_fill, .context = &player->chance};
     struct node_config config = {.room = "sim",
@@ -216,7 +277,8 @@ void player_start(struct player *player, struct meeting *meeting, struct host *h
     for (size_t i = 0; i < stun_count; i++)
         node_add_stun(player->node, now, &stun[i]);
     node_stun_resolved(player->node, now);
-    node_broker_connected(player->node, now, 0);
+    if (!meeting->down)
+        node_broker_connected(player->node, now, 0);
     drain(player, now);
 }
 
@@ -226,10 +288,62 @@ void player_stop(struct player *player)
     player->node = NULL;
 }
 
-void player_roam(struct player *player, uint64_t now, uint16_t port)
+void player_kill(struct player *player, bool will)
 {
+    struct letter letter;
+    rendezvous_will(node_rendezvous(player->node), &letter);
+    host_set_on(player->host, false);
+    player_stop(player);
+    if (will)
+        publish(player, &letter);
+}
+
+void player_leave(struct player *player)
+{
+    uint64_t now = world_now(player->meeting->world);
+    node_leave(player->node, now);
+    drain(player, now);
+}
+
+void player_roam(struct player *player, uint16_t port)
+{
+    uint64_t now = world_now(player->meeting->world);
     tell_addresses(player, now, port);
     drain(player, now);
+}
+
+void player_send(struct player *player, size_t bytes)
+{
+    uint64_t now = world_now(player->meeting->world);
+    player->errand.bytes += bytes;
+    for (unsigned slot = 0; slot < NODE_PEERS_MAX; slot++)
+        if (player->links[slot].connected)
+            send_more(player, slot);
+    drain(player, now);
+}
+
+void player_reconnect(struct player *player)
+{
+    uint64_t now = world_now(player->meeting->world);
+    node_broker_disconnected(player->node, now, 0);
+    node_broker_connected(player->node, now, 0);
+    drain(player, now);
+}
+
+void meeting_set_down(struct meeting *meeting, bool down)
+{
+    uint64_t now = world_now(meeting->world);
+    meeting->down = down;
+    for (unsigned i = 0; i < meeting->count; i++) {
+        struct player *player = meeting->players[i];
+        if (!player->node)
+            continue;
+        if (down)
+            node_broker_disconnected(player->node, now, 0);
+        else
+            node_broker_connected(player->node, now, 0);
+        drain(player, now);
+    }
 }
 
 /* ---- a STUN server ---- */

@@ -8,18 +8,28 @@
 
 enum { PLAYERS_MAX = 8 };
 
-/* The room: who is subscribed to what. */
+/* The room: who is subscribed to what, and how letters travel. */
 struct meeting {
     struct world *world;
-    uint64_t delay; /* to the broker or from it, ns */
+    uint64_t delay, jitter;   /* from one peer to another, ns: between delay and delay + jitter */
+    unsigned loss, duplicate; /* percent of letters */
     bool down;
     struct player *players[PLAYERS_MAX];
     unsigned count;
 };
 
-/* What a peer does once connected. */
+/* What a peer does once connected: it sends `bytes` to every peer on one stream, a pattern that the other
+ * side checks. */
 struct errand {
-    size_t bytes; /* to send to every peer on one stream, a pattern that the other side checks; 0: one byte */
+    size_t bytes;
+    bool lasting; /* the stream is not finished: more may follow */
+};
+
+/* One peer as a player sees it. */
+struct link {
+    bool connected, intact, ended; /* everything that came fits the pattern; the peer's end was read */
+    int64_t sending, receiving;    /* streams; -1: none */
+    size_t sent, received;         /* bytes of the pattern */
 };
 
 struct player {
@@ -29,17 +39,21 @@ struct player {
     struct chance chance;
     struct random random;
     struct errand errand;
-    uint64_t started, connected_at, first_byte_at; /* 0: not yet */
-    unsigned connected;                            /* peers at this moment */
-    unsigned closed;                               /* peers that were lost or failed */
-    enum conn_end end;                             /* of the last of these */
+    struct link links[NODE_PEERS_MAX];
+    uint64_t started, path_at, connected_at, first_byte_at; /* of the first peer; 0: not yet */
+    unsigned connected;                                     /* peers at this moment */
+    unsigned handshakes;                                    /* CONNECTED events */
+    unsigned closed, refused; /* peers that were told of and ended; those that took somebody else */
+    uint64_t closed_at;       /* the last of these */
+    enum conn_end end;
+    unsigned stalled, busy;
+    unsigned wrong_secrets;
+    uint64_t final_at; /* the first NODE_SECRET that was final; 0: none */
     char why[PATH_WHY_MAX];
     struct path path; /* the last one told */
-    int64_t sending[NODE_PEERS_MAX], receiving[NODE_PEERS_MAX];
-    size_t sent[NODE_PEERS_MAX], received; /* bytes of the pattern */
-    bool intact, ended;  /* everything that came fits the pattern; the peer's end was read */
-    unsigned handshakes; /* CONNECTED events */
-    size_t checks;       /* datagrams sent while not connected */
+    size_t received;  /* bytes from all peers */
+    bool altered;     /* some byte did not fit the pattern */
+    unsigned ended;   /* peers whose end was read */
 };
 
 struct player_options {
@@ -52,9 +66,21 @@ struct player_options {
 void player_start(struct player *player, struct meeting *meeting, struct host *host, uint64_t seed,
                   const struct player_options *options, uint16_t port, const struct addr *stun,
                   size_t stun_count);
+/* Frees it, without a word. */
 void player_stop(struct player *player);
+/* Killed: without a word of its own; `will`: the broker says its last will. */
+void player_kill(struct player *player, bool will);
+/* Says goodbye to everybody. */
+void player_leave(struct player *player);
 /* The host's addresses have changed. */
-void player_roam(struct player *player, uint64_t now, uint16_t port);
+void player_roam(struct player *player, uint16_t port);
+/* `bytes` more of the pattern to every peer. */
+void player_send(struct player *player, size_t bytes);
+
+/* The broker is gone for everybody, or back. */
+void meeting_set_down(struct meeting *meeting, bool down);
+/* One player's connection to it is replaced by a new one. */
+void player_reconnect(struct player *player);
 extern const struct host_verbs player_verbs;
 
 /* A STUN server on a host with one public address. */

@@ -4,43 +4,64 @@
 
 #include "player.h"
 
-enum { SCENARIOS_MAX = 96, SCENARIO_NAME_MAX = 48 };
+enum { SCENARIOS_MAX = 160, SCENARIO_NAME_MAX = 48, RUN_PLAYERS_MAX = 5 };
 
-/* Where the two peers are to each other. */
+/* Where the peers are to each other. */
 enum placement {
     APART,       /* each in a network of its own, or on the internet itself */
     ONE_NETWORK, /* behind the same gateway */
-    ONE_MACHINE, /* the same host addresses, loopback between them */
-    OVERLAPPING, /* apart, both networks use the same private prefix */
-    CARRIER,     /* apart, the first behind two gateways in a row */
+    ONE_MACHINE, /* the same host addresses, told apart by port */
+    OVERLAPPING, /* apart, both networks use the same private prefix, with strangers at the other's addresses
+                  */
+    FIRST_CARRIED, /* apart, the first behind two gateways in a row */
+    ONE_CARRIER,   /* apart, behind one more gateway that they share */
+    BRIDGED,       /* apart, each with addresses of bridges that nobody else can reach, the same on both */
+    IPV6_ONLY,     /* apart, behind filters that translate nothing */
+    DUAL_STACK,    /* apart, IPv4 as the gateway gives it, and IPv6 behind the filter */
 };
 
 /* What happens in mid-transfer. */
 enum upset { NO_UPSET, REBIND_FIRST, REBIND_SECOND, REBIND_BOTH, ROAM_FIRST, ROAM_BOTH };
 
+enum outcome {
+    MEET,
+    NO_PATH, /* physics forbids it: both must end with CONN_NOPATH */
+    ODD,     /* neither is promised: it must only come to an end */
+};
+
+struct run;
+
 struct scenario {
     char name[SCENARIO_NAME_MAX];
-    const struct nat_behavior *kinds[2]; /* NULL: open */
+    void (*story)(struct run *run);      /* starts the players, and says what must come of it */
+    const struct nat_behavior *kinds[2]; /* gateways of the players 0, 2, 4 and of 1, 3; NULL: open */
+    const struct nat_behavior *carrier;  /* FIRST_CARRIED, ONE_CARRIER */
     enum placement placement;
     struct weather weather;
-    size_t bytes; /* each way; 0: one byte */
+    uint64_t lifetime;                      /* of a gateway's mapping, ns without a packet */
+    uint64_t letter_jitter;                 /* ns */
+    unsigned letters_lost, letters_doubled; /* percent */
+    unsigned players, max_peers;
+    const char *secrets[2]; /* of the players 0, 2, 4 and of 1, 3; NULL: an open room */
+    bool at_once;           /* all start in the same instant */
+    size_t bytes;           /* each to each */
     enum upset upset;
-    bool connects;           /* else both must end with CONN_NOPATH */
-    bool odd;                /* neither is promised: it must only come to an end */
-    enum path_kind kind;     /* that must result */
-    uint64_t within;         /* from the second peer's start to both first bytes, ns */
-    unsigned seeds_at_least; /* for `make sim` */
+    enum outcome outcome;
+    enum path_kind kind;   /* that must result */
+    uint64_t path_within;  /* from the last start to both paths, ns */
+    uint64_t bytes_within; /* from the last start to the first bytes of both, ns */
+    unsigned seeds;        /* for `make sim` */
 };
 
 struct result {
     bool ok;
-    uint64_t time; /* from the later start to both first bytes; 0: never */
-    char complaint[200];
+    uint64_t path, bytes; /* from the last start to both paths, and to both first bytes; 0: never */
+    char complaint[240];
 };
 
 /* Every scenario, by name. */
 const struct scenario *scenarios(size_t *count);
-/* One run. */
+/* One run; `talk` prints every datagram. */
 struct result scenario_run(const struct scenario *scenario, uint64_t seed, bool talk);
 
 #endif

@@ -24,10 +24,20 @@ static struct addr part_of(const struct addr *address, enum nat_depends depends)
 static void expire(struct sim_nat *nat, uint64_t now)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < nat->count; i++)
-        if (now - nat->mappings[i].used <= nat->lifetime)
-            nat->mappings[kept++] = nat->mappings[i];
+    for (size_t i = 0; i < nat->count; i++) {
+        if (now - nat->mappings[i].used > nat->lifetime)
+            continue;
+        if (kept != i)
+            nat->mappings[kept] = nat->mappings[i];
+        kept++;
+    }
     nat->count = kept;
+}
+
+/* IPv6 is filtered only: nobody runs out of its addresses. */
+static bool translates(const struct sim_nat *nat, const struct addr *address)
+{
+    return !nat->behavior->firewall && address->family == 4;
 }
 
 static bool port_taken(const struct sim_nat *nat, const struct addr *outer)
@@ -41,9 +51,9 @@ static bool port_taken(const struct sim_nat *nat, const struct addr *outer)
 static struct addr choose_outer(struct sim_nat *nat, const struct addr *inner, struct chance *chance)
 {
     struct addr outer = nat->outside;
-    if (nat->behavior->firewall)
+    if (!translates(nat, inner))
         return *inner;
-    outer.port = nat->behavior->ports == NAT_PRESERVE ? inner->port : 0;
+    outer.port = nat->behavior->ports == NAT_PRESERVE && !nat->rebound ? inner->port : 0;
     while (outer.port == 0 || port_taken(nat, &outer)) {
         if (nat->behavior->ports == NAT_SEQUENTIAL)
             outer.port = nat->next_port++;
@@ -107,5 +117,6 @@ bool nat_inbound(struct sim_nat *nat, uint64_t now, const struct addr *source, s
 void nat_rebind(struct sim_nat *nat, struct chance *chance)
 {
     nat->count = 0;
+    nat->rebound = true;
     nat->next_port = (uint16_t)(FIRST_PORT + chance_below(chance, PORTS));
 }

@@ -9,6 +9,7 @@
 enum nat_depends { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT, NAT_ADDRESS_PORT_DEPENDENT };
 enum nat_ports { NAT_PRESERVE, NAT_SEQUENTIAL, NAT_RANDOM };
 
+/* What it does to IPv4. IPv6 passes its filter untranslated. */
 struct nat_behavior {
     const char *name;
     bool firewall; /* filters, translates nothing */
@@ -32,6 +33,7 @@ struct sim_nat {
     struct addr outside; /* its public address, port 0; a firewall has none */
     uint64_t lifetime;   /* ns without a packet until a mapping is gone */
     uint16_t next_port;
+    bool rebound; /* it does not preserve ports any more */
     struct nat_mapping mappings[NAT_MAPPINGS_MAX];
     size_t count;
 };
@@ -46,5 +48,16 @@ bool nat_outbound(struct sim_nat *nat, uint64_t now, struct addr *source, const 
 bool nat_inbound(struct sim_nat *nat, uint64_t now, const struct addr *source, struct addr *destination);
 /* Forgets every mapping and goes on with other ports, like a router that was restarted. */
 void nat_rebind(struct sim_nat *nat, struct chance *chance);
+
+/* The kinds that scenarios speak of: every pair of a mapping and a filtering behaviour, and a firewall. */
+enum { NAT_KINDS = 11 };
+extern const struct nat_behavior nat_kinds[NAT_KINDS];
+const struct nat_behavior *nat_kind(const char *name); /* NULL: unknown, so "open" */
+
+/* What physics allows two peers behind such gateways (NULL: none) without guessing ports: whether they find a
+ * path. */
+bool nat_can_connect(const struct nat_behavior *a, const struct nat_behavior *b);
+/* Whether bytes may pass although no path is ever proven: neither outcome is promised. */
+bool nat_is_odd(const struct nat_behavior *a, const struct nat_behavior *b);
 
 #endif

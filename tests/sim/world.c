@@ -248,11 +248,11 @@ static bool is_below(const struct world *world, unsigned network, unsigned above
     return network == above;
 }
 
-/* Whether `network` leads to `ip` downwards: a NAT's outside, or a host behind a firewall. */
+/* Whether `network` leads to `ip` downwards: a NAT's outside, or a host behind what does not translate. */
 static bool leads_to(struct world *world, unsigned network, const struct addr *ip)
 {
     const struct network *n = &world->networks[network];
-    if (n->has_nat && !n->nat.behavior->firewall)
+    if (n->has_nat && !n->nat.behavior->firewall && ip->family == 4)
         return addr_equal_ip(&n->nat.outside, ip);
     for (unsigned inner = 1; inner < world->network_count; inner++)
         if (is_below(world, inner, network) && host_in(world, inner, ip))

@@ -1,0 +1,55 @@
+/* run.h - one run of a scenario: its world, its players, and what stories need to move them. */
+#ifndef RUN_H
+#define RUN_H
+
+#include "scenario.h"
+
+enum { RUN_SERVERS = 4 }; /* STUN servers: two of each family */
+
+struct run {
+    const struct scenario *scenario;
+    uint64_t seed;
+    struct world *world;
+    struct meeting meeting;
+    struct stun_host stun[RUN_SERVERS];
+    struct addr servers[RUN_SERVERS];
+    unsigned server_count;
+    struct player players[RUN_PLAYERS_MAX];
+    struct host *hosts[RUN_PLAYERS_MAX];
+    unsigned networks[RUN_PLAYERS_MAX];
+    unsigned starts; /* how often somebody was started: gives each a seed of its own */
+    struct result result;
+};
+
+/* place.c: the internet as the scenario's placement wants it, everybody still off. */
+void run_build(struct run *run);
+/* Another address for player `i`, as in another network of the same gateway. */
+void run_move(struct run *run, unsigned i);
+
+/* scenario_run.c */
+struct chance *run_chance(struct run *run);
+void run_start(struct run *run, unsigned i);
+/* Everybody, in any order, at once or up to a second apart. */
+void run_start_all(struct run *run);
+void run_for(struct run *run, uint64_t ns);
+/* Until `done`, for `ns` at most; returns whether it was. */
+bool run_until(struct run *run, uint64_t ns, bool (*done)(void *run));
+/* Where it does not hold, the run has failed, and this says why; the first complaint counts. Returns `holds`.
+ */
+bool run_check(struct run *run, unsigned player, bool holds, const char *complaint);
+
+/* The stories. */
+void story_meet(struct run *run);        /* story_meet.c: two meet, talk, and are upset in mid-transfer */
+void story_wait(struct run *run);        /* ... the second comes a minute later */
+void story_chat(struct run *run);        /* story_room.c: all meet all */
+void story_pipe(struct run *run);        /* ... one takes one */
+void story_secrets(struct run *run);     /* ... who does not know the secret learns so */
+void story_idle(struct run *run);        /* story_life.c: a minute without a byte */
+void story_killed(struct run *run);      /* ... one is killed, and comes back under its name */
+void story_killed_dumb(struct run *run); /* ... the same without a will */
+void story_nap(struct run *run);         /* ... asleep for 60 s */
+void story_sleep(struct run *run);       /* ... for 100 s */
+void story_coma(struct run *run);        /* ... for 200 s: lost */
+void story_broker_down(struct run *run); /* ... the broker is gone in mid-session, and comes back */
+
+#endif

@@ -1,0 +1,202 @@
+/* scenario_list.c - every scenario, by name. */
+#include "run.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static struct scenario table[SCENARIOS_MAX];
+static size_t table_len;
+
+static struct scenario *add(const char *name, const char *a, const char *b)
+{
+    const struct nat_behavior *x = nat_kind(a), *y = nat_kind(b);
+    assert(table_len < SCENARIOS_MAX);
+    struct scenario *s = &table[table_len++];
+    *s = (struct scenario){
+        .story = story_meet,
+        .kinds = {x, y},
+        .weather = {.delay = 20 * NS_PER_MS, .jitter = 2 * NS_PER_MS},
+        .lifetime = 30 * NS_PER_S,
+        .players = 2,
+        .max_peers = 1,
+        .bytes = 1,
+        .outcome = nat_is_odd(x, y)        ? ODD
+                   : nat_can_connect(x, y) ? MEET
+                                           : NO_PATH,
+        .kind = PATH_DIRECT,
+        .path_within = 1 * NS_PER_S,
+        .bytes_within = 1 * NS_PER_S,
+        .seeds = 1000,
+    };
+    snprintf(s->name, sizeof s->name, "%s", name);
+    return s;
+}
+
+static void add_pairs(void)
+{
+    char name[SCENARIO_NAME_MAX];
+    for (int a = -1; a < NAT_KINDS; a++)
+        for (int b = a; b < NAT_KINDS; b++) {
+            const char *x = a < 0 ? "open" : nat_kinds[a].name, *y = b < 0 ? "open" : nat_kinds[b].name;
+            snprintf(name, sizeof name, "pair/%s-%s", x, y);
+            add(name, x, y);
+        }
+}
+
+static struct scenario *add_weather(const char *name, unsigned loss, uint64_t delay_ms, uint64_t jitter_ms)
+{
+    struct scenario *s = add(name, "port", "port");
+    s->weather.loss = loss;
+    s->weather.delay = delay_ms * NS_PER_MS;
+    s->weather.jitter = jitter_ms * NS_PER_MS;
+    s->path_within = 20 * NS_PER_S;
+    s->bytes_within = 60 * NS_PER_S;
+    return s;
+}
+
+static void add_weathers(void)
+{
+    struct scenario *s = add_weather("weather/loss30", 30, 20, 2);
+    s->seeds = 10000;
+    s = add_weather("weather/wild", 10, 20, 60);
+    s->weather.duplicate = 10;
+    s->bytes = 60000;
+    s = add_weather("weather/twice", 0, 20, 2);
+    s->weather.duplicate = 100;
+    s->bytes = 60000;
+    s->path_within = s->bytes_within = NS_PER_S;
+    add_weather("weather/far", 20, 200, 50);
+    s = add_weather("weather/space", 1, 300, 20);
+    s->path_within = s->bytes_within = 10 * NS_PER_S;
+}
+
+static void add_upset(const char *name, enum upset upset)
+{
+    struct scenario *s = add(name, "port", "port");
+    s->upset = upset;
+    s->bytes = 400000;
+    s->weather.loss = 1;
+    s->path_within = 10 * NS_PER_S;
+    s->bytes_within = 30 * NS_PER_S;
+}
+
+static void add_upsets(void)
+{
+    add_upset("upset/rebind-first", REBIND_FIRST);
+    add_upset("upset/rebind-second", REBIND_SECOND);
+    add_upset("upset/rebind-both", REBIND_BOTH);
+    add_upset("upset/roam-first", ROAM_FIRST);
+    add_upset("upset/roam-both", ROAM_BOTH);
+}
+
+static struct scenario *add_place(const char *name, enum placement placement, const char *a, const char *b)
+{
+    struct scenario *s = add(name, a, b);
+    s->placement = placement;
+    return s;
+}
+
+static void add_carrier(const char *name, const struct nat_behavior *carrier, enum placement placement,
+                        enum outcome outcome)
+{
+    struct scenario *s = add_place(name, placement, "port", "port");
+    s->carrier = carrier;
+    s->outcome = outcome;
+}
+
+static void add_places(void)
+{
+    static const struct nat_behavior plain = {.name = "carrier",
+                                              .filtering = NAT_ADDRESS_PORT_DEPENDENT,
+                                              .ports = NAT_RANDOM},
+                                     hairpin = {.name = "carrier",
+                                                .filtering = NAT_ADDRESS_PORT_DEPENDENT,
+                                                .ports = NAT_RANDOM,
+                                                .hairpin = true};
+    struct scenario *s = add_place("place/one-machine", ONE_MACHINE, "symr", "symr");
+    s->kind = PATH_HOST;
+    s->outcome = MEET;
+    s = add_place("place/one-network", ONE_NETWORK, "symr", "symr");
+    s->kind = PATH_LAN;
+    s->outcome = MEET;
+    add_place("place/overlapping", OVERLAPPING, "port", "port");
+    add_place("place/bridges", BRIDGED, "port", "port");
+    add_carrier("place/two-in-a-row", &plain, FIRST_CARRIED, MEET);
+    add_carrier("place/one-carrier", &plain, ONE_CARRIER, NO_PATH);
+    add_carrier("place/one-carrier-hairpin", &hairpin, ONE_CARRIER, MEET);
+    add_place("place/ipv6-only", IPV6_ONLY, "fw", "fw");
+    s = add_place("place/dual-stack", DUAL_STACK, "symr", "symr");
+    s->outcome = MEET; /* IPv6 can what IPv4 cannot */
+    s = add_place("place/long-wait", APART, "port", "symaddr");
+    s->outcome = nat_can_connect(s->kinds[0], s->kinds[1]) ? MEET : NO_PATH;
+    s->story = story_wait;
+    s->lifetime = 20 * NS_PER_S;
+}
+
+static struct scenario *add_room(const char *name, void (*story)(struct run *run), unsigned players,
+                                 unsigned max_peers)
+{
+    struct scenario *s = add(name, "port", "fw");
+    s->story = story;
+    s->players = players;
+    s->max_peers = max_peers;
+    s->bytes = 3000;
+    s->bytes_within = 10 * NS_PER_S;
+    return s;
+}
+
+static void add_rooms(void)
+{
+    struct scenario *s = add("room/glare", "port", "port");
+    s->at_once = true;
+    s->letter_jitter = 20 * NS_PER_MS;
+    s = add("room/lossy-broker", "port", "port");
+    s->letters_lost = s->letters_doubled = 10;
+    s->letter_jitter = 20 * NS_PER_MS;
+    s->path_within = s->bytes_within = 20 * NS_PER_S;
+    add_room("room/chat-of-3", story_chat, 3, 8);
+    add_room("room/chat-of-5", story_chat, 5, 8);
+    s = add_room("room/chat-of-5-glare", story_chat, 5, 8);
+    s->at_once = true;
+    add_room("room/pipe-of-3", story_pipe, 3, 1)->bytes_within = 25 * NS_PER_S;
+    add_room("room/pipe-of-5", story_pipe, 5, 1)->bytes_within = 25 * NS_PER_S;
+    s = add_room("room/secrets", story_secrets, 2, 8);
+    s->secrets[0] = "right", s->secrets[1] = "wrong";
+    s = add_room("room/secrets-of-3", story_secrets, 3, 8);
+    s->secrets[0] = "right", s->secrets[1] = "wrong";
+}
+
+static struct scenario *add_life(const char *name, void (*story)(struct run *run))
+{
+    struct scenario *s = add_room(name, story, 2, 8);
+    s->kinds[1] = s->kinds[0];
+    return s;
+}
+
+static void add_lives(void)
+{
+    add_life("life/idle", story_idle)->lifetime = 20 * NS_PER_S;
+    add_life("life/killed", story_killed);
+    add_life("life/killed-dumb", story_killed_dumb);
+    add_life("life/nap", story_nap);
+    add_life("life/sleep", story_sleep);
+    add_life("life/sleep-random-ports", story_sleep)->kinds[0] = nat_kind("addr");
+    add_life("life/coma", story_coma);
+    struct scenario *s = add_life("life/broker-down", story_broker_down);
+    s->players = 3;
+    s->bytes = 200000;
+}
+
+const struct scenario *scenarios(size_t *count)
+{
+    if (!table_len) {
+        add_pairs();
+        add_weathers();
+        add_upsets();
+        add_places();
+        add_rooms();
+        add_lives();
+    }
+    *count = table_len;
+    return table;
+}
