@@ -403,8 +403,10 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
             quic->not_before = now + SPIN_GUARD_MS * NS_PER_MS;
         return false;
     }
-    /* The handshake is not paced: 0.12 would take the estimate of the round trip for the rate (trap 3). */
-    if (ngtcp2_conn_get_handshake_completed(quic->conn))
+    /* Nothing is paced before the handshake is confirmed: 0.12 takes the estimate of the round trip for the
+     * rate and charges all bytes of the handshake at once, so that the first bytes of the program left half a
+     * round trip late. */
+    if (quic->confirmed)
         ngtcp2_conn_update_pkt_tx_time(quic->conn, ts);
     if (!quic->waiting_since && bytes_in_flight(quic))
         quic->waiting_since = now;
