@@ -86,6 +86,16 @@ def interrupted_ping(world):
     ping.expect_code(130)
 
 
+@scene(seconds=3)
+def ping_without_answer(world):
+    """A ping that nothing comes back to ends with 7 and says so"""
+    world.start([world.example("poll_loop"), world.room, "mute", world.shared_broker.url, "none"])
+    ping = world.run("ping", "-c", "1")
+    ping.expect_code(7)
+    check(b"1 sent, 0 came back, 100 % lost" in ping.out, ping.story())
+    check("nothing came back" in ping.expect_event("error", code=7)["message"], ping.story())
+
+
 # ---- the STUN server ----
 
 
