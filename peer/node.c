@@ -58,8 +58,11 @@ struct node {
     unsigned next_output; /* slot to be served first: fairness */
     unsigned proven;      /* peers ever proven */
     bool have_servers, resolved, round_done, complete, leaving;
-    bool secret_due;
     uint64_t secret_deadline, stun_asked;
+    /* Rendezvous has said all until `rendezvous_at`, or until it is touched: a transfer runs through here for
+     * every batch of packets, and rendezvous looks at all whom it knows. */
+    bool letters_said, meetings_said;
+    uint64_t rendezvous_at;
     uint64_t seen; /* the last call */
     char text[PATH_WHY_MAX];
     struct node_stats stats;
@@ -109,6 +112,13 @@ void node_free(struct node *node)
 
 struct rendezvous *node_rendezvous(struct node *node)
 {
+    return node->rendezvous;
+}
+
+/* For every call that may make rendezvous say something. */
+static struct rendezvous *touch(struct node *node)
+{
+    node->letters_said = node->meetings_said = false;
     return node->rendezvous;
 }
 
@@ -171,21 +181,32 @@ static unsigned count_connected(const struct node *node)
     return count;
 }
 
+static unsigned count_engaged(const struct node *node)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < node->peers_used; i++)
+        count += peer_is_live(&node->peers[i]) && conn_is_engaged(node->peers[i].conn);
+    return count;
+}
+
+/* A client that is let go begins at once and takes the place. */
+static void hold_or_let_go(struct node *node, uint64_t now)
+{
+    for (unsigned i = 0; i < node->peers_used; i++) {
+        struct peer *peer = &node->peers[i];
+        if (peer_is_live(peer) && !conn_is_engaged(peer->conn))
+            conn_hold(peer->conn, now, peer->state != PEER_MET || count_engaged(node) >= node->max_peers);
+    }
+}
+
 /* At most max_peers handshakes and sessions at once: the rest is held until a place is free. */
 static void share_places(struct node *node, uint64_t now)
 {
-    unsigned engaged = 0;
-    for (unsigned i = 0; i < node->peers_used; i++)
-        engaged += peer_is_live(&node->peers[i]) && conn_is_engaged(node->peers[i].conn);
+    hold_or_let_go(node, now);
+    hold_or_let_go(node, now); /* those who may only answer, let go before others took the last place */
     for (unsigned i = 0; i < node->peers_used; i++) {
         struct peer *peer = &node->peers[i];
-        if (!peer_is_live(peer))
-            continue;
-        if (!conn_is_engaged(peer->conn)) {
-            conn_hold(peer->conn, now, peer->state != PEER_MET || engaged >= node->max_peers);
-            engaged += conn_is_engaged(peer->conn);
-        }
-        if (conn_is_engaged(peer->conn) && !peer->engaged_until)
+        if (peer_is_live(peer) && conn_is_engaged(peer->conn) && !peer->engaged_until)
             peer->engaged_until = now + ENGAGED_PATIENCE_S * NS_PER_S +
                                   random_below(node->random, ENGAGED_SPREAD_MS) * NS_PER_MS;
     }
@@ -195,7 +216,7 @@ static void update_slots(struct node *node, uint64_t now)
 {
     unsigned connected = count_connected(node);
     unsigned left = node->leaving || connected >= node->max_peers ? 0 : node->max_peers - connected;
-    rendezvous_set_slots(node->rendezvous, now, left);
+    rendezvous_set_slots(touch(node), now, left);
     stun_client_set_refresh(node->stun, now, left > 0);
 }
 
@@ -210,7 +231,7 @@ static void describe(struct node *node, uint64_t now, struct peer *peer)
     peer->told_serial = node->addresses.serial;
     peer->told_complete = node->complete;
     peer->described = true;
-    rendezvous_describe(node->rendezvous, now, peer->handle, &own);
+    rendezvous_describe(touch(node), now, peer->handle, &own);
 }
 
 /* What a peer's agent does not know yet of our addresses. */
@@ -247,7 +268,7 @@ static void trickle(struct node *node, uint64_t now)
         size_t count = node_addresses_offers(&node->addresses, peer->told_serial, batch, CANDIDATES_MAX);
         peer->told_serial = node->addresses.serial;
         peer->told_complete = node->complete;
-        rendezvous_send_candidates(node->rendezvous, now, peer->handle, batch, count, node->complete);
+        rendezvous_send_candidates(touch(node), now, peer->handle, batch, count, node->complete);
     }
 }
 
@@ -384,7 +405,7 @@ static void offer_wanted(struct node *node, uint64_t now, const struct rendezvou
     if (peer)
         describe(node, now, peer);
     else
-        rendezvous_refuse(node->rendezvous, now, told->peer, "no room for another peer");
+        rendezvous_refuse(touch(node), now, told->peer, "no room for another peer");
 }
 
 static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
@@ -423,13 +444,13 @@ static bool peer_proven(struct node *node, uint64_t now, const struct rendezvous
     if (!is_wanted(node, told->description->name)) {
         if (peer)
             peer_drop(peer);
-        rendezvous_refuse(node->rendezvous, now, told->peer, "it waits for somebody else");
+        rendezvous_refuse(touch(node), now, told->peer, "it waits for somebody else");
         return event_busy(event, told->description->name, "it is not the one who was asked for");
     }
     if (initiator && !peer && !node->leaving)
         peer = peer_begin(node, now, told);
     if (!peer) {
-        rendezvous_refuse(node->rendezvous, now, told->peer, "no room for another peer");
+        rendezvous_refuse(touch(node), now, told->peer, "no room for another peer");
         return event_busy(event, told->description->name, "there is no room for another peer");
     }
     struct ice *ice = conn_ice(peer->conn);
@@ -537,7 +558,7 @@ static void refuse_others(struct node *node, uint64_t now)
         struct peer *peer = &node->peers[i];
         if (!peer_is_live(peer) || peer->connected)
             continue;
-        rendezvous_refuse(node->rendezvous, now, peer->handle, "it is connected to somebody else");
+        rendezvous_refuse(touch(node), now, peer->handle, "it is connected to somebody else");
         if (peer->state == PEER_MEETING) {
             peer_drop(peer);
         } else {
@@ -550,7 +571,7 @@ static void refuse_others(struct node *node, uint64_t now)
 static void conn_connected(struct node *node, uint64_t now, struct peer *peer)
 {
     peer->connected = true;
-    rendezvous_settle(node->rendezvous, peer->handle);
+    rendezvous_settle(touch(node), peer->handle);
     refuse_others(node, now);
     update_slots(node, now);
 }
@@ -559,7 +580,7 @@ static void conn_closed(struct node *node, uint64_t now, struct peer *peer, enum
 {
     bool was_connected = peer->connected;
     if (end != CONN_LEFT)
-        rendezvous_forget(node->rendezvous, now, peer->handle);
+        rendezvous_forget(touch(node), now, peer->handle);
     peer->state = PEER_ENDED;
     peer->connected = false;
     peer->farewell_until = now + FAREWELL_MS * NS_PER_MS;
@@ -582,7 +603,7 @@ static bool conn_told(struct node *node, uint64_t now, struct peer *peer, const 
                                                ? 0
                                                : node_addresses_payload(&node->addresses, &told->path.local));
         if (peer->connected)
-            rendezvous_settle(node->rendezvous, peer->handle);
+            rendezvous_settle(touch(node), peer->handle);
     }
     if (told->type == CONN_STALLED)
         tell_again(node, now, peer);
@@ -644,7 +665,7 @@ static void release_places(struct node *node, uint64_t now)
             continue;
         if (!others_wait(node))
             continue;
-        rendezvous_refuse(node->rendezvous, now, peer->handle, "the handshake took too long");
+        rendezvous_refuse(touch(node), now, peer->handle, "the handshake took too long");
         peer->refused = true;
         conn_close(peer->conn, now, "the handshake took too long");
     }
@@ -683,7 +704,11 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
         stun_told(node, now, &seen);
     if (candidate_told(node, event))
         return true;
-    while (rendezvous_event(node->rendezvous, &met)) {
+    while (!node->meetings_said) {
+        if (!rendezvous_event(node->rendezvous, &met)) {
+            node->meetings_said = true;
+            break;
+        }
         bool told = rendezvous_told(node, now, &met, event);
         memset(met.tls_key, 0, sizeof met.tls_key);
         if (told)
@@ -698,7 +723,8 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
 uint64_t node_deadline(const struct node *node)
 {
     uint64_t deadline = node->secret_deadline;
-    uint64_t others[] = {rendezvous_deadline(node->rendezvous), stun_client_deadline(node->stun)};
+    uint64_t others[] = {node->letters_said && node->meetings_said ? node->rendezvous_at : 0,
+                         stun_client_deadline(node->stun)};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         deadline = others[i] < deadline ? others[i] : deadline;
     bool waiting = others_wait(node);
@@ -758,17 +784,24 @@ void node_letter_input(struct node *node, uint64_t now, unsigned broker, const c
                        const uint8_t *data, size_t len)
 {
     notice_sleep(node, now);
-    rendezvous_input(node->rendezvous, now, broker, topic, data, len);
+    rendezvous_input(touch(node), now, broker, topic, data, len);
 }
 
 bool node_letter_output(struct node *node, uint64_t now, struct letter *letter)
 {
-    return rendezvous_output(node->rendezvous, now, letter);
+    if (node->letters_said && now < node->rendezvous_at)
+        return false;
+    node->meetings_said = false; /* its time makes it say things too */
+    if (rendezvous_output(node->rendezvous, now, letter))
+        return true;
+    node->letters_said = true;
+    node->rendezvous_at = rendezvous_deadline(node->rendezvous);
+    return false;
 }
 
 void node_broker_connected(struct node *node, uint64_t now, unsigned broker)
 {
-    rendezvous_connected(node->rendezvous, now, broker);
+    rendezvous_connected(touch(node), now, broker);
     for (unsigned i = 0; i < node->peers_used; i++)
         if (has_lost_path(&node->peers[i]))
             tell_again(node, now, &node->peers[i]); /* what was said before went nowhere */
@@ -776,7 +809,7 @@ void node_broker_connected(struct node *node, uint64_t now, unsigned broker)
 
 void node_broker_disconnected(struct node *node, uint64_t now, unsigned broker)
 {
-    rendezvous_disconnected(node->rendezvous, now, broker);
+    rendezvous_disconnected(touch(node), now, broker);
 }
 
 /* ---- peers from outside ---- */
@@ -813,7 +846,7 @@ void node_close(struct node *node, uint64_t now, unsigned slot, const char *why)
     if (!peer_is_live(peer))
         return;
     conn_close(peer->conn, now, why);
-    rendezvous_bye(node->rendezvous, now, peer->handle, why);
+    rendezvous_bye(touch(node), now, peer->handle, why);
 }
 
 void node_release(struct node *node, unsigned slot)

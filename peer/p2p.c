@@ -504,9 +504,10 @@ static void write_packets(struct p2p_node *node, uint64_t now)
 static void pump(struct p2p_node *node, uint64_t now)
 {
     drain_events(node, now);
-    write_packets(node, now);
-    drain_events(node, now); /* what was written may have ended something */
     write_letters(node, now);
+    write_packets(node, now);
+    drain_events(node, now);  /* what was written may have ended something ... */
+    write_letters(node, now); /* ... of which the peer must hear */
 }
 
 static void finish_leaving(struct p2p_node *node, uint64_t now)
