@@ -232,7 +232,6 @@ void ice_check_trigger(struct ice_pair *pair, uint64_t now)
         return;
     pair->triggered = true;
     pair->triggered_at = now;
-    pair->rounds = 0;
     if (pair->state == PAIR_FAILED)
         pair->state = PAIR_WAITING;
 }
@@ -346,7 +345,6 @@ static void answered(struct ice *ice, uint64_t now, struct ice_pair *pair, uint6
     if (!pair->remote->answered) {
         pair->remote->answered = true;
         ice->unanswered -= pair->remote->unanswered;
-        pair->remote->unanswered = 0;
     }
     ice_consent_answered(ice, now, pair);
     ice_choice_answered(ice, now, pair);

@@ -155,7 +155,7 @@ static void copies_leave_room_for_a_triggered_check(void **state)
     (void)state;
     struct solo *solo = solo_new(true);
     add_many(solo, "203.0.113.9", 1000, 10);
-    solo_run(solo, 250 * MS); /* all copies that may go have gone */
+    solo_run(solo, 160 * MS); /* the second copies are going */
     for (unsigned i = 0; i < 4; i++) {
         char text[32];
         snprintf(text, sizeof text, "203.0.113.9:%u", 1000 + i);
@@ -524,6 +524,93 @@ static void a_path_that_is_there_does_not_stop_the_other_pairs(void **state)
     solo_free(solo);
 }
 
+static void a_triggered_check_goes_before_an_ordinary_one(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    add_many(solo, "203.0.113.9", 1000, 10);
+    solo_run(solo, 7 * MS);
+    solo->now = 10 * MS; /* the third ordinary one is due as well */
+    assert_true(heard(solo, "203.0.113.9:1009", 0, 0));
+    assert_true(solo_drain(solo) >= 2);
+    assert_int_equal(last_to(solo, "203.0.113.9:1009"), 3);
+    solo_free(solo);
+}
+
+static void idle_time_is_not_saved_up_for_a_burst(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    add_many(solo, "203.0.113.9", 1000, 1);
+    solo_run(solo, 100 * S);
+    add_many(solo, "203.0.113.9", 2000, 30);
+    solo_run(solo, 200 * S);
+    assert_paced(solo);
+    solo_free(solo);
+}
+
+static void a_path_spares_the_others_their_second_round(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    assert_true(add_remote(solo, CANDIDATE_HOST, "192.168.1.20:7", 0));
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo_run(solo, 25 * S);
+    assert_int_equal(sent_to(solo, "192.168.1.20:7"), 7);
+    solo_free(solo);
+}
+
+static void a_refused_role_computes_priorities_anew(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:9", 0));
+    solo_drain(solo);
+    uint64_t before = pair_to(solo, "203.0.113.9:9")->priority;
+    assert_true(refuse(solo, 0, 487));
+    assert_true(pair_to(solo, "203.0.113.9:9")->priority != before);
+    solo_free(solo);
+}
+
+static void an_answer_makes_a_triggered_check_needless(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:9", 0));
+    solo_drain(solo);
+    assert_true(heard(solo, "203.0.113.9:9", 0, 0));
+    assert_true(answer(solo, 0));
+    assert_int_equal(solo_drain(solo), 1); /* the answer to the peer's */
+    solo_free(solo);
+}
+
+static void the_round_trip_is_smoothed(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    size_t n = next_to(solo, "203.0.113.9:9");
+    solo->now = solo->sent[n].at + 36 * MS;
+    assert_true(answer(solo, n));
+    assert_int_equal(solo->ice->path->rtt, 22 * MS); /* an eighth of the difference to 20 */
+    solo_free(solo);
+}
+
+static void an_answer_after_the_renewal_gives_back_only_what_was_spent_since(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    assert_true(heard(solo, "203.0.113.9:9", 0, 0));
+    solo_run(solo, 700 * S);
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.10:9", 0));
+    assert_int_equal(solo->ice->unanswered, 0);
+    assert_true(heard(solo, "203.0.113.9:9", 0, 0));
+    solo_drain(solo);
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:9")));
+    assert_in_range(solo->ice->unanswered, 0, 1);
+    solo_free(solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -555,6 +642,13 @@ int main(void)
         cmocka_unit_test(what_the_peer_sees_never_fills_the_table),
         cmocka_unit_test(a_new_mapping_of_ours_has_the_other_holes_opened_again),
         cmocka_unit_test(a_path_that_is_there_does_not_stop_the_other_pairs),
+        cmocka_unit_test(a_triggered_check_goes_before_an_ordinary_one),
+        cmocka_unit_test(idle_time_is_not_saved_up_for_a_burst),
+        cmocka_unit_test(a_path_spares_the_others_their_second_round),
+        cmocka_unit_test(a_refused_role_computes_priorities_anew),
+        cmocka_unit_test(an_answer_makes_a_triggered_check_needless),
+        cmocka_unit_test(the_round_trip_is_smoothed),
+        cmocka_unit_test(an_answer_after_the_renewal_gives_back_only_what_was_spent_since),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -309,7 +309,9 @@ static void a_removed_interface_gives_its_path_to_the_next_best_at_once(void **s
     struct path path;
     assert_true(ice_path(solo->ice, &path));
     assert_true(addr_equal(&path.local, &wifi));
+    size_t before = solo->sent_count;
     solo_drain(solo);
+    assert_true(solo->sent_count > before); /* it is asked at once whether it still works */
     assert_int_equal(solo->events[solo->event_count - 1].type, ICE_PATH);
     ice_remove_base(solo->ice, solo->now, &wifi);
     assert_false(ice_path(solo->ice, &path));
@@ -390,6 +392,169 @@ static void who_becomes_controlled_follows_from_the_first_number_on(void **state
     solo_free(solo);
 }
 
+static void a_spare_that_does_not_answer_either_is_not_moved_to(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo_run(solo, solo->now + 1 * S);
+    ice_suspect(solo->ice, solo->now, false);
+    solo_run(solo, solo->now + 20 * S); /* nobody answers */
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    assert_int_equal(events_of(solo, ICE_PATH), 1);
+    /* From now on the first answer from anywhere decides, at once. */
+    size_t n = next_to(solo, "203.0.113.9:9");
+    assert_true(answer(solo, n));
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    assert_int_equal(pair_to(solo, "192.168.1.20:7")->state, PAIR_FAILED);
+    solo_free(solo);
+}
+
+static void of_several_that_answer_the_best_takes_over(void **state)
+{
+    (void)state;
+    for (unsigned order = 0; order < 2; order++) {
+        struct solo *solo = solo_new(true);
+        struct addr relay = at("198.51.100.5:50000");
+        validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+        validate(solo, CANDIDATE_RELAY, order ? "198.51.100.9:9" : "203.0.113.9:9");
+        validate(solo, CANDIDATE_SRFLX, order ? "203.0.113.8:9" : "198.51.100.8:9");
+        validate(solo, CANDIDATE_RELAY, "198.51.100.7:9");
+        (void)relay;
+        ice_suspect(solo->ice, solo->now, false);
+        solo_drain(solo);
+        solo->now += 20 * MS;
+        ICE_EACH_PAIR(solo->ice, pair)
+        {
+            char text[ADDR_TEXT_MAX];
+            if (pair != solo->ice->path)
+                assert_true(answer(solo, last_request_to(solo, addr_print(&pair->to, text))));
+        }
+        solo_run(solo, solo->now + 300 * MS);
+        assert_int_equal(solo->ice->path->kind, PATH_DIRECT);
+        solo_free(solo);
+    }
+}
+
+static void a_path_that_answers_after_all_keeps_its_place(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo->now += 2 * S;
+    assert_true(heard(solo, "203.0.113.9:10", 0, 0));
+    solo_drain(solo);
+    solo->now += 20 * MS;
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:9")));
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:10")));
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    solo_free(solo);
+}
+
+static void a_named_pair_that_was_quiet_for_long_is_verified_at_once(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:10");
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 20 * S);
+    size_t before = sent_to(solo, "203.0.113.9:10");
+    assert_true(heard(solo, "203.0.113.9:10", NOMINATING, 2));
+    assert_true(path_is(solo, "203.0.113.9:10"));
+    solo_drain(solo);
+    assert_int_equal(sent_to(solo, "203.0.113.9:10"), before + 2); /* our answer, our check */
+    solo_free(solo);
+}
+
+static void a_pair_under_verification_that_becomes_the_path_is_named_at_once(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    struct addr wifi = at("192.168.5.10:5000");
+    add_candidate(solo->ice, CANDIDATE_HOST, wifi, wifi, (struct addr){0});
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 1 * S);
+    solo->answers = NULL;
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    size_t before = nominations(solo, "203.0.113.9:9");
+    ice_remove_base(solo->ice, solo->now, &solo->base);
+    solo_drain(solo);
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), before + 1);
+    assert_true(addr_equal(&solo->sent[solo->sent_count - 1].local, &wifi));
+    solo_free(solo);
+}
+
+static void the_controlled_side_does_not_return_to_what_it_left_unless_it_is_named(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:10");
+    assert_true(heard(solo, "203.0.113.9:10", NOMINATING, 2));
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    solo->now += 20 * MS;
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:9")));
+    solo_run(solo, solo->now + 1 * S);
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:10")));
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:9")));
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    assert_true(heard(solo, "203.0.113.9:10", NOMINATING, 2));
+    assert_true(path_is(solo, "203.0.113.9:10"));
+    solo_free(solo);
+}
+
+static bool near(const struct addr *to)
+{
+    return addr_scope(to) == ADDR_PRIVATE;
+}
+
+static bool far(const struct addr *to)
+{
+    return !near(to);
+}
+
+static void what_is_left_behind_is_tried_less_and_less_often(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    solo->now += 20 * MS;
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:9")));
+    solo_run(solo, solo->now + 300 * MS);
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    size_t before = sent_to(solo, "192.168.1.20:7");
+    solo->answers = far;
+    solo_run(solo, solo->now + 600 * S);
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    assert_in_range(sent_to(solo, "192.168.1.20:7") - before, 3 * 8, 3 * 16);
+    solo_free(solo);
+}
+
+static void a_worse_pair_that_failed_is_not_tried_again(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    size_t before = sent_to(solo, "203.0.113.9:9");
+    solo->answers = near;
+    solo_run(solo, solo->now + 200 * S);
+    assert_in_range(sent_to(solo, "203.0.113.9:9") - before, 1, 3 * 3); /* as the spare; then no more */
+    assert_null(solo->ice->spare);
+    solo_free(solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +583,14 @@ int main(void)
         cmocka_unit_test(every_path_says_why),
         cmocka_unit_test(who_becomes_controlling_names_the_path),
         cmocka_unit_test(who_becomes_controlled_follows_from_the_first_number_on),
+        cmocka_unit_test(a_spare_that_does_not_answer_either_is_not_moved_to),
+        cmocka_unit_test(of_several_that_answer_the_best_takes_over),
+        cmocka_unit_test(a_path_that_answers_after_all_keeps_its_place),
+        cmocka_unit_test(a_named_pair_that_was_quiet_for_long_is_verified_at_once),
+        cmocka_unit_test(a_pair_under_verification_that_becomes_the_path_is_named_at_once),
+        cmocka_unit_test(the_controlled_side_does_not_return_to_what_it_left_unless_it_is_named),
+        cmocka_unit_test(what_is_left_behind_is_tried_less_and_less_often),
+        cmocka_unit_test(a_worse_pair_that_failed_is_not_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

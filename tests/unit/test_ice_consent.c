@@ -257,6 +257,7 @@ static void a_restart_verifies_what_worked_and_tries_what_failed(void **state)
     solo->now += 2 * S;
     ice_restart_checks(solo->ice, solo->now);
     assert_true(path_is(solo, PATH)); /* goes on meanwhile */
+    assert_int_equal(solo->ice->path->state, PAIR_VALID);
     solo_run(solo, solo->now + 50 * MS);
     assert_true(sent_to(solo, "192.168.1.20:7") > failed);
     assert_true(sent_to(solo, PATH) > path);
@@ -437,7 +438,8 @@ static void it_fails_ten_seconds_after_both_lists_are_complete(void **state)
     solo_run(solo, 20 * S);
     assert_int_equal(solo->event_count, 0);
     ice_remotes_complete(solo->ice, solo->now);
-    ice_remotes_complete(solo->ice, solo->now);
+    solo_run(solo, 25 * S);
+    ice_remotes_complete(solo->ice, solo->now); /* a second time changes nothing */
     solo_run(solo, 60 * S);
     assert_int_equal(events_of(solo, ICE_FAILED), 1);
     assert_true(when(solo, ICE_FAILED) == 30 * S);
@@ -475,6 +477,79 @@ static void whoever_has_connected_does_not_fail(void **state)
     solo_free(solo);
 }
 
+static void copies_under_way_end_with_the_consent(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    uint64_t proof = last_proof(solo);
+    solo_run(solo, proof + 30 * S - 10 * MS);
+    ice_check_verify(solo->ice, solo->now, solo->ice->path);
+    solo->ice->quiet_until = 0;
+    solo_run(solo, proof + 60 * S);
+    assert_true(last_sent(solo) < proof + 30 * S);
+    solo_free(solo);
+}
+
+static void whoever_connects_in_time_does_not_fail(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    ice_locals_complete(solo->ice, 0);
+    ice_remotes_complete(solo->ice, 0);
+    solo_run(solo, 9 * S);
+    validate(solo, CANDIDATE_SRFLX, PATH);
+    solo_run(solo, 20 * S);
+    assert_int_equal(events_of(solo, ICE_FAILED), 0);
+    solo_free(solo);
+}
+
+static void a_path_takes_back_what_was_not_yet_told(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_SRFLX, PATH);
+    ice_tell(solo->ice, ICE_FAILED);
+    ice_tell(solo->ice, ICE_STALLED);
+    ice_tell(solo->ice, ICE_PATH);
+    size_t before = solo->event_count;
+    solo_drain(solo);
+    assert_int_equal(solo->event_count, before + 1);
+    assert_int_equal(solo->events[before].type, ICE_PATH);
+    solo_free(solo);
+}
+
+static void a_check_of_the_peer_cuts_the_wait_of_a_suspicion_short(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    last_proof(solo);
+    ice_suspect(solo->ice, solo->now, false);
+    solo_run(solo, solo->now + 15 * S); /* seconds lie between the rounds by now */
+    while (solo->ice->path->txn.running)
+        solo_run(solo, ice_deadline(solo->ice));
+    size_t before = solo->ice->stats.checks_sent;
+    assert_true(heard(solo, PATH, 0, 0));
+    solo_drain(solo);
+    assert_int_equal(solo->ice->stats.checks_sent, before + 1);
+    solo_free(solo);
+}
+
+static void a_goodbye_does_not_wait_for_the_next_round(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    last_proof(solo);
+    ice_suspect(solo->ice, solo->now, false);
+    solo_run(solo, solo->now + 15 * S);
+    while (solo->ice->path->txn.running)
+        solo_run(solo, ice_deadline(solo->ice));
+    uint64_t start = solo->now;
+    ice_suspect(solo->ice, start, true);
+    solo_run(solo, start + 10 * S);
+    assert_true(when(solo, ICE_LOST) < start + 1 * S);
+    solo_free(solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -505,6 +580,11 @@ int main(void)
         cmocka_unit_test(it_fails_ten_seconds_after_both_lists_are_complete),
         cmocka_unit_test(a_failed_agent_connects_when_it_is_checked),
         cmocka_unit_test(whoever_has_connected_does_not_fail),
+        cmocka_unit_test(copies_under_way_end_with_the_consent),
+        cmocka_unit_test(whoever_connects_in_time_does_not_fail),
+        cmocka_unit_test(a_path_takes_back_what_was_not_yet_told),
+        cmocka_unit_test(a_check_of_the_peer_cuts_the_wait_of_a_suspicion_short),
+        cmocka_unit_test(a_goodbye_does_not_wait_for_the_next_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,8 +281,11 @@ static void a_found_candidate_has_one_pair_until_it_is_announced(void **state)
     assert_int_equal(pair_count(solo->ice), 1);
     assert_int_equal(pair_to(solo, "192.168.1.20:7")->remote->kind, CANDIDATE_PRFLX);
     assert_int_equal(pair_to(solo, "192.168.1.20:7")->remote->priority, 0x6e0001ff); /* from its PRIORITY */
+    struct addr third = at("192.168.6.10:5000");
+    add_candidate(solo->ice, CANDIDATE_HOST, third, third, (struct addr){0});
+    assert_int_equal(pair_count(solo->ice), 1);
     assert_true(add_remote(solo, CANDIDATE_HOST, "192.168.1.20:7", 0));
-    assert_int_equal(pair_count(solo->ice), 2);
+    assert_int_equal(pair_count(solo->ice), 3);
     assert_int_equal(pair_to(solo, "192.168.1.20:7")->remote->kind, CANDIDATE_HOST);
     solo_free(solo);
 }
@@ -350,6 +353,92 @@ static void loopback_pairs_come_when_one_machine_is_known(void **state)
     solo_free(solo);
 }
 
+static void without_a_zone_a_link_is_unknown(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    struct addr base = at("[fe80::10]:5000");
+    add_candidate(solo->ice, CANDIDATE_HOST, base, base, (struct addr){0});
+    add_remote(solo, CANDIDATE_HOST, "[fe80::20]:7", 0);
+    assert_int_equal(pair_count(solo->ice), 0);
+    solo_free(solo);
+}
+
+static void the_zone_of_somebody_else_means_nothing(void **state)
+{
+    (void)state;
+    struct solo *solo = many_bases(false);
+    assert_true(add_remote(solo, CANDIDATE_HOST, "[fe80::20%9]:7", 0));
+    assert_int_equal(pair_count(solo->ice), 2);
+    solo_free(solo);
+}
+
+static void a_link_local_peer_found_on_one_link_is_tried_on_all_when_announced(void **state)
+{
+    (void)state;
+    struct solo *solo = many_bases(false);
+    char username[64];
+    struct stun_msg msg = peer_check(solo, username, 0);
+    struct addr from = at("[fe80::20%2]:7"), to = at("[fe80::10%2]:6000");
+    assert_true(solo_input(solo, &from, &to, &msg, ice_pwd(solo->ice)));
+    assert_int_equal(pair_count(solo->ice), 1);
+    assert_true(add_remote(solo, CANDIDATE_HOST, "[fe80::20]:7", 0));
+    assert_int_equal(pair_count(solo->ice), 2);
+    solo_free(solo);
+}
+
+static void a_dropped_pair_is_nowhere_any_more(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:9", 0));
+    struct ice_pair *pair = pair_to(solo, "203.0.113.9:9");
+    solo->ice->path = solo->ice->spare = solo->ice->nominated = solo->ice->successor = pair;
+    ice_pair_drop(solo->ice, pair);
+    assert_null(solo->ice->path);
+    assert_null(solo->ice->spare);
+    assert_null(solo->ice->nominated);
+    assert_null(solo->ice->successor);
+    solo_free(solo);
+}
+
+static void a_full_table_keeps_what_works(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:999", 255)); /* the lowest priority of all */
+    solo_drain(solo);
+    assert_true(answer(solo, 0));
+    for (unsigned b = 0; b < 20; b++) {
+        char text[32];
+        snprintf(text, sizeof text, "10.0.%u.1:5000", b);
+        struct addr base = at(text);
+        add_candidate(solo->ice, CANDIDATE_HOST, base, base, (struct addr){0});
+    }
+    for (unsigned r = 0; r < 10; r++) {
+        char text[32];
+        snprintf(text, sizeof text, "203.0.113.9:%u", 2000 + r);
+        add_remote(solo, CANDIDATE_HOST, text, 0);
+    }
+    assert_int_equal(pair_count(solo->ice), ICE_PAIRS_MAX);
+    assert_true(path_is(solo, "203.0.113.9:999"));
+    assert_int_equal(solo->ice->path->state, PAIR_VALID);
+    solo_free(solo);
+}
+
+static void what_a_server_tells_counts_more_than_what_a_check_found(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    struct addr mapped = at("203.0.113.1:4711");
+    solo->ice->locals[solo->ice->local_count++] =
+        (struct candidate){.kind = CANDIDATE_PRFLX, .address = mapped, .base = solo->base};
+    add_candidate(solo->ice, CANDIDATE_SRFLX, mapped, solo->base, at("198.51.100.1:3478"));
+    assert_int_equal(solo->ice->local_count, 2);
+    assert_int_equal(solo->ice->locals[1].kind, CANDIDATE_SRFLX);
+    solo_free(solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +461,12 @@ int main(void)
         cmocka_unit_test(a_removed_base_takes_its_pairs_along),
         cmocka_unit_test(own_addresses_and_candidates_beyond_the_tables_are_refused),
         cmocka_unit_test(loopback_pairs_come_when_one_machine_is_known),
+        cmocka_unit_test(without_a_zone_a_link_is_unknown),
+        cmocka_unit_test(the_zone_of_somebody_else_means_nothing),
+        cmocka_unit_test(a_link_local_peer_found_on_one_link_is_tried_on_all_when_announced),
+        cmocka_unit_test(a_dropped_pair_is_nowhere_any_more),
+        cmocka_unit_test(a_full_table_keeps_what_works),
+        cmocka_unit_test(what_a_server_tells_counts_more_than_what_a_check_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,8 @@ static void the_name_must_be_followed_by_a_colon(void **state)
         assert_int_equal(ice_is_for(&msg, "abcd"), cases[i].ours);
     }
     assert_false(ice_is_for(&(struct stun_msg){0}, "abcd"));
+    struct stun_msg cut = {.username = {"abcd:x", 4}}; /* the colon is not part of it */
+    assert_false(ice_is_for(&cut, "abcd"));
 }
 
 static void indications_and_other_methods_are_not_ours(void **state)
@@ -189,6 +191,9 @@ static void early_checks_are_answered_and_remembered(void **state)
     assert_true(heard(solo, "203.0.113.9:9", 0, 0));
     assert_int_equal(solo_drain(solo), 1);
     assert_int_equal(events_of(solo, ICE_HEARD), 1);
+    struct addr from = at("203.0.113.9:9"), other = at("203.0.113.9:10");
+    assert_true(ice_is_proven(solo->ice, &from)); /* to take QUIC from, before it has answered */
+    assert_false(ice_is_proven(solo->ice, &other));
     assert_true(path_is(solo, "203.0.113.9:9")); /* the first QUIC packet may go there */
     solo_run(solo, 300 * MS);
     assert_int_equal(solo->sent_count, 1);
@@ -324,9 +329,10 @@ static void a_hint_that_is_forged_costs_one_check_a_second_and_moves_nothing(voi
     for (unsigned i = 0; i < 1000; i++) {
         struct packet in = {
             .local = solo->base, .remote = at("203.0.113.9:1"), .data = quic, .len = sizeof quic};
-        in.remote.port = (uint16_t)(1000 + i);
-        ice_hint(solo->ice, solo->now, &in);
         in.remote = at("198.51.100.66:5"); /* not even the peer's address */
+        ice_hint(solo->ice, solo->now, &in);
+        in.remote = at("203.0.113.9:1");
+        in.remote.port = (uint16_t)(1000 + i);
         ice_hint(solo->ice, solo->now, &in);
         solo_run(solo, start + (i + 1) * 2 * MS);
         if (last_to(solo, "203.0.113.9:9") != SIZE_MAX)
@@ -348,6 +354,39 @@ static void a_hint_without_a_path_is_ignored(void **state)
     ice_hint(solo->ice, 0, &in);
     assert_int_equal(solo_drain(solo), 0);
     assert_int_equal(pair_count(solo->ice), 0);
+    solo_free(solo);
+}
+
+/* ---- somebody else is heard ---- */
+
+static void who_has_just_answered_is_not_doubted(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    size_t before = sent_to(solo, "203.0.113.9:9");
+    solo->now += 400 * MS;
+    assert_true(heard(solo, "203.0.113.9:10", 0, 0));
+    solo_drain(solo);
+    assert_int_equal(sent_to(solo, "203.0.113.9:9"), before);
+    solo->now += 200 * MS;
+    assert_true(heard(solo, "203.0.113.9:11", 0, 0));
+    solo_drain(solo);
+    assert_int_equal(sent_to(solo, "203.0.113.9:9"), before + 1); /* later it is */
+    solo_free(solo);
+}
+
+static void a_check_of_another_kind_does_not_cast_doubt(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    size_t before = sent_to(solo, "192.168.1.20:7");
+    solo->now += 2 * S;
+    assert_true(heard(solo, "203.0.113.9:9", 0, 0));
+    solo_drain(solo);
+    assert_int_equal(sent_to(solo, "192.168.1.20:7"), before);
+    assert_null(solo->ice->successor);
     solo_free(solo);
 }
 
@@ -512,6 +551,8 @@ int main(void)
         cmocka_unit_test(a_hint_without_a_path_is_ignored),
         cmocka_unit_test(every_state_takes_every_message),
         cmocka_unit_test(a_lost_agent_takes_and_says_nothing),
+        cmocka_unit_test(who_has_just_answered_is_not_doubted),
+        cmocka_unit_test(a_check_of_another_kind_does_not_cast_doubt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
