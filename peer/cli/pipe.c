@@ -52,6 +52,15 @@ static const char done[] = "done"; /* the goodbye of a side that has everything,
 
 /* ---- standard input to the stream ---- */
 
+/* A file that cannot be read to its end must not look like one that ended: the peer is told. */
+static void input_failed(struct session *session, const struct pipe *pipe)
+{
+    char why[128];
+    snprintf(why, sizeof why, "cannot read: %s", strerror(errno));
+    session_end(session, EXIT_OTHER, "cannot read standard input: %s", strerror(errno));
+    p2p_peer_close(pipe->partner->peer, why);
+}
+
 static bool fill(struct session *session, struct pipe *pipe)
 {
     ssize_t got = channel_read(&session->input, pipe->sending.data, BUFFER_LEN);
@@ -59,10 +68,10 @@ static bool fill(struct session *session, struct pipe *pipe)
         pipe->sending.at = 0, pipe->sending.end = (size_t)got;
         return true;
     }
-    if (got < 0 && errno == EAGAIN)
-        return false;
+    if (got < 0 && errno != EAGAIN)
+        input_failed(session, pipe);
     if (got < 0)
-        session_end(session, EXIT_OTHER, "cannot read standard input: %s", strerror(errno));
+        return false;
     p2p_stream_finish(pipe->out);
     pipe->sent_all = true;
     return true;

@@ -214,6 +214,19 @@ def without_standard_input(world):
 
 
 @scene
+def unreadable_input(world):
+    """An input that cannot be read ends with 1, and does not look like one that ended"""
+    folder = os.open(world.folder, os.O_RDONLY)
+    anna = world.run("pipe", stdin=folder)
+    os.close(folder)
+    bert = world.run("pipe")
+    anna.expect_code(1)
+    bert.expect_code(1)
+    for program in (anna, bert):
+        check("Is a directory" in program.expect_event("error", code=1)["message"], program.story())
+
+
+@scene
 def inherited_flags_are_left_alone(world):
     """The descriptors that it inherits stay blocking: the neighbours share them"""
     in_read, in_write = os.pipe()
