@@ -27,6 +27,9 @@ enum {
      * cases. */
     BUDGET_FIRST = 80,
     BUDGET_AGAIN = 60,
+    /* ... and no kind more than this of it, so that a dozen addresses of bridges, or of networks that are not
+     * shared, leave enough for the hole across the internet, which may lose packets for long. */
+    BUDGET_KIND = 40,
     /* Of the checks that may go at once, further copies leave so many to triggered ones, which then need not
        wait. */
     RESERVE = 4,
@@ -37,11 +40,15 @@ enum {
 
 /* ---- when ---- */
 
-static unsigned budget(const struct ice_pair *pair)
+static bool is_used_up(const struct ice *ice, const struct ice_pair *pair)
 {
+    if (pair->remote->answered)
+        return false;
     if (pair->heard)
-        return ICE_CHECKS_MAX;
-    return pair->copies ? BUDGET_AGAIN : BUDGET_FIRST;
+        return ice->unanswered >= ICE_CHECKS_MAX;
+    if (pair->copies == 0)
+        return ice->unanswered >= BUDGET_FIRST;
+    return ice->unanswered >= BUDGET_AGAIN || ice->unanswered_of[pair->kind] >= BUDGET_KIND;
 }
 
 /* When pacing and budget allow a check; NEVER: used up. A pair that has answered is free: it asked for it.
@@ -51,7 +58,7 @@ static uint64_t allowed_at(const struct ice *ice, const struct ice_pair *pair)
 {
     if (pair->answered)
         return 0;
-    if (!pair->remote->answered && ice->unanswered >= budget(pair))
+    if (is_used_up(ice, pair))
         return NEVER;
     bool again = pair->copies && !pair->triggered;
     unsigned burst_checks = ICE_CHECKS_FAST - 1 - (again ? RESERVE : 0);
@@ -87,8 +94,8 @@ static bool goes_before(const struct ice *ice, const struct ice_pair *a, const s
         return a->answered;
     if (!a->answered && a->copies != b->copies)
         return a->copies < b->copies;
-    if (ice->sent[a->kind] != ice->sent[b->kind])
-        return ice->sent[a->kind] < ice->sent[b->kind];
+    if (ice->unanswered_of[a->kind] != ice->unanswered_of[b->kind])
+        return ice->unanswered_of[a->kind] < ice->unanswered_of[b->kind];
     return a->priority > b->priority;
 }
 
@@ -137,6 +144,23 @@ static uint64_t clamp(uint64_t value, uint64_t min, uint64_t max)
     return earlier(later(value, min), max);
 }
 
+/* A question that nobody has answered yet keeps its id when it is asked again, unless it says something else:
+ * copies may leave more often than a round trip takes, and the answer to any of them counts. */
+static void start(struct ice *ice, uint64_t now, struct ice_pair *pair, uint64_t rto, unsigned copies)
+{
+    struct stun_txn before = pair->txn;
+    uint32_t number = 0;
+    bool nominate = ice_choice_nominates(ice, pair, &number);
+    bool same = pair->copies && !pair->answered && pair->asked_controlling == ice->controlling &&
+                pair->asked_nominate == nominate && pair->asked_nomination == number;
+    stun_txn_start(&pair->txn, now, rto, copies, ice->config.random);
+    if (same)
+        memcpy(pair->txn.id, before.id, sizeof before.id);
+    pair->asked_controlling = ice->controlling;
+    pair->asked_nominate = nominate;
+    pair->asked_nomination = number;
+}
+
 static void begin(struct ice *ice, uint64_t now, struct ice_pair *pair)
 {
     uint64_t rto = pair->rtt + pair->rtt / 4;
@@ -148,9 +172,7 @@ static void begin(struct ice *ice, uint64_t now, struct ice_pair *pair)
         rto = (again ? RTO_MAX_MS : ICE_RTO_MS) * NS_PER_MS;
         copies = again ? COPIES_AGAIN : COPIES;
     }
-    stun_txn_start(&pair->txn, now, rto, copies, ice->config.random);
-    pair->asked_controlling = ice->controlling;
-    pair->asked_nominate = ice_choice_nominates(ice, pair, &pair->asked_nomination);
+    start(ice, now, pair, rto, copies);
     if (pair->state != PAIR_VALID)
         pair->state = PAIR_CHECKING;
 }
@@ -171,13 +193,13 @@ static void account(struct ice *ice, uint64_t now, struct ice_pair *pair)
     ice->stats.checks_sent++;
     if (pair->answered)
         return;
-    ice->sent[pair->kind]++;
     ice->ordinary_at = now + ICE_CHECK_INTERVAL_MS * NS_PER_MS;
     ice->debt_until = later(ice->debt_until, now) + ICE_CHECKS_SLOW_MS * NS_PER_MS;
     if (pair->remote->answered)
         return;
     if (ice->unanswered++ == 0)
         ice->budget_since = now;
+    ice->unanswered_of[pair->kind]++;
     pair->remote->unanswered++;
 }
 
@@ -264,6 +286,7 @@ void ice_budget_renew(struct ice *ice, uint64_t now)
     if (ice->unanswered == 0 || now < ice->budget_since + BUDGET_S * NS_PER_S)
         return;
     ice->unanswered = 0;
+    memset(ice->unanswered_of, 0, sizeof ice->unanswered_of);
     for (size_t i = 0; i < ICE_REMOTES_MAX; i++)
         ice->remotes[i].unanswered = 0;
 }
@@ -345,6 +368,10 @@ static void answered(struct ice *ice, uint64_t now, struct ice_pair *pair, uint6
     if (!pair->remote->answered) {
         pair->remote->answered = true;
         ice->unanswered -= pair->remote->unanswered;
+        /* Where the remote had pairs of several kinds this is a guess, and only a question of whose turn it
+         * is. */
+        unsigned *of_kind = &ice->unanswered_of[pair->kind];
+        *of_kind -= (unsigned)earlier(*of_kind, pair->remote->unanswered);
     }
     ice_consent_answered(ice, now, pair);
     ice_choice_answered(ice, now, pair);

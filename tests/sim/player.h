@@ -44,6 +44,7 @@ struct player {
     unsigned connected;                                     /* peers at this moment */
     unsigned handshakes;                                    /* CONNECTED events */
     unsigned closed, refused; /* peers that were told of and ended; those that took somebody else */
+    unsigned left;            /* of `closed`, those that were connected and said goodbye */
     uint64_t closed_at;       /* the last of these */
     enum conn_end end;
     unsigned stalled, busy;

@@ -64,9 +64,9 @@ bool run_check(struct run *run, unsigned player, bool holds, const char *complai
     if (!holds && run->result.ok) {
         run->result.ok = false;
         snprintf(run->result.complaint, sizeof run->result.complaint,
-                 "player %u %s (path %s %s to %s; %zu bytes; %.90s)", player, complaint,
+                 "player %u %s (path %s %s to %s; %zu bytes; %u handshakes; %.90s)", player, complaint,
                  path_kind_name(p->path.kind), addr_print(&p->path.local, local),
-                 addr_print(&p->path.remote, remote), p->received, p->why);
+                 addr_print(&p->path.remote, remote), p->received, p->handshakes, p->why);
     }
     return holds;
 }

@@ -139,7 +139,8 @@ static void wake(struct run *run, unsigned sleeper)
 static unsigned fall_asleep(struct run *run, uint64_t ns)
 {
     unsigned sleeper = (unsigned)chance_below(run_chance(run), 2);
-    run_for(run, chance_below(run_chance(run), LIMIT_S * NS_PER_S));
+    /* Whoever falls asleep with data unanswered counts as dead. */
+    run_for(run, NS_PER_S + chance_below(run_chance(run), LIMIT_S * NS_PER_S));
     host_set_on(run->hosts[sleeper], false);
     run_for(run, ns);
     return sleeper;

@@ -154,13 +154,18 @@ void world_set_trace(struct world *world, bool on)
     world->trace = on;
 }
 
+/* What a datagram is, in a few words; a transaction is known by the start of its id. */
 static const char *protocol_of(const uint8_t *data, size_t len)
 {
-    static const char *const classes[] = {"STUN request", "STUN indication", "STUN answer", "STUN error"};
+    static const char *const classes[] = {"request", "indication", "answer", "error"};
+    static char text[40];
     struct stun_msg msg;
-    if (stun_is(data, len))
-        return stun_decode(&msg, data, len) ? classes[msg.class] : "broken STUN";
-    return data[0] & 0x80 ? "QUIC long" : "QUIC";
+    if (!stun_is(data, len))
+        return data[0] & 0x80 ? "QUIC long" : "QUIC";
+    if (!stun_decode(&msg, data, len))
+        return "broken STUN";
+    snprintf(text, sizeof text, "STUN %s %02x%02x", classes[msg.class], msg.id[0], msg.id[1]);
+    return text;
 }
 
 static void trace(const struct world *world, const char *what, const struct parcel *parcel,
