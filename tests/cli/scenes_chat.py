@@ -1,6 +1,5 @@
 """scenes_chat.py - chat: who hears what, how it ends, and what never reaches a terminal."""
 
-import fcntl
 import os
 import pty
 import re
@@ -8,7 +7,7 @@ import subprocess
 import termios
 import time
 
-from harness import SIGINT, SIGKILL, SIGTERM, Failure, Publisher, check, until
+from harness import SIGINT, SIGKILL, SIGTERM, check, until
 from scene import scene
 
 

@@ -1,12 +1,11 @@
 """scenes_hostile.py - garbage in the room and on the port while two real peers talk."""
 
 import json
-import os
 import random
 import socket
 import time
 
-from harness import Publisher, check, free_port, rss_kb, until
+from harness import Publisher, check, free_port, rss_kb
 from scene import scene
 
 ID = "abcdefghijklmnop"

@@ -4,11 +4,12 @@ import fcntl
 import hashlib
 import os
 import random
+import socket
 import subprocess
 import threading
 import time
 
-from harness import SIGINT, SIGKILL, Failure, Skip, check, rss_kb, until
+from harness import SIGINT, SIGKILL, Skip, check, rss_kb, until
 from scene import scene
 
 
@@ -244,7 +245,6 @@ def inherited_flags_are_left_alone(world):
 @scene
 def sockets_as_standard_files(world):
     """Standard input and output may be a socket"""
-    import socket
     ours, theirs = socket.socketpair()
     anna = world.run("pipe", stdin=theirs, stdout=theirs)
     theirs.close()
