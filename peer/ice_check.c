@@ -64,7 +64,7 @@ static uint64_t allowed_at(const struct ice *ice, const struct ice_pair *pair)
     unsigned burst_checks = ICE_CHECKS_FAST - 1 - (again ? RESERVE : 0);
     uint64_t burst = burst_checks * ICE_CHECKS_SLOW_MS * NS_PER_MS;
     uint64_t paid = ice->debt_until > burst ? ice->debt_until - burst : 0;
-    return pair->triggered || !ice->sent[pair->kind] ? paid : later(paid, ice->ordinary_at);
+    return pair->triggered || !ice->unanswered_of[pair->kind] ? paid : later(paid, ice->ordinary_at);
 }
 
 static bool has_copies(const struct ice_pair *pair)

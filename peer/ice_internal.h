@@ -107,10 +107,10 @@ struct ice {
     size_t reply_first, reply_count;
 
     /* ice_check.c: pacing and budget of checks to who has not answered */
-    unsigned sent[PATH_KINDS];
-    uint64_t ordinary_at;  /* no ordinary check before */
-    uint64_t debt_until;   /* when all that was sent has been paid off at 20 a second */
-    unsigned unanswered;   /* checks sent to addresses that never answered */
+    uint64_t ordinary_at; /* no ordinary check before */
+    uint64_t debt_until;  /* when all that was sent has been paid off at 20 a second */
+    unsigned unanswered;  /* checks sent to addresses that never answered */
+    unsigned unanswered_of[PATH_KINDS];
     uint64_t budget_since; /* the first of them */
 
     /* ice_choice.c */
