@@ -6,6 +6,7 @@ with sanitizers. A scene is a function in scenes_*.py whose docstring says what 
 """
 
 import argparse
+import concurrent.futures
 import importlib
 import os
 import re
