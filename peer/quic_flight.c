@@ -77,6 +77,9 @@ void quic_hurry(struct quic *quic, uint64_t now)
     ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(quic->conn), ts = quic_clock(quic, now);
     if (expiry <= ts || expiry - ts > SKEW_MAX_S * NS_PER_S - (quic->skew - quic->skew_heard))
         return;
+    /* A server that has sent all it may (RFC 9000 8.1) has no probe timeout: next is the handshake's end. */
+    if (!quic->confirmed && expiry >= quic->started + QUIC_HANDSHAKE_S * NS_PER_S)
+        return;
     quic->hurries++;
     quic->skew += expiry - ts;
 }
