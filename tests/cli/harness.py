@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import random
 import socket
 import struct
 import subprocess
@@ -31,9 +32,14 @@ def check(condition, text):
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ports that systems choose by themselves: a server that is started again there later finds it free."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", random.randrange(10000, 30000)))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
 
 
 def until(condition, timeout, what):
