@@ -1072,6 +1072,20 @@ static void hurrying_does_not_age_the_connection(void **state)
     net_free(net);
 }
 
+static void hurrying_a_server_does_not_end_its_handshake(void **state)
+{
+    (void)state;
+    struct net *net = net_new(10, 1, 1);
+    run(net, NS_PER_S + 15 * NS_PER_MS);
+    net->cut = true; /* the server's flight is on its way, the client's answer never comes */
+    for (uint64_t end = net->now + 5 * NS_PER_S; net->now < end;) {
+        quic_hurry(net->end[SERVER], net->now);
+        run(net, net->now + 100 * NS_PER_MS);
+    }
+    assert_int_equal(net->closed_at[SERVER], 0);
+    net_free(net);
+}
+
 static void a_version_negotiation_is_somebody_elses(void **state)
 {
     (void)state;
@@ -1239,6 +1253,7 @@ int main(void)
         cmocka_unit_test(a_hurried_client_sends_its_first_flight_again_at_once),
         cmocka_unit_test(a_version_negotiation_is_somebody_elses),
         cmocka_unit_test(hurrying_does_not_age_the_connection),
+        cmocka_unit_test(hurrying_a_server_does_not_end_its_handshake),
         cmocka_unit_test(a_packet_says_whose_it_is),
         cmocka_unit_test(another_protocol_is_refused),
         cmocka_unit_test(a_constructor_that_fails_leaves_nothing_behind),
