@@ -405,11 +405,6 @@ static bool has_public(const struct ice *ice)
     return false;
 }
 
-bool ice_is_doubtful(const struct ice *ice)
-{
-    return ice->proven && !ice->lost && (!ice->path || ice->path_doubted || ice->suspicious);
-}
-
 void ice_facts(const struct ice *ice, struct path_facts *facts)
 {
     *facts = (struct path_facts){.allowed = ice->config.paths,

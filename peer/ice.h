@@ -85,11 +85,15 @@ void ice_set_symmetric(struct ice *ice, bool symmetric);
 /* Both could be on one machine (learnt after ice_new). */
 void ice_set_same_machine(struct ice *ice, uint64_t now, bool same_machine);
 
-/* Something suggests that the path, or the peer, is dead (data unanswered, a goodbye, a will): consent is
- * checked at once, three checks with fast retransmission. Unanswered on the path: it is left. Unanswered
- * everywhere and `goodbye`: ICE_LOST. Calling it again while that goes on does nothing. */
+/* Something suggests that the path, or the peer, is dead (data unanswered, a goodbye, a will): every pair
+ * that ever answered is checked at once, in rounds of one check of three copies. Unanswered on the path: it
+ * is left, if another pair answers. Unanswered everywhere for three rounds and `goodbye` (or data unanswered
+ * for so long that it means the same): ICE_LOST, within 8 s. Calling it again while that goes on does
+ * nothing, but `goodbye` may be added. Before any pair was valid there is nothing to suspect. */
 void ice_suspect(struct ice *ice, uint64_t now, bool goodbye);
-/* Whether that goes on: somebody should look whether our address is still the one that the peer knows. */
+/* Whether that goes on, also because a consent check went unanswered: the time to look whether our address is
+ * still the one that the peer knows. Where our NAT has mapped anew and the peer's filters by port, neither
+ * finds the other before the peer is told. */
 bool ice_is_suspicious(const struct ice *ice);
 /* Addresses or the clock have jumped (roaming, sleep): every pair is checked again. After a sleep call it
  * before ice_output, which would find the peer silent for all that time. */
@@ -112,10 +116,6 @@ void ice_hint(struct ice *ice, uint64_t now, const struct packet *in);
 bool ice_path(const struct ice *ice, struct path *path);
 /* Whether an authenticated check, or an answer to ours, came from there: QUIC is taken from nowhere else. */
 bool ice_is_proven(const struct ice *ice, const struct addr *remote);
-/* Whether the path goes unanswered at the moment. The time to ask the STUN servers again: where our NAT has
- * mapped anew and the peer's filters by port, neither side can find the other before the peer is told the new
- * address. */
-bool ice_is_doubtful(const struct ice *ice);
 void ice_facts(const struct ice *ice, struct path_facts *facts);
 void ice_stats(const struct ice *ice, struct ice_stats *stats);
 

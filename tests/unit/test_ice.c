@@ -430,11 +430,11 @@ static void a_rebinding_behind_strict_nats_is_repaired_by_a_new_candidate(void *
             struct side *moved = &net->sides[who], *other = &net->sides[!who];
             side_rebind(net, who);
             uint64_t start = net->now;
-            assert_false(ice_is_doubtful(moved->ice));
+            assert_false(ice_is_suspicious(moved->ice));
             if (!idle)
                 ice_suspect(moved->ice, net->now, false);
             side_drain(net, who);
-            while (!ice_is_doubtful(moved->ice))
+            while (!ice_is_suspicious(moved->ice))
                 assert_true(net_step(net, start + 7 * S));
             struct addr server = at("198.51.100.1:3478");
             struct addr mapped = nat_out(&moved->nat, &moved->base, &server);
@@ -442,7 +442,7 @@ static void a_rebinding_behind_strict_nats_is_repaired_by_a_new_candidate(void *
             net_run(net, net->now + 100 * MS);
             learn(net, !who);
             uint64_t told_at = net->now;
-            while (!addr_equal(&other->ice->path->to, &mapped) || ice_is_doubtful(moved->ice))
+            while (!addr_equal(&other->ice->path->to, &mapped) || ice_is_suspicious(moved->ice))
                 assert_true(net_step(net, told_at + 6 * S));
             assert_true(idle || net->now <= told_at + 1 * S);
             net_run(net, net->now + 20 * S);
