@@ -112,7 +112,8 @@ static void tell_room_words(const struct telling *telling)
     char room[TEXT_SHOWN * 128 + 1];
     text_show(room, sizeof room, report->room, strlen(report->room));
     if (wants(report, 0))
-        terminal_say(report->colour, STYLE_PLAIN, "in room %s by way of %s", room, telling->text);
+        terminal_say(report->colour, STYLE_PLAIN, "in room %s by way of %s, waiting for somebody", room,
+                     telling->text);
     if (wants(report, 0) && report->open)
         terminal_say(
             report->colour, STYLE_WARNING,
@@ -138,20 +139,28 @@ static void tell_joined(const struct telling *telling)
         line_write(line);
     } else if (first) {
         tell_room_words(telling);
-    } else if (wants(report, 1)) {
-        terminal_say(report->colour, STYLE_QUIET, "in the room by way of %s too", telling->text);
+    } else if (wants(report, *report->trouble ? 0 : 1)) {
+        terminal_say(report->colour, STYLE_QUIET, "in the room by way of %s %s", telling->text,
+                     *report->trouble ? "again" : "too");
     }
+    report->trouble[0] = '\0';
 }
 
+/* A broker that stays away is tried again and again: people hear of it once. The last failure before we give
+ * up is in the sentence of the end. */
 static void tell_broker(const struct telling *telling)
 {
-    if (telling->report->json) {
-        struct line *line = events_line(telling->report, "broker");
+    struct report *report = telling->report;
+    bool known = strncmp(report->trouble, telling->text, TROUBLE_MAX - 1) == 0;
+    bool last = telling->event->final && !report->in_room;
+    snprintf(report->trouble, TROUBLE_MAX, "%.*s", TROUBLE_MAX - 1, telling->text);
+    if (report->json) {
+        struct line *line = events_line(report, "broker");
         line_bool(line, "connected", false);
         line_string(line, "message", telling->event->text);
         line_write(line);
-    } else if (wants(telling->report, 0)) {
-        terminal_say(telling->report->colour, STYLE_WARNING, "%s", telling->text);
+    } else if (wants(report, known || last ? 1 : 0)) {
+        terminal_say(report->colour, STYLE_WARNING, "%s", telling->text);
     }
 }
 

@@ -6,16 +6,20 @@
 #include "options.h"
 #include "p2pconnect.h"
 
+enum { TROUBLE_MAX = 512 };
+
 /* Begins zeroed but for what is set by events_begin. */
 struct report {
     bool json, colour;
     int level;           /* -1: quiet, 0, 1: -v, 2: -vv */
     uint64_t started_ns; /* of the program: t_ms counts from here */
     struct line line;
-    const char *room; /* for the room event */
-    bool open;        /* the room has no secret */
-    bool in_room;     /* the room event is out */
-    bool words;       /* chat: show the four words of an open room */
+    const char *room;          /* for the room event */
+    bool open;                 /* the room has no secret */
+    bool in_room;              /* the room event is out */
+    bool words;                /* chat: show the four words of an open room */
+    char trouble[TROUBLE_MAX]; /* what a broker's last failure was, fit for a terminal; empty: none since it
+                                  worked */
 };
 
 void events_begin(struct report *report, const struct options *options, uint64_t started_ns);

@@ -38,13 +38,13 @@ static bool fill_standard_descriptors(void)
     return true;
 }
 
-static int wrong_usage(const struct options *options, uint64_t started_ns, const char *sentence)
+static int complain(const struct options *options, uint64_t started_ns, int code, const char *sentence)
 {
     struct report report;
     events_begin(&report, options, started_ns);
-    events_error(&report, EXIT_USAGE, sentence);
+    events_error(&report, code, sentence);
     events_end(&report);
-    return EXIT_USAGE;
+    return code;
 }
 
 static const struct command *find_command(const struct options *options)
@@ -92,6 +92,17 @@ static int print_version(void)
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_OTHER;
 }
 
+/* --version and --help: they need neither a room nor a command. */
+static int print_information(const struct options *options, uint64_t started_ns)
+{
+    int code = EXIT_DONE;
+    if (options->version)
+        code = print_version();
+    else if (!help_print(commands, command_count))
+        code = EXIT_OTHER;
+    return code ? complain(options, started_ns, code, "cannot write to standard output") : code;
+}
+
 int main(int argc, char **argv)
 {
     static struct options options = {.wait_s = WAIT_UNSET, .port = PORT_UNSET};
@@ -100,15 +111,13 @@ int main(int argc, char **argv)
     if (!fill_standard_descriptors())
         return EXIT_OTHER;
     if (!options_read(&options, argc, argv, sentence))
-        return wrong_usage(&options, started_ns, sentence);
-    if (options.version)
-        return print_version();
-    if (options.help)
-        return help_print(commands, command_count) ? EXIT_DONE : EXIT_OTHER;
+        return complain(&options, started_ns, EXIT_USAGE, sentence);
+    if (options.version || options.help)
+        return print_information(&options, started_ns);
     const struct command *command = find_command(&options);
     const char *mistake = find_mistake(&options, command, argc, argv, sentence);
     if (mistake)
-        return wrong_usage(&options, started_ns, mistake);
+        return complain(&options, started_ns, EXIT_USAGE, mistake);
     settle(&options, command);
     return command->main(&options, started_ns);
 }

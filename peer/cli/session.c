@@ -141,7 +141,7 @@ static void end_waiting(struct session *session)
         session_end(session, EXIT_NOBODY, "nobody called %s came within %u s; there: %s", to, options->wait_s,
                     session->present_count ? present_names(session, names, sizeof names) : "nobody");
     } else if (!session->report.in_room) {
-        session_end(session, EXIT_BROKER, "no broker could be reached within %u s", options->wait_s);
+        session_end(session, EXIT_BROKER, "no broker has answered within %u s", options->wait_s);
     } else {
         session_end(session, EXIT_NOBODY, "nobody came within %u s (--wait)", options->wait_s);
     }
@@ -300,7 +300,7 @@ static void take_event(struct session *session, const struct p2p_event *event)
         return;
     case P2P_EVENT_BROKER:
         if (event->final && event->error == P2P_EBROKER && !session->report.in_room)
-            session_end(session, EXIT_BROKER, "no broker could be reached, or it refused us");
+            session_end(session, EXIT_BROKER, "no broker takes us: %s", session->report.trouble);
         return;
     default:
         take_other(session, member, event);

@@ -17,7 +17,24 @@ def unreachable_broker(world):
     """A broker that is not there ends with 3 and a sentence"""
     program = world.run("pipe", broker=f"127.0.0.1:{free_port()}")
     program.expect_code(3, 10)
-    check("broker" in program.expect_event("error", code=3)["message"], program.story())
+    check("refused" in program.expect_event("error", code=3)["message"], program.story())
+    program = world.run("pipe", broker=f"127.0.0.1:{free_port()}", json_lines=False)
+    program.expect_code(3, 10)
+    check(len(program.lines) == 1 and "refused" in program.err, program.story())
+
+
+@scene
+def trouble_is_said_once(world):
+    """A broker that goes away is told once, not at every try, and its return is told"""
+    broker = world.broker()
+    program = world.run("chat", broker=broker.url, json_lines=False)
+    program.expect_sentence("in room")
+    broker.stop()
+    program.expect_sentence("cannot be reached")
+    time.sleep(1.5)
+    check(program.err.count("cannot be reached") == 1, program.story())
+    broker.start()
+    program.expect_sentence("again")
 
 
 @scene(seconds=2)

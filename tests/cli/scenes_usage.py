@@ -103,7 +103,9 @@ def help_into_a_full_disk(world):
     """--help and --version that cannot be written end with 1"""
     for option in ("--help", "--version"):
         with open("/dev/full", "wb") as full:
-            world.plain(option, stdin=subprocess.DEVNULL, stdout=full).expect_code(1)
+            program = world.plain(option, stdin=subprocess.DEVNULL, stdout=full)
+            program.expect_code(1)
+            check("standard output" in program.err, program.story())
 
 
 def config(world, text):
