@@ -19,7 +19,7 @@ GCC, CLANG, SAN = "build", "build/clang", "build/san"
 
 # name, command. Order matters: what fails quickest comes first.
 STEPS = [
-    ("build-gcc", MAKE + ["all", "unit-build", "examples", "CC=gcc"]),
+    ("build-gcc", MAKE + ["all", "unit-build", "sim-build", "examples", "build/lab/delay"]),
     ("lint", MAKE + ["lint"]),
     ("unit", MAKE + ["-k", "-j1", "unit"]),
     ("header", MAKE + ["header-test"]),

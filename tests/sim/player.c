@@ -196,9 +196,12 @@ static bool drain_packets(struct player *player, uint64_t now)
 static void drain(struct player *player, uint64_t now)
 {
     struct letter letter;
+    bool sent, told;
     drain_events(player, now);
-    while (drain_packets(player, now) | drain_events(player, now))
-        continue;
+    do {
+        sent = drain_packets(player, now);
+        told = drain_events(player, now);
+    } while (sent || told);
     while (node_letter_output(player->node, now, &letter))
         publish(player, &letter);
 }
