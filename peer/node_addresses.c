@@ -33,6 +33,13 @@ static bool may_offer(const struct node_addresses *addresses, const struct addr 
     return false;
 }
 
+/* A private address is where direct packets leave from too, whatever the peer is told of it. */
+static bool may_send_from(const struct node_addresses *addresses, const struct addr *address)
+{
+    enum addr_scope scope = addr_scope(address);
+    return (scope == ADDR_PRIVATE || scope == ADDR_SHARED) && addresses->paths & PATH_BIT(PATH_DIRECT);
+}
+
 static struct offer *offer_find(struct node_addresses *addresses, const struct addr *address,
                                 const struct addr *base)
 {
@@ -44,25 +51,30 @@ static struct offer *offer_find(struct node_addresses *addresses, const struct a
     return NULL;
 }
 
-static void offer_put(struct node_addresses *addresses, struct offer *offer,
-                      const struct candidate *candidate)
+static struct offer *offer_put(struct node_addresses *addresses, struct offer *offer,
+                               const struct candidate *candidate)
 {
     if (!offer) {
         if (addresses->offer_count == ICE_LOCALS_MAX)
-            return;
+            return NULL;
         offer = &addresses->offers[addresses->offer_count++];
     }
     *offer = (struct offer){.candidate = *candidate, .serial = ++addresses->serial};
     candidate_foundation(&offer->candidate);
+    return offer;
 }
 
 static void offer_host(struct node_addresses *addresses, const struct node_address *own, unsigned index)
 {
     struct candidate host = {.kind = CANDIDATE_HOST, .address = own->address, .base = own->address};
-    if (!may_offer(addresses, &own->address) || offer_find(addresses, &own->address, &own->address))
+    bool hidden = !may_offer(addresses, &own->address);
+    if ((hidden && !may_send_from(addresses, &own->address)) ||
+        offer_find(addresses, &own->address, &own->address))
         return;
     host.priority = candidate_priority(CANDIDATE_HOST, &own->address, own->rank, index);
-    offer_put(addresses, NULL, &host);
+    struct offer *offer = offer_put(addresses, NULL, &host);
+    if (offer)
+        offer->hidden = offer->announced = hidden;
 }
 
 static void forget_base(struct node_addresses *addresses, const struct addr *base)
@@ -173,7 +185,7 @@ size_t node_addresses_offers(const struct node_addresses *addresses, uint32_t si
     size_t count = 0;
     for (size_t i = 0; i < addresses->offer_count; i++) {
         const struct candidate *c = &addresses->offers[i].candidate;
-        if (addresses->offers[i].serial <= since)
+        if (addresses->offers[i].hidden || addresses->offers[i].serial <= since)
             continue;
         size_t at = count++;
         for (; at && is_before(addresses, c, best[at - 1]); at--)

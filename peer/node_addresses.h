@@ -9,6 +9,7 @@
 struct offer {
     struct candidate candidate;
     uint32_t serial;
+    bool hidden;    /* to send from, not to be told anybody */
     bool announced; /* as an event */
 };
 

@@ -66,6 +66,18 @@ static void only_allowed_kinds_of_path_are_offered(void **state)
     assert_false(offers(&turn, "192.168.1.5:4000") || offers(&turn, "203.0.113.5:4000"));
 }
 
+static void a_private_address_that_must_not_be_told_is_still_sent_from(void **state)
+{
+    (void)state;
+    struct node_addresses direct = three(PATH_BIT(PATH_DIRECT)), turn = three(PATH_BIT(PATH_TURN));
+    assert_int_equal(direct.offer_count, 2); /* the private one, hidden, and the public one */
+    assert_true(direct.offers[0].hidden);
+    const struct candidate *announced = node_addresses_announce(&direct);
+    assert_int_equal(addr_scope(&announced->address), ADDR_GLOBAL);
+    assert_null(node_addresses_announce(&direct));
+    assert_int_equal(turn.offer_count, 0);
+}
+
 static void a_mapped_address_is_offered_once_and_only_where_direct_is_allowed(void **state)
 {
     (void)state;
@@ -190,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_allowed_kinds_of_path_are_offered),
+        cmocka_unit_test(a_private_address_that_must_not_be_told_is_still_sent_from),
         cmocka_unit_test(a_mapped_address_is_offered_once_and_only_where_direct_is_allowed),
         cmocka_unit_test(lies_are_not_offered),
         cmocka_unit_test(two_views_of_one_socket_mean_mapping_by_destination),
