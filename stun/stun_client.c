@@ -343,10 +343,13 @@ static bool question_event(struct question *question, struct stun_client_event *
     return true;
 }
 
+/* Asked with every packet of a transfer, when there is hardly ever anything to tell. */
 bool stun_client_event(struct stun_client *client, struct stun_client_event *event)
 {
     for (size_t s = 0; s < client->server_count; s++)
         for (size_t l = 0; l < STUN_CLIENT_LOCALS_MAX; l++) {
+            if (!client->questions[s][l].tells_silent && !client->questions[s][l].tells_mapped)
+                continue;
             *event = (struct stun_client_event){.local = client->locals[l], .server = client->servers[s]};
             if (question_event(&client->questions[s][l], event))
                 return true;
