@@ -184,7 +184,7 @@ static void add_lives(void)
     add_life("life/coma", story_coma);
     struct scenario *s = add_life("life/broker-down", story_broker_down);
     s->players = 3;
-    s->bytes = 200000;
+    s->bytes = 100000;
 }
 
 const struct scenario *scenarios(size_t *count)

@@ -18,7 +18,7 @@ struct nat_behavior {
     bool hairpin; /* RFC 4787 6 */
 };
 
-enum { NAT_MAPPINGS_MAX = 256, NAT_PERMITS_MAX = 64 };
+enum { NAT_MAPPINGS_MAX = 128, NAT_PERMITS_MAX = 32 };
 
 struct nat_mapping {
     struct addr inner, outer;
