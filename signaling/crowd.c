@@ -15,18 +15,18 @@ struct peer *crowd_find(struct crowd *crowd, const char *id)
     return NULL;
 }
 
-/* 0 goes first. A knock is worth more than a hello: its sender has spent a scalar multiplication and knows
- * our id. */
+/* 0 goes first. Asked for 4 s without an answer is what becomes of every id that a flood makes up. A knock is
+ * worth more than a hello: its sender has spent a scalar multiplication and knows our id. */
 static int worth(const struct peer *peer)
 {
-    enum { FREE, PRESENT, KNOCKING, TRIED, BUSY };
+    enum { FREE, TRIED, PRESENT, KNOCKING, KNOWN, BUSY = KNOWN + KNOCKING };
     if (!*peer->id)
         return FREE;
     if (peer->session || peer->invited || (peer->asking && run_is_asking(peer->asking)))
         return BUSY;
-    if (peer->asking)
+    if (peer->asking && !peer->known)
         return TRIED;
-    return peer->wish == WISH_KNOCK ? KNOCKING : PRESENT;
+    return (peer->wish == WISH_KNOCK ? KNOCKING : PRESENT) + (peer->known ? KNOWN - PRESENT : 0);
 }
 
 static struct peer *least_worth(struct crowd *crowd)

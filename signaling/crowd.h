@@ -21,6 +21,7 @@ struct run {
     struct parcel *reply;  /* pake1, pake2 or pake3, whichever we said last */
     struct parcel *mail;   /* sealed messages */
     uint64_t proven;       /* when it became the session */
+    uint64_t began;        /* INVITED: when we took pake1 */
     uint64_t expires;      /* INVITED, ANSWERED: pake3 must have come by then */
 };
 
@@ -37,6 +38,7 @@ struct peer {
     char id[PEER_ID_LEN + 1];   /* "": a free place */
     struct message_about about; /* of its latest hello or pake1 */
     uint64_t heard;             /* when it last said one */
+    bool known;                 /* it spoke before, a while ago (sightings.h) */
     uint32_t broker;            /* bit of the broker over which it answered first; 0: none yet */
     enum wish wish;             /* what we have not answered yet */
     struct knock knock;
@@ -44,6 +46,7 @@ struct peer {
         *asking; /* we sent pake1. The two directions are apart, so that a forged pake1 cannot end our own */
     struct run *invited;        /* it sent pake1 */
     struct run *session;        /* proven */
+    unsigned failures;          /* runs with it that failed, one after the other */
     uint64_t retry;             /* after a failure, not before this time */
     uint64_t hint;              /* no unproven bye is passed on before this time */
     bool met, later;            /* `later` is known since the first pake1 and pake2 */
@@ -57,7 +60,9 @@ struct crowd {
 
 /* NULL: unknown. */
 struct peer *crowd_find(struct crowd *crowd, const char *id);
-/* Finds it or gives it a place; who is merely present makes way, the oldest first. NULL: nobody can. */
+/* Finds it or gives it a place. Who was asked and has not answered makes way first, then who is merely
+ * present, then who knocks; who is known makes way after all strangers; the oldest first. NULL: nobody can.
+ */
 struct peer *crowd_admit(struct crowd *crowd, uint64_t now, const char *id);
 /* The peer and the run that `handle` means; false: neither, or the handle has ended. */
 bool crowd_handle(struct crowd *crowd, peer_handle handle, struct peer **peer, struct run **run);

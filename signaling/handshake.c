@@ -25,7 +25,7 @@ static void fill(const struct party *party, uint8_t *out, size_t len)
 }
 
 /* Both sides' additional data and the other's point make the keys. */
-static bool finish(struct handshake *run, const uint8_t point[POINT_LEN])
+static bool finish(struct handshake *run, const struct party *party, const uint8_t point[POINT_LEN])
 {
     uint8_t own[PAKE_ABOUT_MAX], other[PAKE_ABOUT_MAX];
     size_t own_len = pake_about(own, &run->own), other_len = pake_about(other, &run->other);
@@ -33,7 +33,7 @@ static bool finish(struct handshake *run, const uint8_t point[POINT_LEN])
     if (!pake_finish(&run->pake, point, initiator ? own : other, initiator ? own_len : other_len,
                      initiator ? other : own, initiator ? other_len : own_len))
         return false;
-    seal_start(&run->seal, &run->pake.keys, run->pake.role);
+    seal_start(&run->seal, &run->pake.keys, run->pake.role, party->random);
     return true;
 }
 
@@ -91,6 +91,7 @@ void handshake_ask(struct handshake *run, struct party *party, const char *peer,
                party->random);
     message_begin(pake1, MESSAGE_PAKE1, party);
     pake1->about = *own;
+    veil_close(party->veil_key, pake1);
     memcpy(pake1->point, run->pake.own, POINT_LEN);
     pake_commit(pake1->commit, run->reveal_a);
 }
@@ -108,7 +109,7 @@ bool handshake_invite(struct handshake *run, struct party *party, const struct m
     pake_start(&run->pake, PAKE_RESPONDER, party->prs, run->peer, party->id, run->other.nonce, own->nonce,
                party->random);
     memcpy(run->pake.peer, pake1->point, POINT_LEN); /* known even when it is invalid, to tell copies of it */
-    return finish(run, pake1->point);
+    return finish(run, party, pake1->point);
 }
 
 bool handshake_answer(struct handshake *run, struct party *party, const struct body *body,
@@ -116,6 +117,7 @@ bool handshake_answer(struct handshake *run, struct party *party, const struct b
 {
     message_begin(pake2, MESSAGE_PAKE2, party);
     pake2->about = run->own;
+    veil_close(party->veil_key, pake2);
     memcpy(pake2->point, run->pake.own, POINT_LEN);
     memcpy(pake2->reveal, run->reveal_b, REVEAL_LEN);
     make_tag(run, PAKE_RESPONDER, pake2->tag);
@@ -138,7 +140,7 @@ enum verdict handshake_accept(struct handshake *run, struct party *party, const 
     memcpy(run->reveal_b, pake2->reveal, REVEAL_LEN);
     memcpy(run->other_tag, pake2->tag, TAG_LEN);
     memcpy(run->pake.peer, pake2->point, POINT_LEN);
-    if (!finish(run, pake2->point))
+    if (!finish(run, party, pake2->point))
         return VERDICT_INVALID;
     if (!tag_holds(run, pake2) || !open_body(run, party, pake2, body))
         return VERDICT_BAD;

@@ -5,10 +5,12 @@
 
 #include "rendezvous.h"
 #include "seal.h"
+#include "veil.h"
 
 /* What all our runs share. */
 struct party {
     uint8_t prs[32];
+    uint8_t veil_key[VEIL_KEY_LEN];
     char id[PEER_ID_LEN + 1];
     char room[ROOM_TOPIC_LEN + 1];
     const struct random *random;

@@ -62,6 +62,7 @@ static bool is_asked(uint64_t now, struct peer *peer, const struct message *hell
 
 void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message)
 {
+    r->heard++;
     if (!r->slots || !message->about.slots || !purpose_matches(r->purpose, message->about.purpose))
         return;
     struct peer *peer = crowd_admit(&r->crowd, now, message->from);
@@ -72,6 +73,7 @@ void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     if (!peer->broker)
         peer->broker = broker;
     peer->about = message->about;
+    peer->known |= sightings_note(&r->sightings, now, message->from);
     if (peer->session || peer->invited || peer->wish == WISH_KNOCK)
         return;
     if (!is_asked(now, peer, message))
@@ -173,6 +175,7 @@ void meeting_pake1(struct rendezvous *r, uint64_t now, uint32_t broker, const st
         return;
     }
     peer->about = message->about;
+    peer->known |= sightings_note(&r->sightings, now, message->from);
     if (!peer->session)
         peer->broker = broker;
     wait_at_door(r, peer, message);
@@ -191,6 +194,7 @@ static void knock_message(struct message *pake1, const struct peer *peer)
 static void want_offer(struct rendezvous *r, uint64_t now, struct run *run, struct notice *notice)
 {
     run->announced = true;
+    run->began = now;
     run->expires = now + INVITED_MAX_S * NS_PER_S;
     memcpy(notice->event.tls_key, run->handshake.pake.keys.tls, PAKE_KEY_LEN);
     notices_put(&r->notices, notice);
@@ -275,6 +279,7 @@ static void promote(struct rendezvous *r, uint64_t now, struct peer *peer, struc
     parting_drop_asking(peer);
     peer->session = run;
     run->proven = now;
+    peer->failures = 0;
     if (peer->wish == WISH_HELLO)
         peer->wish = WISH_NOTHING;
     rendezvous_pace(r, now);
@@ -413,6 +418,10 @@ void meeting_pake2(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     }
     if (!peer || !is_answer_to(r, peer->asking, message)) {
         r->stats.stale++;
+        return;
+    }
+    if (!quota_may_show(&r->quota, now, crowd_invited(&r->crowd))) {
+        r->stats.limited++;
         return;
     }
     if (!outcome_prepare(r, peer, peer->asking, &outcome))

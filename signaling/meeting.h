@@ -10,16 +10,22 @@
 #include "notice.h"
 #include "packet.h"
 #include "quota.h"
+#include "sightings.h"
 
 enum {
     INVITED_MAX_S = 4, /* the last pake2 leaves after 2 s; pake3 has as long again */
     WISH_MAX_S =
-        30, /* a hello or knock that waited longer is forgotten: the peer has said another meanwhile */
+        20, /* a hello or knock that waited longer is forgotten: the peer has said another meanwhile */
     GLARE_S =
         5, /* so long after a proof the losing pake1 of a glare may arrive: its copies leave within 2 s */
     ASKED_MAX_S = 10, /* so long after our last pake1 no pake2 for it is under way any more */
-    RETRY_S = 6, /* a peer with which a run failed is not tried before (security.md: one run every 6 s) */
-    HINT_S = 5,  /* an unproven goodbye of one peer is passed on this often: anybody can forge it */
+    RETRY_S = 6, /* a peer with which a run failed is not tried before (security.md: one run every 6 s) ... */
+    RETRY_DOUBLINGS = 6, /* ... twice as long after each further failure, up to 6.4 minutes: its secret cannot
+                            change, but whoever altered its messages may stop */
+    HELLO_SHARE = 300,   /* in a flood one of so many hellos is ours, ... */
+    HELLO_FLOODED_MS =
+        33,     /* ... but no more than 30 a second: whoever draws from the flood at random finds us */
+    HINT_S = 5, /* an unproven goodbye of one peer is passed on this often: anybody can forge it */
     FAREWELLS_MAX = SLOTS_MAX,
     FAREWELL_COPIES = 2, /* of busy and bye: they may be lost, consent notices too */
 };
@@ -27,6 +33,7 @@ enum {
 struct rendezvous {
     struct party party;
     struct quota quota;
+    struct sightings sightings;
     struct crowd crowd;
     struct notices notices;
     struct rendezvous_stats stats;
@@ -47,6 +54,8 @@ struct rendezvous {
     bool company;     /* somebody is proven */
     uint64_t hello_due;
     unsigned hello_step; /* doublings of the interval so far */
+    uint64_t hello_said; /* when the last one left */
+    unsigned heard;      /* hellos of others since then */
 
     struct parcel *farewells; /* of runs that are forgotten already */
     peer_handle last_handle;
@@ -79,6 +88,8 @@ struct notice *meeting_notice(const struct rendezvous *r, enum rendezvous_event_
 /* parting.c */
 void parting_fail(struct rendezvous *r, uint64_t now, struct peer *peer, struct run *run,
                   struct notice *notice);
+/* The run failed or was left unfinished: if we had shown it a tag, that was a guess. */
+void parting_guess(struct rendezvous *r, uint64_t now, const struct peer *peer, const struct run *run);
 /* The run ends for the user too, with this event. */
 void parting_notify(struct rendezvous *r, struct run *run, struct notice *notice);
 /* Seals busy or bye and leaves it to be delivered when the run is no more. */

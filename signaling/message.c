@@ -26,9 +26,9 @@ static bool is_base32(const char *text)
     return only_of(text, LOWER "234567");
 }
 
-static bool is_purpose(const char *text)
+bool purpose_valid(const char *text)
 {
-    return only_of(text, LOWER "-");
+    return *text && strlen(text) <= PURPOSE_MAX && only_of(text, LOWER "-");
 }
 
 /* ice-char of RFC 8839 5.1 */
@@ -94,9 +94,7 @@ static const struct member message_members[] = {
     TEXT("from", ALL, message, from, PEER_ID_LEN, is_base32),
     BYTES("nonce", ABOUT, message, about.nonce),
     INT("cap", ABOUT, message, about.capabilities, 0, UINT32_MAX),
-    TEXT("purpose", ABOUT, message, about.purpose, 1, is_purpose),
-    INT("slots", ABOUT, message, about.slots, 0, SLOTS_MAX),
-    BOOL("fresh", ABOUT, message, about.fresh),
+    BYTES("veil", ABOUT, message, veil),
     BYTES("y", POINT, message, point),
     BYTES("commit", BIT(MESSAGE_PAKE1), message, commit),
     BYTES("tag", TAG, message, tag),

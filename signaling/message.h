@@ -24,6 +24,7 @@ enum {
     UFRAG_MAX = 32,
     PWD_MAX = 64, /* characters; RFC 8839 allows 256, ours have 8 and 24 */
     SLOTS_MAX = 64,
+    VEIL_LEN = 26, /* bytes: what veil.h makes of purpose, slots and fresh */
 };
 
 /* ---- what everybody can read ---- */
@@ -31,7 +32,7 @@ enum {
 enum message_type { MESSAGE_HELLO, MESSAGE_PAKE1, MESSAGE_PAKE2, MESSAGE_PAKE3, MESSAGE_SEALED, MESSAGE_BYE };
 
 /* The part of a greeting that later is confirmed by the PAKE's tags (security.md: AD), so nobody can talk it
- * down. */
+ * down. Purpose, slots and fresh travel under the veil. */
 struct message_about {
     uint8_t nonce[NONCE_LEN];
     uint32_t capabilities;         /* bits; none is defined yet, unknown ones are ignored */
@@ -43,7 +44,8 @@ struct message_about {
 struct message {
     enum message_type type;
     char from[PEER_ID_LEN + 1];
-    struct message_about about; /* HELLO, PAKE1; of PAKE2 only what changed: the whole again */
+    struct message_about about; /* HELLO, PAKE1, PAKE2; three of its members only after veil_open */
+    uint8_t veil[VEIL_LEN];     /* the same three */
     uint8_t point[POINT_LEN];   /* PAKE1: Ya, PAKE2: Yb */
     uint8_t commit[COMMIT_LEN]; /* PAKE1 */
     uint8_t tag[TAG_LEN];       /* PAKE2, PAKE3 */
@@ -58,6 +60,8 @@ size_t message_encode(const struct message *message, char *out, size_t capacity)
 /* False: not a message of this version (wrong types, lengths, unknown type, bad id); *message is then
  * undefined. */
 bool message_decode(struct message *message, const uint8_t *text, size_t len);
+/* 1 to PURPOSE_MAX of a-z and -. */
+bool purpose_valid(const char *text);
 
 /* ---- what only the proven peer can read ---- */
 

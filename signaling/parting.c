@@ -25,13 +25,39 @@ void parting_drop_asking(struct peer *peer)
     peer->asking = NULL;
 }
 
+/* From here on handshakes begin slowly. What was asked before is forgotten: the answers to it could be more
+ * guesses than there may be. */
+static void slow_down(struct rendezvous *r)
+{
+    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+        struct peer *peer = &r->crowd.peers[i];
+        if (peer->asking && peer->asking->handshake.state == HANDSHAKE_ASKED)
+            parting_drop_asking(peer);
+    }
+}
+
+void parting_guess(struct rendezvous *r, uint64_t now, const struct peer *peer, const struct run *run)
+{
+    bool initiator = run == peer->asking;
+    bool shown = initiator ? run->handshake.pake.have_keys : run->handshake.state == HANDSHAKE_ANSWERED;
+    if (shown && quota_guess(&r->quota, initiator ? now : run->began))
+        slow_down(r);
+}
+
+static uint64_t retry_time(struct peer *peer, uint64_t now)
+{
+    unsigned doublings = peer->failures < RETRY_DOUBLINGS ? peer->failures : RETRY_DOUBLINGS;
+    peer->failures++;
+    return now + (RETRY_S * NS_PER_S << doublings);
+}
+
 /* An initiator's run stays, to give its pake3 to every pake2 that comes again. */
 void parting_fail(struct rendezvous *r, uint64_t now, struct peer *peer, struct run *run,
                   struct notice *notice)
 {
     r->stats.failed++;
-    quota_fail(&r->quota, now);
-    peer->retry = now + RETRY_S * NS_PER_S;
+    parting_guess(r, now, peer, run);
+    peer->retry = retry_time(peer, now);
     notice->event.type = RENDEZVOUS_FAILED;
     notice->event.later = peer->later;
     parting_notify(r, run, notice);

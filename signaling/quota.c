@@ -3,27 +3,56 @@
 #include "quota.h"
 #include "packet.h"
 
-static bool guessed_too_often(const struct quota *quota, uint64_t now)
+/* Guesses at `after` or later; the ring knows of no more than QUOTA_MINUTE_MAX. */
+static unsigned guesses_since(const struct quota *quota, uint64_t after)
 {
-    if (quota->failure_count < QUOTA_FAILURES_MAX)
-        return false;
-    uint64_t oldest = quota->failures[quota->failure_count % QUOTA_FAILURES_MAX];
-    return now < oldest + QUOTA_MEMORY_S * NS_PER_S;
+    unsigned known = quota->guess_count < QUOTA_MINUTE_MAX ? quota->guess_count : QUOTA_MINUTE_MAX;
+    unsigned count = 0;
+    for (unsigned i = 0; i < known; i++)
+        count += quota->guesses[i] > after;
+    return count;
 }
 
-uint64_t quota_next(const struct quota *quota, uint64_t now)
+static uint64_t before(uint64_t now, uint64_t seconds)
+{
+    return now > seconds * NS_PER_S ? now - seconds * NS_PER_S : 0;
+}
+
+bool quota_may_show(const struct quota *quota, uint64_t now, unsigned open)
+{
+    return !quota->has_guesses || guesses_since(quota, before(now, QUOTA_MINUTE_S)) + open < QUOTA_MINUTE_MAX;
+}
+
+static bool is_slow(const struct quota *quota, uint64_t now, unsigned open)
+{
+    return quota->has_guesses && guesses_since(quota, before(now, QUOTA_MEMORY_S)) + open >= QUOTA_QUICK;
+}
+
+/* When the oldest guess of the last minute leaves it. */
+static uint64_t minute_ends(const struct quota *quota, uint64_t now)
+{
+    uint64_t oldest = now;
+    for (unsigned i = 0; i < QUOTA_MINUTE_MAX; i++)
+        if (quota->guesses[i] > before(now, QUOTA_MINUTE_S) && quota->guesses[i] < oldest)
+            oldest = quota->guesses[i];
+    return oldest + QUOTA_MINUTE_S * NS_PER_S;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+uint64_t quota_next(const struct quota *quota, uint64_t now, unsigned open)
 {
     uint64_t at = now;
-    if (quota->start_count >= RENDEZVOUS_STARTS_MAX) {
-        uint64_t oldest = quota->starts[quota->start_count % RENDEZVOUS_STARTS_MAX];
-        if (oldest + NS_PER_S > at)
-            at = oldest + NS_PER_S;
-    }
-    if (quota->start_count && guessed_too_often(quota, now)) {
-        uint64_t last = quota->starts[(quota->start_count - 1) % RENDEZVOUS_STARTS_MAX];
-        if (last + QUOTA_SLOW_S * NS_PER_S > at)
-            at = last + QUOTA_SLOW_S * NS_PER_S;
-    }
+    if (quota->start_count >= RENDEZVOUS_STARTS_MAX)
+        at = later(at, quota->starts[quota->start_count % RENDEZVOUS_STARTS_MAX] + NS_PER_S);
+    if (quota->start_count && is_slow(quota, now, open))
+        at = later(at,
+                   quota->starts[(quota->start_count - 1) % RENDEZVOUS_STARTS_MAX] + QUOTA_SLOW_S * NS_PER_S);
+    if (!quota_may_show(quota, now, open))
+        at = later(at, minute_ends(quota, now));
     return at;
 }
 
@@ -32,7 +61,9 @@ void quota_start(struct quota *quota, uint64_t now)
     quota->starts[quota->start_count++ % RENDEZVOUS_STARTS_MAX] = now;
 }
 
-void quota_fail(struct quota *quota, uint64_t now)
+bool quota_guess(struct quota *quota, uint64_t at)
 {
-    quota->failures[quota->failure_count++ % QUOTA_FAILURES_MAX] = now;
+    bool was_slow = is_slow(quota, at, 0);
+    quota->guesses[quota->guess_count++ % QUOTA_MINUTE_MAX] = at;
+    return !was_slow && is_slow(quota, at, 0);
 }

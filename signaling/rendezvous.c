@@ -30,6 +30,9 @@ struct rendezvous *rendezvous_new(const struct rendezvous_config *config)
     base32_print(r->party.id, id, sizeof id);
     room_topic(r->party.room, config->room);
     pake_password(r->party.prs, config->room, config->secret, config->secret_len);
+    veil_key(r->party.veil_key, config->room);
+    sightings_start(&r->sightings, config->random);
+    r->quota.has_guesses = config->secret != NULL;
     snprintf(r->name, sizeof r->name, "%s", config->name);
     snprintf(r->purpose, sizeof r->purpose, "%s", config->purpose);
     r->have_machine = config->machine != NULL;
@@ -106,6 +109,7 @@ static void write_letter(struct rendezvous *r, uint64_t now, enum message_type t
 {
     struct message message = {.type = type, .about = rendezvous_about(r, now)};
     memcpy(message.from, r->party.id, sizeof message.from);
+    veil_close(r->party.veil_key, &message);
     memcpy(letter->topic, r->hello_topic, sizeof letter->topic);
     letter->len = message_encode(&message, letter->data, sizeof letter->data);
 }
@@ -145,6 +149,12 @@ void rendezvous_pace(struct rendezvous *r, uint64_t now)
     r->company = company;
 }
 
+/* Strangers say so much that our hello, at its own rate, would be one of thousands. */
+static bool is_flooded(const struct rendezvous *r, uint64_t now)
+{
+    return r->heard >= HELLO_SHARE && now >= r->hello_said + HELLO_FLOODED_MS * NS_PER_MS;
+}
+
 /* The brokers that a hello must go to now. */
 static uint32_t hello_brokers(const struct rendezvous *r, uint64_t now)
 {
@@ -152,7 +162,9 @@ static uint32_t hello_brokers(const struct rendezvous *r, uint64_t now)
         return 0;
     if (!r->said)
         return rendezvous_all_brokers(r); /* not connected yet: it leaves in the first flight */
-    return r->hello_due <= now ? r->connected : r->greet & r->connected;
+    if (r->hello_due <= now || is_flooded(r, now))
+        return r->connected;
+    return r->greet & r->connected;
 }
 
 static bool output_hello(struct rendezvous *r, uint64_t now, struct letter *letter)
@@ -163,6 +175,8 @@ static bool output_hello(struct rendezvous *r, uint64_t now, struct letter *lett
     if (!r->said || r->hello_due <= now)
         r->hello_due = now + hello_interval(r);
     r->said = true;
+    r->hello_said = now;
+    r->heard = 0;
     r->greeted |= letter->brokers;
     r->greet &= ~letter->brokers;
     write_letter(r, now, MESSAGE_HELLO, letter);
@@ -223,6 +237,11 @@ static void dispatch(struct rendezvous *r, uint64_t now, uint32_t broker, bool i
         takers[message->type](r, now, broker, message);
 }
 
+static bool is_veiled(enum message_type type)
+{
+    return type == MESSAGE_HELLO || type == MESSAGE_PAKE1 || type == MESSAGE_PAKE2;
+}
+
 void rendezvous_input(struct rendezvous *r, uint64_t now, unsigned broker, const char *topic,
                       const uint8_t *data, size_t len)
 {
@@ -234,7 +253,8 @@ void rendezvous_input(struct rendezvous *r, uint64_t now, unsigned broker, const
         r->stats.stale++;
         return;
     }
-    if (len > MESSAGE_MAX || !message_decode(&message, data, len)) {
+    if (len > MESSAGE_MAX || !message_decode(&message, data, len) ||
+        (is_veiled(message.type) && !veil_open(r->party.veil_key, &message))) {
         r->stats.malformed++;
         return;
     }

@@ -10,6 +10,7 @@ enum {
     SEAL_NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
     SEAL_TAG = crypto_aead_xchacha20poly1305_ietf_ABYTES,
     PADDED_MAX = SEALED_MAX - SEAL_OVERHEAD,
+    SEQUENCE_SPARE_BITS = 16, /* JSON's exact numbers end at 2^53: no session counts from 2^48 to there */
     BOUND_MAX = 192, /* bytes of the additional data: 17 of label, 33 of topic, twice 17, 2 of type and 9 of
                         sequence */
 };
@@ -33,10 +34,11 @@ static size_t bind_context(uint8_t out[BOUND_MAX], const struct seal_context *co
     return pake_lv(out, BOUND_MAX, len, sequence, sizeof sequence);
 }
 
-void seal_start(struct seal *seal, const struct pake_keys *keys, enum pake_role role)
+void seal_start(struct seal *seal, const struct pake_keys *keys, enum pake_role role,
+                const struct random *random)
 {
     bool first = role == PAKE_INITIATOR;
-    *seal = (struct seal){.send_sequence = 1};
+    *seal = (struct seal){.send_sequence = 1 + (random_u64(random) >> SEQUENCE_SPARE_BITS)};
     memcpy(seal->send_key, first ? keys->to_responder : keys->to_initiator, sizeof seal->send_key);
     memcpy(seal->receive_key, first ? keys->to_initiator : keys->to_responder, sizeof seal->receive_key);
 }

@@ -16,7 +16,7 @@ enum {
 /* Both directions of one peer. A plain value; seal_wipe ends it. */
 struct seal {
     uint8_t send_key[32], receive_key[32];
-    uint64_t send_sequence;    /* of the next message, from 1 */
+    uint64_t send_sequence;    /* of the next message; the first is drawn, so that it tells nothing */
     uint64_t received_highest; /* 0: none yet */
     uint64_t received_window;  /* bit n: received_highest - n has been opened */
 };
@@ -30,7 +30,8 @@ struct seal_context {
     uint64_t sequence;
 };
 
-void seal_start(struct seal *seal, const struct pake_keys *keys, enum pake_role role);
+void seal_start(struct seal *seal, const struct pake_keys *keys, enum pake_role role,
+                const struct random *random);
 /* Seals `len` bytes (at most SEAL_CLEAR_MAX) into `out` (SEALED_MAX bytes). context->sequence is the
  * caller's: seal->send_sequence++ for a new message, the old one never twice. Returns the sealed bytes; 0:
  * too long. */

@@ -1,7 +1,13 @@
-/* turns.c - whose turn it is when more peers want to meet than may (security.md: flood of hellos). The choice
- * is random and the two ways of asking have equal chances, so neither who shouts first nor who shouts most
- * gets everything. */
+/* turns.c - whose turn it is when more peers want to meet than may (security.md: flood of hellos).
+ *
+ * The choice is random, so who shouts first gets nothing for it; and it is made among four kinds, so who
+ * shouts most has to shout in every way. Knocks and hellos have equal chances. Ids that have spoken before go
+ * before strangers: a flood of made-up ids costs its sender one message each, and now two, a while apart.
+ * Against whoever pays that too, our own share of the hellos helps (HELLO_SHARE). README.md says what is
+ * left. */
 #include "meeting.h"
+
+enum { PENDING_KNOWN = 2 }; /* of RENDEZVOUS_PENDING_MAX: places that are no stranger's */
 
 static bool may_be_asked(const struct rendezvous *r, const struct peer *peer)
 {
@@ -11,8 +17,8 @@ static bool may_be_asked(const struct rendezvous *r, const struct peer *peer)
 /* A proven peer may knock without a free slot: it lost its state, and takes the place it has. */
 static bool may_be_invited(const struct rendezvous *r, const struct peer *peer, unsigned pending)
 {
-    return peer->wish == WISH_KNOCK && !peer->invited && pending < RENDEZVOUS_PENDING_MAX &&
-           (r->slots || peer->session);
+    unsigned places = RENDEZVOUS_PENDING_MAX - (peer->known ? 0 : PENDING_KNOWN);
+    return peer->wish == WISH_KNOCK && !peer->invited && pending < places && (r->slots || peer->session);
 }
 
 static bool may_begin(const struct rendezvous *r, const struct peer *peer, unsigned pending)
@@ -20,23 +26,29 @@ static bool may_begin(const struct rendezvous *r, const struct peer *peer, unsig
     return *peer->id && (may_be_asked(r, peer) || may_be_invited(r, peer, pending));
 }
 
-/* One of the knocks or one of the hellos: a reservoir of one for each. */
+static struct peer *one_of(struct rendezvous *r, struct peer *const pair[2])
+{
+    if (pair[0] && pair[1])
+        return pair[random_below(r->party.random, 2)];
+    return pair[0] ? pair[0] : pair[1];
+}
+
+/* A reservoir of one for each kind, then one of the kinds. */
 static struct peer *draw(struct rendezvous *r, uint64_t now)
 {
-    struct peer *drawn[2] = {NULL, NULL};
-    uint32_t count[2] = {0, 0};
+    struct peer *drawn[2][2] = {{NULL, NULL}, {NULL, NULL}}; /* [known][knock] */
+    uint32_t count[2][2] = {{0, 0}, {0, 0}};
     unsigned pending = crowd_invited(&r->crowd);
     for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
         struct peer *peer = &r->crowd.peers[i];
         if (!may_begin(r, peer, pending) || peer->retry > now)
             continue;
-        int knock = peer->wish == WISH_KNOCK;
-        if (random_below(r->party.random, ++count[knock]) == 0)
-            drawn[knock] = peer;
+        int known = peer->known, knock = peer->wish == WISH_KNOCK;
+        if (random_below(r->party.random, ++count[known][knock]) == 0)
+            drawn[known][knock] = peer;
     }
-    if (drawn[0] && drawn[1])
-        return drawn[random_below(r->party.random, 2)];
-    return drawn[0] ? drawn[0] : drawn[1];
+    struct peer *stranger = one_of(r, drawn[0]), *known = one_of(r, drawn[1]);
+    return known ? known : stranger;
 }
 
 /* Nobody finished this handshake. Whoever began it has our tag and could test one guess with it, so it counts
@@ -49,8 +61,7 @@ static void expire(struct rendezvous *r, uint64_t now, struct peer *peer)
         run->expires = now + PARCEL_GAP_MS * NS_PER_MS;
         return;
     }
-    if (run->handshake.state == HANDSHAKE_ANSWERED)
-        quota_fail(&r->quota, now);
+    parting_guess(r, now, peer, run);
     parting_notify(r, run, notice);
     run_free(run); /* its point may be used again: the initiator keeps its scalar until it hears a pake2 */
     peer->invited = NULL;
@@ -65,7 +76,7 @@ void turns_take(struct rendezvous *r, uint64_t now)
         if (peer->wish && peer->heard + WISH_MAX_S * NS_PER_S <= now)
             peer->wish = WISH_NOTHING;
     }
-    while (quota_next(&r->quota, now) <= now) {
+    while (quota_next(&r->quota, now, crowd_invited(&r->crowd)) <= now) {
         struct peer *peer = draw(r, now);
         if (!peer)
             return;
@@ -78,8 +89,8 @@ void turns_take(struct rendezvous *r, uint64_t now)
 
 uint64_t turns_deadline(const struct rendezvous *r)
 {
-    uint64_t deadline = NEVER, next = quota_next(&r->quota, r->now);
     unsigned pending = crowd_invited(&r->crowd);
+    uint64_t deadline = NEVER, next = quota_next(&r->quota, r->now, pending);
     for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
         const struct peer *peer = &r->crowd.peers[i];
         if (peer->invited && peer->invited->expires < deadline)

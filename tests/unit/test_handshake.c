@@ -41,6 +41,7 @@ static void party_begin(struct party *party, const char *id)
     strcpy(party->id, id);
     strcpy(party->room, "47vcn4x2iybnjlcp2fivzwg7gu635hoy");
     pake_password(party->prs, "demo", NULL, 0);
+    veil_key(party->veil_key, "demo");
     party->random = &source;
 }
 

@@ -17,10 +17,11 @@ static struct message sample(enum message_type type)
     struct message message = {
         .type = type,
         .from = "abcdefghijklm234",
-        .about = {.capabilities = UINT32_MAX, .purpose = "send-it", .slots = SLOTS_MAX, .fresh = true},
+        .about = {.capabilities = UINT32_MAX},
         .sequence = UINT64_C(1) << 53,
     };
     randombytes_buf(message.about.nonce, NONCE_LEN);
+    randombytes_buf(message.veil, VEIL_LEN);
     randombytes_buf(message.point, POINT_LEN);
     randombytes_buf(message.commit, COMMIT_LEN);
     randombytes_buf(message.tag, TAG_LEN);
@@ -101,9 +102,7 @@ static void members_travel_with_the_types_that_have_them(void **state)
     assert_true(message_decode(&back, (const uint8_t *)text, encoded(&message, text)));
     assert_memory_equal(back.about.nonce, message.about.nonce, NONCE_LEN);
     assert_int_equal(back.about.capabilities, message.about.capabilities);
-    assert_string_equal(back.about.purpose, message.about.purpose);
-    assert_int_equal(back.about.slots, message.about.slots);
-    assert_true(back.about.fresh);
+    assert_memory_equal(back.veil, message.veil, VEIL_LEN);
     assert_memory_equal(back.point, message.point, POINT_LEN);
     assert_memory_equal(back.tag, message.tag, TAG_LEN);
     assert_memory_equal(back.reveal, message.reveal, REVEAL_LEN);
@@ -133,14 +132,12 @@ static void the_text_is_as_the_manual_shows_it(void **state)
 {
     (void)state;
     static char text[MESSAGE_MAX + 1];
-    struct message message = {.type = MESSAGE_HELLO,
-                              .from = "k3qv7xw2abcdefgh",
-                              .about = {.purpose = "chat", .slots = 8, .fresh = true}};
+    struct message message = {.type = MESSAGE_HELLO, .from = "k3qv7xw2abcdefgh"};
     encoded(&message, text);
     assert_string_equal(
         text,
         "{\"v\":1,\"type\":\"hello\",\"from\":\"k3qv7xw2abcdefgh\",\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAA\","
-        "\"cap\":0,\"purpose\":\"chat\",\"slots\":8,\"fresh\":true}");
+        "\"cap\":0,\"veil\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}");
     message =
         (struct message){.type = MESSAGE_SEALED, .from = "k3qv7xw2abcdefgh", .sequence = 7, .sealed_len = 3};
     encoded(&message, text);
@@ -251,11 +248,15 @@ static void no_member_of_a_body_may_miss_or_be_of_another_type(void **state)
 static bool hello_with(const char *member, const char *value)
 {
     char text[1024], line[256];
-    static const char *const names[] = {"v", "type", "from", "nonce", "cap", "purpose", "slots", "fresh"};
-    static const char *const values[] = {
-        "1", "\"hello\"", "\"abcdefghijklm234\"", "\"AAAAAAAAAAAAAAAAAAAAAA\"", "0", "\"chat\"", "8", "true"};
+    static const char *const names[] = {"v", "type", "from", "nonce", "cap", "veil"};
+    static const char *const values[] = {"1",
+                                         "\"hello\"",
+                                         "\"abcdefghijklm234\"",
+                                         "\"AAAAAAAAAAAAAAAAAAAAAA\"",
+                                         "0",
+                                         "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\""};
     size_t len = 0;
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(line, sizeof line, "%c\"%s\":%s", i ? ',' : '{', names[i],
                  strcmp(names[i], member) == 0 ? value : values[i]);
         len += (size_t)snprintf(text + len, sizeof text - len, "%s", line);
@@ -296,20 +297,10 @@ static void borders_of_a_hellos_members_hold(void **state)
         {"cap", "4294967296", false},
         {"cap", "-1", false},
         {"cap", "0.5", false},
-        {"purpose", "\"a\"", true},
-        {"purpose", "\"abcdefghijklmno-\"", true},
-        {"purpose", "\"abcdefghijklmnop-\"", false},
-        {"purpose", "\"\"", false},
-        {"purpose", "\"Chat\"", false},
-        {"purpose", "\"ch at\"", false},
-        {"slots", "0", true},
-        {"slots", "64", true},
-        {"slots", "65", false},
-        {"slots", "256", false},
-        {"slots", "-1", false},
-        {"fresh", "false", true},
-        {"fresh", "1", false},
-        {"fresh", "\"true\"", false},
+        {"veil", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"", false},
+        {"veil", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"", false},
+        {"veil", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB\"", false},
+        {"veil", "0", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (hello_with(rows[i].member, rows[i].value) != rows[i].good)

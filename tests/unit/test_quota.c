@@ -15,7 +15,7 @@ static void no_second_holds_more_than_twenty_starts(void **state)
     uint64_t times[200], now = start;
     (void)state;
     for (unsigned i = 0; i < 200; i++) {
-        now = quota_next(&quota, now);
+        now = quota_next(&quota, now, 0);
         quota_start(&quota, now);
         times[i] = now;
         if (i >= RENDEZVOUS_STARTS_MAX)
@@ -28,34 +28,78 @@ static void a_start_that_may_be_is_not_delayed(void **state)
 {
     struct quota quota = {0};
     (void)state;
-    assert_int_equal(quota_next(&quota, start), start);
+    assert_int_equal(quota_next(&quota, start, 0), start);
     quota_start(&quota, start);
-    assert_int_equal(quota_next(&quota, start), start);
+    assert_int_equal(quota_next(&quota, start, 0), start);
 }
 
-static void nine_failures_are_forgiven_and_ten_slow_down(void **state)
+static void a_few_guesses_are_forgiven_and_one_more_slows_down(void **state)
+{
+    struct quota quota = {.has_guesses = true};
+    (void)state;
+    quota_start(&quota, start);
+    for (unsigned i = 0; i < QUOTA_QUICK - 1; i++)
+        assert_false(quota_guess(&quota, start + i));
+    assert_int_equal(quota_next(&quota, start + 10, 0), start + 10);
+    assert_int_equal(quota_next(&quota, start + 10, 1),
+                     start + QUOTA_SLOW_S * NS_PER_S); /* it may be the last */
+    assert_true(quota_guess(&quota, start + 9));
+    assert_int_equal(quota_next(&quota, start + 10, 0), start + QUOTA_SLOW_S * NS_PER_S);
+    assert_int_equal(quota_next(&quota, start + 7 * NS_PER_S, 0), start + 7 * NS_PER_S);
+    assert_false(quota_guess(&quota, start + 11)); /* it is slow already */
+}
+
+static void no_minute_holds_more_than_ten_guesses(void **state)
+{
+    struct quota quota = {.has_guesses = true};
+    uint64_t times[100], now = start;
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        while (quota_next(&quota, now, 0) > now)
+            now = quota_next(&quota, now, 0);
+        quota_start(&quota, now);
+        assert_true(quota_may_show(&quota, now, 0));
+        quota_guess(&quota, now);
+        times[i] = now;
+        if (i >= QUOTA_MINUTE_MAX)
+            assert_true(now - times[i - QUOTA_MINUTE_MAX] >= QUOTA_MINUTE_S * NS_PER_S);
+    }
+    assert_false(quota_may_show(&quota, now, 0));
+    assert_true(now - start < 100 * 7 * NS_PER_S);
+}
+
+static void what_is_open_counts_with_what_failed(void **state)
+{
+    struct quota quota = {.has_guesses = true};
+    (void)state;
+    for (unsigned i = 0; i < 5; i++)
+        quota_guess(&quota, start + i);
+    assert_true(quota_may_show(&quota, start + 10, 4));
+    assert_false(quota_may_show(&quota, start + 10, 5));
+    assert_int_equal(quota_next(&quota, start + 10, 5), start + QUOTA_MINUTE_S * NS_PER_S);
+}
+
+static void an_open_room_has_nothing_to_guess(void **state)
 {
     struct quota quota = {0};
     (void)state;
     quota_start(&quota, start);
-    for (unsigned i = 0; i < QUOTA_FAILURES_MAX - 1; i++)
-        quota_fail(&quota, start + i);
-    assert_int_equal(quota_next(&quota, start + 10), start + 10);
-    quota_fail(&quota, start + 9);
-    assert_int_equal(quota_next(&quota, start + 10), start + QUOTA_SLOW_S * NS_PER_S);
-    assert_int_equal(quota_next(&quota, start + 7 * NS_PER_S), start + 7 * NS_PER_S);
+    for (unsigned i = 0; i < 100; i++)
+        assert_false(quota_guess(&quota, start));
+    assert_true(quota_may_show(&quota, start, 8));
+    assert_int_equal(quota_next(&quota, start, 8), start);
 }
 
-static void after_ten_minutes_a_failure_is_forgotten(void **state)
+static void after_ten_minutes_a_guess_is_forgotten(void **state)
 {
-    struct quota quota = {0};
+    struct quota quota = {.has_guesses = true};
     (void)state;
-    for (unsigned i = 0; i < QUOTA_FAILURES_MAX; i++)
-        quota_fail(&quota, start);
+    for (unsigned i = 0; i < QUOTA_QUICK; i++)
+        quota_guess(&quota, start);
     uint64_t later = start + QUOTA_MEMORY_S * NS_PER_S;
     quota_start(&quota, later - 1);
-    assert_int_equal(quota_next(&quota, later - 1), later - 1 + QUOTA_SLOW_S * NS_PER_S);
-    assert_int_equal(quota_next(&quota, later), later);
+    assert_int_equal(quota_next(&quota, later - 1, 0), later - 1 + QUOTA_SLOW_S * NS_PER_S);
+    assert_int_equal(quota_next(&quota, later, 0), later);
 }
 
 int main(void)
@@ -63,8 +107,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_second_holds_more_than_twenty_starts),
         cmocka_unit_test(a_start_that_may_be_is_not_delayed),
-        cmocka_unit_test(nine_failures_are_forgiven_and_ten_slow_down),
-        cmocka_unit_test(after_ten_minutes_a_failure_is_forgotten),
+        cmocka_unit_test(a_few_guesses_are_forgiven_and_one_more_slows_down),
+        cmocka_unit_test(no_minute_holds_more_than_ten_guesses),
+        cmocka_unit_test(what_is_open_counts_with_what_failed),
+        cmocka_unit_test(an_open_room_has_nothing_to_guess),
+        cmocka_unit_test(after_ten_minutes_a_guess_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
