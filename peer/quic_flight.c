@@ -7,7 +7,7 @@
 enum {
     REPEAT_MS = 100,      /* least time between repetitions, */
     REPEAT_MAX_MS = 1000, /* and the most: grows by a quarter each time */
-    HURRIES_MAX = 3,      /* of a hello; each doubles ngtcp2's next probe timeout */
+    HURRIES_MAX = 3,      /* of a hello */
     HURRY_MS = 50,        /* beyond two round trips: acknowledgements may be late by 25 ms (RFC 9000 18.2) */
     SKEW_MAX_S = 60,      /* between two packets heard: a third of the idle time */
 };
@@ -54,17 +54,22 @@ bool flight_repeat(struct quic *quic, uint64_t now, struct packet *out, size_t p
     return true;
 }
 
-/* Whether something of ours has been out for longer than an answer takes. A client's hello needs no wait: it
- * may have gone nowhere. */
+/* A client's hello may have gone nowhere: a copy of it leaves at once. ngtcp2 must not make a new one for that:
+ * the clock that is put ahead would be in the round trip of the first one, which as a rule is answered. */
+static void repeat_hello(struct quic *quic, uint64_t now)
+{
+    if (!quic->flight || quic->hurries >= HURRIES_MAX)
+        return;
+    quic->hurries++;
+    quic->repeat_at = now;
+}
+
+/* Whether something of ours has been out for longer than an answer takes. */
 static bool is_unanswered(const struct quic *quic, uint64_t now)
 {
     struct quic_info info;
     quic_info(quic, &info);
-    if (!info.waiting_since)
-        return false;
-    if (quic->client && !quic->decrypted)
-        return quic->hurries < HURRIES_MAX;
-    return now >= info.waiting_since + 2 * info.rtt + HURRY_MS * NS_PER_MS;
+    return info.waiting_since && now >= info.waiting_since + 2 * info.rtt + HURRY_MS * NS_PER_MS;
 }
 
 /* ngtcp2's clock is put ahead to its probe timeout: it sends again as new packets, so that the round trip
@@ -72,6 +77,10 @@ static bool is_unanswered(const struct quic *quic, uint64_t now)
  * hence the bound. */
 void quic_hurry(struct quic *quic, uint64_t now)
 {
+    if (quic->phase == QUIC_ACTIVE && quic->client && !quic->decrypted) {
+        repeat_hello(quic, now);
+        return;
+    }
     if (quic->phase != QUIC_ACTIVE || !is_unanswered(quic, now))
         return;
     ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(quic->conn), ts = quic_clock(quic, now);
@@ -80,6 +89,5 @@ void quic_hurry(struct quic *quic, uint64_t now)
     /* A server that has sent all it may (RFC 9000 8.1) has no probe timeout: next is the handshake's end. */
     if (!quic->confirmed && expiry >= quic->started + QUIC_HANDSHAKE_S * NS_PER_S)
         return;
-    quic->hurries++;
     quic->skew += expiry - ts;
 }
