@@ -53,7 +53,7 @@ struct telling {
     struct report *report;
     const struct p2p_node *node;
     const struct p2p_event *event;
-    bool connected;
+    bool minor;
     char name[SHOWN_NAME_MAX]; /* of event->peer, or empty */
     char text[SHOWN_TEXT_MAX]; /* event->text, fit for a terminal */
 };
@@ -213,7 +213,7 @@ static void tell_path(const struct telling *telling)
         add_path(line, &path);
         line_string(line, "why", path.why);
         line_write(line);
-    } else if (wants(report, telling->connected ? 0 : 1)) {
+    } else if (wants(report, telling->minor ? 1 : 0)) {
         terminal_say(report->colour, STYLE_QUIET, "path to %s: %s, %s, %.1f ms; %s", telling->name,
                      p2p_path_kind_name(path.kind), path.remote, path.rtt_ms, path.why);
     }
@@ -250,7 +250,7 @@ static void tell_closed(const struct telling *telling)
         line_string(line, "reason", event->detail);
         line_string(line, "text", event->text);
         line_write(line);
-    } else if (wants(telling->report, telling->connected ? 0 : 1)) {
+    } else if (wants(telling->report, telling->minor ? 1 : 0)) {
         terminal_say(telling->report->colour,
                      strcmp(event->detail, "left") == 0 ? STYLE_PLAIN : STYLE_WARNING, "%s %s%s%s%s",
                      *telling->name ? telling->name : "somebody", closed_verb(event->detail),
@@ -268,7 +268,7 @@ static void tell_busy(const struct telling *telling)
         line_string(line, "name", event->text);
         line_string(line, "text", event->detail);
         line_write(line);
-    } else if (wants(telling->report, 0)) {
+    } else if (wants(telling->report, telling->minor ? 1 : 0)) {
         terminal_say(telling->report->colour, STYLE_QUIET, "%s is here, but not for us: %s",
                      *telling->text ? telling->text : "somebody", why);
     }
@@ -300,7 +300,7 @@ static void tell_trace(const struct telling *telling)
 }
 
 void events_show(struct report *report, const struct p2p_node *node, const struct p2p_event *event,
-                 bool connected)
+                 bool minor)
 {
     static void (*const tell[])(const struct telling *) = {
         [P2P_EVENT_CANDIDATE] = tell_candidate, [P2P_EVENT_JOINED] = tell_joined,
@@ -312,7 +312,7 @@ void events_show(struct report *report, const struct p2p_node *node, const struc
     };
     if ((size_t)event->type >= sizeof tell / sizeof *tell || !tell[event->type])
         return;
-    struct telling telling = {.report = report, .node = node, .event = event, .connected = connected};
+    struct telling telling = {.report = report, .node = node, .event = event, .minor = minor};
     if (event->peer)
         events_name(telling.name, event->peer);
     text_show(telling.text, sizeof telling.text, event->text, strlen(event->text));

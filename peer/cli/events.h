@@ -25,9 +25,10 @@ struct report {
 void events_begin(struct report *report, const struct options *options, uint64_t started_ns);
 void events_end(struct report *report);
 
-/* `node` is asked for the room's topic. `connected`: streams may flow with event->peer already. */
+/* `node` is asked for the room's topic. `minor`: people hear of it with -v only (a path to somebody not yet
+ * connected, what has been said before). */
 void events_show(struct report *report, const struct p2p_node *node, const struct p2p_event *event,
-                 bool connected);
+                 bool minor);
 /* A text message of a peer. For people it is the program's output: only the JSON line is written here. */
 void events_message(struct report *report, const struct p2p_peer *peer, const char *text, size_t len);
 /* The reason why the program ends with `code`. */

@@ -192,17 +192,27 @@ static void member_forget(struct session *session, struct member *gone)
 
 /* ---- what the library says ---- */
 
-/* Remembers who is there without being the one of --to. */
-static void note_present(struct session *session, const char *name)
+/* Remembers who is there without being for us. False: that is known already. */
+static bool note_present(struct session *session, const char *name)
 {
     char shown[SHOWN_NAME_MAX];
-    text_show(shown, sizeof shown, name, strlen(name));
+    text_show(shown, sizeof shown, *name ? name : "somebody", *name ? strlen(name) : strlen("somebody"));
     for (unsigned i = 0; i < session->present_count; i++)
         if (strcmp(session->present[i], shown) == 0)
-            return;
-    if (!*name || session->present_count == PRESENT_MAX)
-        return;
-    strcpy(session->present[session->present_count++], shown);
+            return false;
+    if (session->present_count < PRESENT_MAX)
+        strcpy(session->present[session->present_count++], shown);
+    return true;
+}
+
+/* What people hear of only when they ask for more. */
+static bool is_minor(struct session *session, const struct member *member, const struct p2p_event *event)
+{
+    if (event->type == P2P_EVENT_BUSY)
+        return !note_present(session, event->text);
+    if (event->type == P2P_EVENT_PATH || event->type == P2P_EVENT_CLOSED)
+        return !member || !member->connected;
+    return false;
 }
 
 static void take_connected(struct session *session, struct member *member)
@@ -278,7 +288,7 @@ static void take_event(struct session *session, const struct p2p_event *event)
 {
     bool met = event->type == P2P_EVENT_PEER || event->type == P2P_EVENT_CONNECTED;
     struct member *member = met ? member_make(session, event->peer) : member_find(session, event->peer);
-    events_show(&session->report, session->node, event, member && member->connected);
+    events_show(&session->report, session->node, event, is_minor(session, member, event));
     switch (event->type) {
     case P2P_EVENT_CONNECTED:
         if (member)
@@ -291,9 +301,6 @@ static void take_event(struct session *session, const struct p2p_event *event)
     case P2P_EVENT_DATAGRAM:
         if (member)
             take_datagrams(session, member);
-        return;
-    case P2P_EVENT_BUSY:
-        note_present(session, event->text);
         return;
     case P2P_EVENT_SECRET:
         take_secret(session, event);
