@@ -502,8 +502,12 @@ static bool secret_failed(struct node *node, uint64_t now, const struct rendezvo
                           struct node_event *event)
 {
     struct peer *peer = peer_find(node, told->peer);
-    if (peer && peer->state == PEER_MEETING)
+    if (peer && peer->state == PEER_MEETING) {
         peer_drop(peer);
+    } else if (peer && peer->state == PEER_MET && !peer->connected) { /* it could not prove us */
+        node->proven--;
+        conn_left(peer->conn, "our proof did not reach it as we said it");
+    }
     if (told->later && !node->proven && node->secret_deadline == NEVER)
         node->secret_deadline = now + NODE_SECRET_PATIENCE_S * NS_PER_S;
     event->type = NODE_SECRET;

@@ -24,14 +24,20 @@ static void fill(const struct party *party, uint8_t *out, size_t len)
     party->random->fill(party->random->context, out, len);
 }
 
+/* All that `role` said in the open, but its nonce: nobody can change any of it. */
+static size_t make_ad(const struct handshake *run, enum pake_role role, uint8_t ad[PAKE_ABOUT_MAX])
+{
+    const struct message_about *about = role == run->pake.role ? &run->own : &run->other;
+    return role == PAKE_INITIATOR ? pake_about(ad, about, run->commit, sizeof run->commit)
+                                  : pake_about(ad, about, run->reveal_b, sizeof run->reveal_b);
+}
+
 /* Both sides' additional data and the other's point make the keys. */
 static bool finish(struct handshake *run, const struct party *party, const uint8_t point[POINT_LEN])
 {
-    uint8_t own[PAKE_ABOUT_MAX], other[PAKE_ABOUT_MAX];
-    size_t own_len = pake_about(own, &run->own), other_len = pake_about(other, &run->other);
-    bool initiator = run->pake.role == PAKE_INITIATOR;
-    if (!pake_finish(&run->pake, point, initiator ? own : other, initiator ? own_len : other_len,
-                     initiator ? other : own, initiator ? other_len : own_len))
+    uint8_t a[PAKE_ABOUT_MAX], b[PAKE_ABOUT_MAX];
+    size_t a_len = make_ad(run, PAKE_INITIATOR, a), b_len = make_ad(run, PAKE_RESPONDER, b);
+    if (!pake_finish(&run->pake, point, a, a_len, b, b_len))
         return false;
     seal_start(&run->seal, &run->pake.keys, run->pake.role, party->random);
     return true;
@@ -40,8 +46,7 @@ static bool finish(struct handshake *run, const struct party *party, const uint8
 static void make_tag(const struct handshake *run, enum pake_role role, uint8_t tag[TAG_LEN])
 {
     uint8_t ad[PAKE_ABOUT_MAX];
-    size_t len = pake_about(ad, role == run->pake.role ? &run->own : &run->other);
-    pake_tag(&run->pake, role, tag, ad, len);
+    pake_tag(&run->pake, role, tag, ad, make_ad(run, role, ad));
 }
 
 static bool tag_holds(struct handshake *run, const struct message *message)
@@ -93,7 +98,8 @@ void handshake_ask(struct handshake *run, struct party *party, const char *peer,
     pake1->about = *own;
     veil_close(party->veil_key, pake1);
     memcpy(pake1->point, run->pake.own, POINT_LEN);
-    pake_commit(pake1->commit, run->reveal_a);
+    pake_commit(run->commit, run->reveal_a);
+    memcpy(pake1->commit, run->commit, COMMIT_LEN);
 }
 
 bool handshake_invite(struct handshake *run, struct party *party, const struct message *pake1,

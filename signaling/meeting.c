@@ -450,6 +450,9 @@ static void take_proof(struct rendezvous *r, uint64_t now, struct peer *peer, co
     enum verdict verdict = handshake_prove(&run->handshake, &r->party, pake3, &body);
     if (verdict == VERDICT_GOOD)
         show_clear(r, peer, run, false);
+    if (verdict == VERDICT_BAD &&
+        pake3->sealed_len) /* perhaps the peer is honest, and has a session already */
+        parting_farewell(r, peer, run, &(struct body){.type = BODY_FAILED});
     if (verdict == VERDICT_BAD || (verdict == VERDICT_EMPTY && !run->declined)) {
         parting_fail(r, now, peer, run, outcome->main);
         outcome->main = NULL;
@@ -499,6 +502,10 @@ static void take_body(struct rendezvous *r, uint64_t now, struct peer *peer, con
         notices_put(&r->notices, notice);
     } else if (body->type == BODY_BUSY || body->type == BODY_BYE) {
         notify_declined(r, peer->session, body, notice);
+        peer_end_run(peer, &peer->session);
+        rendezvous_pace(r, now);
+    } else if (body->type == BODY_FAILED) { /* our pake3 was altered on its way */
+        parting_fail(r, now, peer, peer->session, notice);
         peer_end_run(peer, &peer->session);
         rendezvous_pace(r, now);
     } else {

@@ -107,7 +107,7 @@ enum {
     REASON = BIT(BODY_BUSY) | BIT(BODY_BYE),
 };
 
-static const char *const body_names[] = {"offer", "answer", "candidates", "busy", "bye"};
+static const char *const body_names[] = {"offer", "answer", "candidates", "busy", "bye", "failed"};
 
 static const struct member body_members[] = {
     BYTES("reveal", BIT(BODY_ANSWER), body, reveal),

@@ -84,7 +84,8 @@ struct description {
     bool complete; /* no more candidates are expected */
 };
 
-enum body_type { BODY_OFFER, BODY_ANSWER, BODY_CANDIDATES, BODY_BUSY, BODY_BYE };
+/* FAILED: your pake3 did not hold. Only who has the keys can say so. */
+enum body_type { BODY_OFFER, BODY_ANSWER, BODY_CANDIDATES, BODY_BUSY, BODY_BYE, BODY_FAILED };
 
 /* What is inside the seal. */
 struct body {

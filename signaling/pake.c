@@ -89,7 +89,8 @@ void pake_commit(uint8_t commit[COMMIT_LEN], const uint8_t reveal[REVEAL_LEN])
     sodium_memzero(&hash, sizeof hash);
 }
 
-size_t pake_about(uint8_t ad[PAKE_ABOUT_MAX], const struct message_about *about)
+size_t pake_about(uint8_t ad[PAKE_ABOUT_MAX], const struct message_about *about, const uint8_t *words,
+                  size_t words_len)
 {
     uint32_t bits = about->capabilities;
     const uint8_t version = MESSAGE_VERSION, fresh = about->fresh;
@@ -100,7 +101,8 @@ size_t pake_about(uint8_t ad[PAKE_ABOUT_MAX], const struct message_about *about)
     len = pake_lv(ad, PAKE_ABOUT_MAX, len, capabilities, sizeof capabilities);
     len = pake_lv(ad, PAKE_ABOUT_MAX, len, about->purpose, strnlen(about->purpose, PURPOSE_MAX));
     len = pake_lv(ad, PAKE_ABOUT_MAX, len, &about->slots, 1);
-    return pake_lv(ad, PAKE_ABOUT_MAX, len, &fresh, 1);
+    len = pake_lv(ad, PAKE_ABOUT_MAX, len, &fresh, 1);
+    return pake_lv(ad, PAKE_ABOUT_MAX, len, words, words_len);
 }
 
 void pake_session(uint8_t sid[32], const uint8_t nonce_a[NONCE_LEN], const uint8_t nonce_b[NONCE_LEN])

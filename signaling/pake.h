@@ -12,7 +12,7 @@ enum {
     PAKE_KEY_LEN = 32,
     PAKE_ISK_LEN = 64,
     PAKE_TRANSCRIPT_LEN = 64,
-    PAKE_ABOUT_MAX = 64, /* bytes of the longest additional data */
+    PAKE_ABOUT_MAX = 96, /* bytes of the longest additional data */
     PAKE_WORDS_LEN = 3,  /* bytes that become the four words of an open room */
 };
 
@@ -39,9 +39,10 @@ void pake_password(uint8_t prs[32], const char *room, const uint8_t *secret, siz
 void pake_commit(uint8_t commit[COMMIT_LEN], const uint8_t reveal[REVEAL_LEN]);
 
 /* A side's additional data: lv_cat("p2pconnect/1 about", version as one byte, capabilities as four bytes (big
- * endian), purpose, slots as one byte, fresh as one byte 0 or 1). Returns its length, at most PAKE_ABOUT_MAX.
- * The nonce is not in it: the sid holds it. */
-size_t pake_about(uint8_t ad[PAKE_ABOUT_MAX], const struct message_about *about);
+ * endian), purpose, slots as one byte, fresh as one byte 0 or 1, the initiator's commit or the responder's
+ * reveal). Returns its length, at most PAKE_ABOUT_MAX. The nonce is not in it: the sid holds it. */
+size_t pake_about(uint8_t ad[PAKE_ABOUT_MAX], const struct message_about *about, const uint8_t *words,
+                  size_t words_len);
 
 /* sid: the first 32 bytes of SHA-512("p2pconnect/1 sid" || nonceA || nonceB). */
 void pake_session(uint8_t sid[32], const uint8_t nonce_a[NONCE_LEN], const uint8_t nonce_b[NONCE_LEN]);

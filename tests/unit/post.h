@@ -323,6 +323,7 @@ static inline void post_react(struct post *post, struct host *host, const struct
         host->failed++;
         host->later += event->later;
         host->last_failed = event->peer;
+        post_ended(host, event->peer);
         break;
     case RENDEZVOUS_GONE:
         assert_null(post_link(host, event->peer));

@@ -136,6 +136,7 @@ struct setting {
     const char *room, *secret, *initiator, *responder;
     uint8_t nonce_a[NONCE_LEN], nonce_b[NONCE_LEN];
     struct message_about about_a, about_b;
+    uint8_t commit[COMMIT_LEN], reveal[REVEAL_LEN];
 };
 
 static struct setting setting_of_everybody(void)
@@ -169,7 +170,8 @@ struct tags {
 static struct tags finish(struct pake *pake, const struct setting *setting, const uint8_t other[POINT_LEN])
 {
     uint8_t ada[PAKE_ABOUT_MAX], adb[PAKE_ABOUT_MAX];
-    size_t ada_len = pake_about(ada, &setting->about_a), adb_len = pake_about(adb, &setting->about_b);
+    size_t ada_len = pake_about(ada, &setting->about_a, setting->commit, sizeof setting->commit);
+    size_t adb_len = pake_about(adb, &setting->about_b, setting->reveal, sizeof setting->reveal);
     struct tags tags;
     assert_true(pake_finish(pake, other, ada, ada_len, adb, adb_len));
     pake_tag(pake, PAKE_INITIATOR, tags.a, ada, ada_len);
@@ -219,8 +221,8 @@ static void the_four_keys_differ(void **state)
 static void no_tag_holds_when_anything_differs(void **state)
 {
     (void)state;
-    struct setting everybody = setting_of_everybody(), other[12];
-    for (size_t i = 0; i < 12; i++)
+    struct setting everybody = setting_of_everybody(), other[14];
+    for (size_t i = 0; i < 14; i++)
         other[i] = everybody;
     other[0].secret = "correct horsf";
     other[1].secret = "";
@@ -234,12 +236,64 @@ static void no_tag_holds_when_anything_differs(void **state)
     other[9].about_b.capabilities = 0;
     other[10].about_a.fresh = false;
     memcpy(other[11].about_b.purpose, "pipe", 5);
-    for (size_t i = 0; i < 12; i++) {
+    other[12].commit[COMMIT_LEN - 1] ^= 1;
+    other[13].reveal[0] ^= 1;
+    for (size_t i = 0; i < 14; i++) {
         struct pake a, b;
         if (run(&a, &b, &everybody, &other[i]) != 0)
             fail_msg("difference %zu was not noticed", i);
         assert_memory_not_equal(a.keys.tls, b.keys.tls, PAKE_KEY_LEN);
     }
+}
+
+static const char *one_of(const char *const *names, size_t count)
+{
+    return names[randombytes_uniform((uint32_t)count)];
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+/* Half of them differ in something, drawn at random. */
+static void ten_thousand_pairs_agree_exactly_when_secret_room_and_ids_do(void **state)
+{
+    static const char *const rooms[] = {"demo", "demo "}, *const ids[] = {id_a, id_b, "cccccccccccccccc"};
+    static const char *const secrets[] = {NULL, "", "a", "correct horse", "correct horse "};
+    unsigned agreed = 0, differed = 0;
+    (void)state;
+    for (unsigned i = 0; i < 10000; i++) {
+        struct setting one = {.room = one_of(rooms, 2),
+                              .secret = one_of(secrets, 5),
+                              .initiator = one_of(ids, 3),
+                              .responder = one_of(ids, 3)};
+        struct setting two = one;
+        randombytes_buf(one.nonce_a, NONCE_LEN);
+        memcpy(two.nonce_a, one.nonce_a, NONCE_LEN);
+        switch (randombytes_uniform(8)) {
+        case 0:
+            two.room = one_of(rooms, 2);
+            break;
+        case 1:
+            two.secret = one_of(secrets, 5);
+            break;
+        case 2:
+            two.initiator = one_of(ids, 3);
+            break;
+        case 3:
+            two.responder = one_of(ids, 3);
+        }
+        bool same = same_text(one.room, two.room) && same_text(one.secret, two.secret) &&
+                    same_text(one.initiator, two.initiator) && same_text(one.responder, two.responder);
+        struct pake a, b;
+        if (run(&a, &b, &one, &two) != (same ? 2 : 0))
+            fail_msg("pair %u: rooms %s, %s; secrets %s, %s", i, one.room, two.room, one.secret, two.secret);
+        assert_int_equal(!memcmp(&a.keys, &b.keys, sizeof a.keys), same);
+        agreed += same;
+        differed += !same;
+    }
+    assert_true(agreed > 1000 && differed > 1000);
 }
 
 static void a_room_and_a_secret_cannot_be_shifted_into_each_other(void **state)
@@ -334,9 +388,10 @@ static void the_hashes_around_the_draft_stay_what_they_are(void **state)
     pake_commit(commit, zeros);
     assert_string_equal(sodium_bin2hex(hex, sizeof hex, commit, 32),
                         "e9c7871e628dd1d0cec9a450408442eb4fe3e1da9004b2e285330dbf614ed6c5");
-    size_t len = pake_about(ad, &about);
+    size_t len = pake_about(ad, &about, zeros, sizeof zeros);
     assert_string_equal(sodium_bin2hex(hex, sizeof hex, ad, len),
-                        "12703270636f6e6e6563742f312061626f757401010401020304046368617401080101");
+                        "12703270636f6e6e6563742f312061626f75740101040102030404636861740108010110"
+                        "00000000000000000000000000000000");
 }
 
 int main(void)
@@ -349,6 +404,7 @@ int main(void)
         cmocka_unit_test(two_who_agree_have_the_same_keys_and_words),
         cmocka_unit_test(the_four_keys_differ),
         cmocka_unit_test(no_tag_holds_when_anything_differs),
+        cmocka_unit_test(ten_thousand_pairs_agree_exactly_when_secret_room_and_ids_do),
         cmocka_unit_test(a_room_and_a_secret_cannot_be_shifted_into_each_other),
         cmocka_unit_test(a_tag_sent_back_is_not_the_other_sides),
         cmocka_unit_test(an_invalid_point_ends_the_run_and_leaves_nothing_secret),

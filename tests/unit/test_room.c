@@ -63,7 +63,7 @@ static void any_name_has_a_plain_topic(void **state)
     char name[ROOM_NAME_MAX + 1], topic[ROOM_TOPIC_LEN + 1], last[ROOM_TOPIC_LEN + 1] = "";
     unsigned valid = 0;
     (void)state;
-    for (unsigned i = 0; i < 100000; i++) {
+    for (unsigned i = 0; i < 1000000; i++) {
         size_t len = 1 + draw(&seed) % ROOM_NAME_MAX;
         for (size_t n = 0; n < len; n++) {
             uint8_t byte = (uint8_t)(draw(&seed) >> 8);
@@ -74,10 +74,10 @@ static void any_name_has_a_plain_topic(void **state)
         room_topic(topic, name);
         assert_int_equal(strspn(topic, "abcdefghijklmnopqrstuvwxyz234567"), ROOM_TOPIC_LEN);
         assert_int_equal(strlen(topic), ROOM_TOPIC_LEN);
-        assert_string_not_equal(topic, last);
+        assert_true(len < 8 || strcmp(topic, last) != 0); /* short names may be drawn twice */
         memcpy(last, topic, sizeof last);
     }
-    assert_true(valid >= 50000); /* every name of printable ASCII */
+    assert_true(valid >= 500000); /* every name of printable ASCII */
 }
 
 static void purposes_find_their_counterparts(void **state)
