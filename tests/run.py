@@ -34,6 +34,9 @@ STEPS = [
     ("unit-sanitized", MAKE + ["-k", "-j1", "unit", "CC=clang", "SAN=1", "B=" + SAN]),
     ("sim-sanitized", MAKE + ["sim", "SEEDS=20", "CC=clang", "SAN=1", "B=" + SAN]),
     ("cli-sanitized", ["python3", "tests/cli/run.py", "--build", SAN, "--quick"]),
+    ("lab-sanitized", ["python3", "tests/lab/lab.py", "--build", SAN, "--quick"]),
+    ("interop-sanitized", ["env", "CC=clang", "CFLAGS=-fsanitize=address,undefined",
+                           "python3", "tests/interop/run.py", "--build", SAN]),
 ]
 
 SKIP_CODE = 77
