@@ -1,0 +1,530 @@
+/* test_conn.c - conn between two ends in memory: ice finds the path, quic speaks over it. */
+#include "conn_net.h"
+#include "fail_alloc.h"
+
+#include <stdio.h>
+
+/* ---- meeting ---- */
+
+static void both_ends_are_connected_and_know_the_path(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    for (unsigned i = 0; i < 2; i++) {
+        struct path path;
+        struct conn_stats stats;
+        struct quic_info info;
+        assert_true(conn_is_connected(net->ends[i].conn));
+        assert_true(conn_is_engaged(net->ends[i].conn));
+        assert_true(conn_path(net->ends[i].conn, &path));
+        assert_int_equal(path.kind, PATH_LAN);
+        assert_true(addr_equal(&path.local, &net->ends[i].address));
+        assert_true(addr_equal(&path.remote, &net->ends[!i].address));
+        assert_in_range(path.rtt, 10 * NS_PER_MS,
+                        21 * NS_PER_MS); /* a copy leaves when the peer's check comes */
+        quic_info(quic_at(net, i), &info);
+        assert_in_range(info.rtt, 20 * NS_PER_MS, 22 * NS_PER_MS);
+        assert_true(strlen(last(net, i, CONN_PATH)->text) > 10);
+        conn_stats(net->ends[i].conn, &stats);
+        assert_true(stats.bytes_sent > 1200 && stats.bytes_received > 1200);
+        assert_int_equal(stats.unproven, 0);
+        assert_int_equal(told(net, i, CONN_CLOSED), 0);
+    }
+    net_free(net);
+}
+
+static void it_takes_two_round_trips_until_both_are_connected(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    /* 10 ms a check arrives, then the client's hello on it, and its answer. */
+    assert_in_range(last_at(net, SERVER, CONN_CONNECTED) - NS_PER_S, 20 * NS_PER_MS, 22 * NS_PER_MS);
+    assert_in_range(last_at(net, CLIENT, CONN_CONNECTED) - NS_PER_S, 30 * NS_PER_MS, 32 * NS_PER_MS);
+    net_free(net);
+}
+
+/* ---- hold ---- */
+
+static size_t quic_sent;
+
+static bool counts_quic(struct net *net, unsigned from, const uint8_t *data, size_t len)
+{
+    (void)net, (void)from;
+    quic_sent += is_quic(data, len);
+    return false;
+}
+
+static void a_held_client_checks_paths_and_says_no_more(void **state)
+{
+    (void)state;
+    struct net *net = net_new();
+    struct path path;
+    quic_sent = 0;
+    net->eats = counts_quic;
+    conn_hold(net->ends[CLIENT].conn, net->now, true);
+    assert_false(conn_is_eager(net->ends[CLIENT].conn));
+    net_run_for(net, 2000);
+    assert_int_equal(quic_sent, 0);
+    assert_true(conn_path(net->ends[CLIENT].conn, &path));
+    assert_true(conn_is_eager(net->ends[CLIENT].conn));
+    assert_false(conn_is_engaged(net->ends[CLIENT].conn));
+    assert_null(quic_at(net, CLIENT));
+    conn_hold(net->ends[CLIENT].conn, net->now, false);
+    assert_true(conn_is_engaged(net->ends[CLIENT].conn));
+    assert_false(conn_is_eager(net->ends[CLIENT].conn));
+    net_run_for(net, 100);
+    assert_true(conn_is_connected(net->ends[CLIENT].conn));
+    net_free(net);
+}
+
+static void a_held_server_answers_once_it_is_let_go(void **state)
+{
+    (void)state;
+    struct net *net = net_new();
+    conn_hold(net->ends[SERVER].conn, net->now, true);
+    net_run_for(net, 1000);
+    assert_true(conn_is_engaged(net->ends[CLIENT].conn));
+    assert_false(conn_is_engaged(net->ends[SERVER].conn));
+    assert_true(conn_is_eager(net->ends[SERVER].conn));
+    conn_hold(net->ends[SERVER].conn, net->now, false);
+    net_run_for(net, 1500); /* the client asks again by itself */
+    assert_true(conn_is_connected(net->ends[SERVER].conn));
+    assert_true(conn_is_connected(net->ends[CLIENT].conn));
+    net_free(net);
+}
+
+/* ---- who may speak ---- */
+
+static uint8_t caught[1500];
+static size_t caught_len;
+
+/* Keeps the client's first QUIC datagram, and swallows the rest of what the client says until it is let go.
+ */
+static bool catches_hello(struct net *net, unsigned from, const uint8_t *data, size_t len)
+{
+    (void)net;
+    if (from != CLIENT)
+        return false;
+    if (is_quic(data, len) && !caught_len)
+        memcpy(caught, data, caught_len = len);
+    return true;
+}
+
+static void catch_hello(struct net *net)
+{
+    caught_len = 0;
+    net->eats = catches_hello;
+    net_run_for(net, 50);
+    assert_true(caught_len >= 1200);
+}
+
+static void a_hello_that_overtakes_its_check_waits_for_it(void **state)
+{
+    (void)state;
+    struct net *net = net_new();
+    struct conn_stats stats;
+    catch_hello(net);
+    assert_true(net_hand(net, SERVER, &net->ends[CLIENT].address, caught, caught_len));
+    assert_false(conn_is_engaged(net->ends[SERVER].conn));
+    assert_null(quic_at(net, SERVER));
+    net->eats = NULL;
+    quic_sent = 0;
+    while (!conn_is_engaged(net->ends[SERVER].conn) && net->now < 10 * NS_PER_S)
+        net_run_for(net, 1);
+    assert_int_equal(told(net, SERVER, CONN_CONNECTED),
+                     1); /* by the first check that came, with what it kept */
+    conn_stats(net->ends[SERVER].conn, &stats);
+    assert_int_equal(stats.unproven, 0);
+    net_free(net);
+}
+
+static void a_hello_from_a_stranger_gets_no_answer(void **state)
+{
+    (void)state;
+    struct net *net = net_new();
+    struct addr stranger = addr_make4((const uint8_t[]){198, 51, 100, 1}, 6000);
+    catch_hello(net);
+    size_t flights = net->count, eaten = net->eaten;
+    assert_true(net_hand(net, SERVER, &stranger, caught, caught_len));
+    assert_int_equal(net->count + net->eaten, flights + eaten);
+    assert_false(conn_is_engaged(net->ends[SERVER].conn));
+    net_free(net);
+}
+
+static bool catches_any(struct net *net, unsigned from, const uint8_t *data, size_t len)
+{
+    (void)net;
+    if (from == CLIENT && is_quic(data, len) && len <= sizeof caught)
+        memcpy(caught, data, caught_len = len);
+    return from == CLIENT && is_quic(data, len);
+}
+
+static void quic_from_an_unproven_address_is_dropped_and_counted(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    struct addr stranger = addr_make4((const uint8_t[]){198, 51, 100, 1}, 6000);
+    struct conn_stats stats;
+    caught_len = 0;
+    net->eats = catches_any;
+    assert_true(conn_stream_open(net->ends[CLIENT].conn, 'x', false) >= 0);
+    net_drain(net, CLIENT);
+    assert_true(caught_len > 0);
+    assert_true(net_hand(net, SERVER, &stranger, caught, caught_len));
+    conn_stats(net->ends[SERVER].conn, &stats);
+    assert_int_equal(stats.unproven, 1);
+    assert_int_equal(told(net, SERVER, CONN_STREAM), 0);
+    assert_true(net_hand(net, SERVER, &net->ends[CLIENT].address, caught, caught_len));
+    conn_stats(net->ends[SERVER].conn, &stats);
+    assert_int_equal(stats.unproven, 1);
+    assert_int_equal(told(net, SERVER, CONN_STREAM), 1);
+    net_free(net);
+}
+
+static size_t checked_anew;
+
+/* The peer's NAT has mapped anew: QUIC from another port of the path's address is a hint, and is checked. */
+static void quic_from_another_port_of_the_peer_makes_us_check_it(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    struct addr remapped = net->ends[CLIENT].address;
+    uint8_t buffer[QUIC_BATCH];
+    struct packet out = {.data = buffer, .len = sizeof buffer};
+    remapped.port++;
+    net->eats = catches_any;
+    caught_len = 0;
+    assert_true(conn_stream_open(net->ends[CLIENT].conn, 'x', false) >= 0);
+    net_drain(net, CLIENT);
+    struct packet in = {
+        .local = net->ends[SERVER].address, .remote = remapped, .data = caught, .len = caught_len};
+    assert_true(conn_input(net->ends[SERVER].conn, net->now, &in));
+    checked_anew = 0;
+    while (conn_output(net->ends[SERVER].conn, net->now, &out)) {
+        checked_anew += addr_equal(&out.remote, &remapped) && stun_is(out.data, out.len);
+        assert_false(addr_equal(&out.remote, &remapped) && !stun_is(out.data, out.len));
+        out = (struct packet){.data = buffer, .len = sizeof buffer};
+    }
+    assert_int_equal(checked_anew, 1);
+    net_free(net);
+}
+
+static void what_is_not_for_this_connection_is_left_to_others(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    uint8_t garbage[100];
+    for (unsigned i = 0; i < 1000; i++) {
+        net_fill(&net->seed, garbage, sizeof garbage);
+        assert_false(net_hand(net, SERVER, &net->ends[CLIENT].address, garbage, i % sizeof garbage));
+    }
+    assert_int_equal(told(net, SERVER, CONN_CLOSED), 0);
+    net_free(net);
+}
+
+/* ---- streams ---- */
+
+static void the_first_byte_names_a_stream_and_is_not_data(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    char got[8];
+    int64_t stream = conn_stream_open(net->ends[SERVER].conn, 'k', false);
+    assert_true(stream >= 0);
+    assert_int_equal(quic_stream_write(quic_at(net, SERVER), stream, "data", 4), 4);
+    net_run_for(net, 100);
+    const struct conn_event *event = last(net, CLIENT, CONN_STREAM);
+    assert_int_equal(event->kind, 'k');
+    assert_true(last(net, CLIENT, CONN_READABLE) > event);
+    assert_int_equal(quic_stream_read(quic_at(net, CLIENT), event->stream, got, sizeof got), 4);
+    assert_memory_equal(got, "data", 4);
+    net_free(net);
+}
+
+static void a_stream_that_ends_without_a_byte_was_never_there(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    int64_t stream = quic_stream_open(quic_at(net, CLIENT), true);
+    quic_stream_finish(quic_at(net, CLIENT), stream);
+    net_run_for(net, 200);
+    assert_int_equal(told(net, SERVER, CONN_STREAM), 0);
+    assert_int_equal(told(net, SERVER, CONN_READABLE), 0);
+    assert_true(conn_is_connected(net->ends[SERVER].conn));
+    net_free(net);
+}
+
+static bool eats_server(struct net *net, unsigned from, const uint8_t *data, size_t len)
+{
+    (void)net, (void)data, (void)len;
+    return from == SERVER;
+}
+
+/* Its first byte is lost on the way, the second arrives. */
+static int64_t open_unnamed(struct net *net)
+{
+    int64_t stream = quic_stream_open(quic_at(net, CLIENT), true);
+    assert_true(stream >= 0);
+    net->eats = eats_all;
+    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, "u", 1), 1);
+    net_drain(net, CLIENT);
+    net->eats = eats_server; /* no acknowledgement: nothing is sent again yet */
+    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, "v", 1), 1);
+    net_drain(net, CLIENT);
+    return stream;
+}
+
+static void too_many_unnamed_streams_are_abandoned_the_others_named_later(void **state)
+{
+    (void)state;
+    enum { MOST = 64, MORE = 3 };
+    struct net *net = net_connected();
+    int64_t streams[MOST + MORE];
+    for (unsigned i = 0; i < MOST + MORE; i++)
+        streams[i] = open_unnamed(net);
+    net_run_for(net, DELAY_MS + 1);
+    assert_int_equal(told(net, SERVER, CONN_STREAM), 0);
+    net->eats = NULL;
+    net_run_for(net, 3000);
+    assert_int_equal(told(net, SERVER, CONN_STREAM), MOST);
+    assert_int_equal(last(net, SERVER, CONN_STREAM)->kind, 'u');
+    for (unsigned i = 0; i < MOST + MORE; i++) {
+        ptrdiff_t put = quic_stream_write(quic_at(net, CLIENT), streams[i], "w", 1);
+        assert_int_equal(put, i < MOST ? 1 : QUIC_RESET);
+    }
+    net_free(net);
+}
+
+static void there_are_no_streams_before_the_handshake_and_after_the_end(void **state)
+{
+    (void)state;
+    struct net *net = net_new();
+    assert_int_equal(conn_stream_open(net->ends[CLIENT].conn, 'x', false), QUIC_GONE);
+    net_run_for(net, 500);
+    assert_true(conn_stream_open(net->ends[CLIENT].conn, 'x', false) >= 0);
+    conn_close(net->ends[CLIENT].conn, net->now, "");
+    assert_int_equal(conn_stream_open(net->ends[CLIENT].conn, 'x', false), QUIC_GONE);
+    net_free(net);
+}
+
+/* ---- endings ---- */
+
+static void a_goodbye_is_heard_with_its_reason(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct net *net = net_connected();
+        assert_true(conn_is_silent(net->ends[i].conn));
+        conn_close(net->ends[i].conn, net->now, "dinner is ready");
+        assert_false(conn_is_silent(net->ends[i].conn));
+        net_run_for(net, 50);
+        for (unsigned k = 0; k < 2; k++) {
+            assert_int_equal(told(net, k, CONN_CLOSED), 1);
+            assert_int_equal(last(net, k, CONN_CLOSED)->end, CONN_LEFT);
+            assert_string_equal(last(net, k, CONN_CLOSED)->text, "dinner is ready");
+            assert_false(conn_is_connected(net->ends[k].conn));
+            assert_true(conn_is_silent(net->ends[k].conn));
+        }
+        assert_true(last_at(net, !i, CONN_CLOSED) - last_at(net, i, CONN_CLOSED) <= 11 * NS_PER_MS);
+        net_free(net);
+    }
+}
+
+static void a_goodbye_over_the_broker_ends_it_too_and_only_once(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    conn_left(net->ends[CLIENT].conn, "said the broker");
+    conn_left(net->ends[CLIENT].conn, "twice");
+    conn_close(net->ends[CLIENT].conn, net->now, "thrice");
+    net_run_for(net, 100);
+    assert_int_equal(told(net, CLIENT, CONN_CLOSED), 1);
+    assert_string_equal(last(net, CLIENT, CONN_CLOSED)->text, "said the broker");
+    net_free(net);
+}
+
+static void what_arrived_before_the_end_stays_readable(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    char got[32];
+    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'd', true);
+    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, "the last words", 14), 14);
+    quic_stream_finish(quic_at(net, CLIENT), stream);
+    net_drain(net, CLIENT);
+    conn_close(net->ends[CLIENT].conn, net->now, "");
+    net_run_for(net, 100);
+    assert_int_equal(last(net, SERVER, CONN_CLOSED)->end, CONN_LEFT);
+    int64_t incoming = last(net, SERVER, CONN_STREAM)->stream;
+    assert_int_equal(quic_stream_read(quic_at(net, SERVER), incoming, got, sizeof got), 14);
+    assert_memory_equal(got, "the last words", 14);
+    assert_int_equal(quic_stream_read(quic_at(net, SERVER), incoming, got, sizeof got), 0);
+    net_free(net);
+}
+
+/* ---- doubt ---- */
+
+static void unanswered_data_makes_it_ask_whether_the_path_lives(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    struct ice_stats before, after;
+    net_run_for(net, 500);
+    net->eats = eats_all;
+    ice_stats(conn_ice(net->ends[CLIENT].conn), &before);
+    assert_true(conn_stream_open(net->ends[CLIENT].conn, 'x', false) >= 0);
+    net_run_for(net, 350);
+    assert_false(ice_is_suspicious(conn_ice(net->ends[CLIENT].conn)));
+    net_run_for(net, 100);
+    assert_true(ice_is_suspicious(conn_ice(net->ends[CLIENT].conn)));
+    ice_stats(conn_ice(net->ends[CLIENT].conn), &after);
+    assert_true(after.checks_sent > before.checks_sent);
+    net->eats = NULL;
+    net_run_for(net, 2000);
+    assert_false(ice_is_suspicious(conn_ice(net->ends[CLIENT].conn)));
+    assert_int_equal(told(net, CLIENT, CONN_CLOSED), 0);
+    assert_int_equal(told(net, SERVER, CONN_STREAM), 1);
+    net_free(net);
+}
+
+static void data_unanswered_on_every_pair_is_told_as_a_loss_within_15_s(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    net->eats = eats_all;
+    assert_true(conn_stream_open(net->ends[CLIENT].conn, 'x', false) >= 0);
+    uint64_t cut = net->now;
+    net_run_for(net, 16000);
+    assert_int_equal(last(net, CLIENT, CONN_CLOSED)->end, CONN_SILENT);
+    assert_in_range(last_at(net, CLIENT, CONN_CLOSED) - cut, 10 * NS_PER_S, 15 * NS_PER_S);
+    assert_int_equal(told(net, SERVER, CONN_CLOSED), 0); /* it has nothing to say, and waits */
+    net_free(net);
+}
+
+static void mere_silence_stalls_after_30_s_and_is_a_loss_after_120_s(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    net_run_for(net, 8000);
+    net->eats = eats_all;
+    uint64_t cut = net->now;
+    net_run_for(net, 130000);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(told(net, i, CONN_STALLED), 1);
+        assert_in_range(last_at(net, i, CONN_STALLED) - cut, 20 * NS_PER_S, 30 * NS_PER_S);
+        assert_int_equal(last(net, i, CONN_CLOSED)->end, CONN_SILENT);
+        assert_in_range(last_at(net, i, CONN_CLOSED) - cut, 110 * NS_PER_S, 121 * NS_PER_S);
+    }
+    net_free(net);
+}
+
+static void it_ends_without_a_path_when_no_check_is_answered(void **state)
+{
+    (void)state;
+    struct net *net = net_new();
+    net->eats = eats_all;
+    for (unsigned i = 0; i < 2; i++) {
+        ice_locals_complete(conn_ice(net->ends[i].conn), net->now);
+        ice_remotes_complete(conn_ice(net->ends[i].conn), net->now);
+    }
+    net_run_for(net, 9900);
+    assert_int_equal(told(net, CLIENT, CONN_CLOSED), 0);
+    net_run_for(net, 200);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(last(net, i, CONN_CLOSED)->end, CONN_NOPATH);
+        assert_true(strlen(last(net, i, CONN_CLOSED)->text) > 10);
+    }
+    net_free(net);
+}
+
+/* ---- how much fits ---- */
+
+static size_t longest_of_a_transfer(struct net *net)
+{
+    static uint8_t data[50000];
+    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'x', true);
+    net->ends[CLIENT].longest = 0;
+    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, data, sizeof data), sizeof data);
+    net_run_for(net, 1000);
+    assert_true(quic_stream_drained(quic_at(net, CLIENT), stream));
+    return net->ends[CLIENT].longest;
+}
+
+static void the_payload_is_the_paths_unless_the_interface_takes_less(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    assert_int_equal(longest_of_a_transfer(net), path_payload(PATH_LAN));
+    conn_set_payload_limit(net->ends[CLIENT].conn, 1300);
+    assert_int_equal(longest_of_a_transfer(net), 1300);
+    conn_set_payload_limit(net->ends[CLIENT].conn, 9000);
+    assert_int_equal(longest_of_a_transfer(net), path_payload(PATH_LAN));
+    conn_set_payload_limit(net->ends[CLIENT].conn, 0);
+    assert_int_equal(longest_of_a_transfer(net), path_payload(PATH_LAN));
+    net_free(net);
+}
+
+/* ---- memory ---- */
+
+static bool construct(void *context)
+{
+    struct conn_config config = {.initiator = true, .key = {1}, .paths = PATH_ALL, .random = context};
+    struct conn *conn = conn_new(&config);
+    bool made = conn != NULL;
+    conn_free(conn);
+    return made;
+}
+
+static void a_constructor_that_fails_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    uint64_t seed = 1;
+    struct random random = {.fill = net_fill, .context = &seed};
+    assert_true(fail_alloc_each(construct, &random) >= 2);
+}
+
+static void without_memory_for_the_handshake_it_ends_as_broken(void **state)
+{
+    (void)state;
+    struct net *net = net_new();
+    conn_hold(net->ends[CLIENT].conn, net->now, true);
+    net_run_for(net, 500);
+    fail_alloc_at(1);
+    conn_hold(net->ends[CLIENT].conn, net->now, false);
+    assert_true(fail_alloc_hit);
+    fail_alloc_at(0);
+    net_run_for(net, 100);
+    assert_int_equal(last(net, CLIENT, CONN_CLOSED)->end, CONN_BROKEN);
+    assert_true(conn_is_silent(net->ends[CLIENT].conn));
+    net_free(net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_ends_are_connected_and_know_the_path),
+        cmocka_unit_test(it_takes_two_round_trips_until_both_are_connected),
+        cmocka_unit_test(a_held_client_checks_paths_and_says_no_more),
+        cmocka_unit_test(a_held_server_answers_once_it_is_let_go),
+        cmocka_unit_test(a_hello_that_overtakes_its_check_waits_for_it),
+        cmocka_unit_test(a_hello_from_a_stranger_gets_no_answer),
+        cmocka_unit_test(quic_from_an_unproven_address_is_dropped_and_counted),
+        cmocka_unit_test(quic_from_another_port_of_the_peer_makes_us_check_it),
+        cmocka_unit_test(what_is_not_for_this_connection_is_left_to_others),
+        cmocka_unit_test(the_first_byte_names_a_stream_and_is_not_data),
+        cmocka_unit_test(a_stream_that_ends_without_a_byte_was_never_there),
+        cmocka_unit_test(too_many_unnamed_streams_are_abandoned_the_others_named_later),
+        cmocka_unit_test(there_are_no_streams_before_the_handshake_and_after_the_end),
+        cmocka_unit_test(a_goodbye_is_heard_with_its_reason),
+        cmocka_unit_test(a_goodbye_over_the_broker_ends_it_too_and_only_once),
+        cmocka_unit_test(what_arrived_before_the_end_stays_readable),
+        cmocka_unit_test(unanswered_data_makes_it_ask_whether_the_path_lives),
+        cmocka_unit_test(data_unanswered_on_every_pair_is_told_as_a_loss_within_15_s),
+        cmocka_unit_test(mere_silence_stalls_after_30_s_and_is_a_loss_after_120_s),
+        cmocka_unit_test(it_ends_without_a_path_when_no_check_is_answered),
+        cmocka_unit_test(the_payload_is_the_paths_unless_the_interface_takes_less),
+        cmocka_unit_test(a_constructor_that_fails_leaves_nothing_behind),
+        cmocka_unit_test(without_memory_for_the_handshake_it_ends_as_broken),
+    };
+    return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
+}
