@@ -241,7 +241,7 @@ void ice_suspect(struct ice *ice, uint64_t now, bool goodbye)
 
 bool ice_is_suspicious(const struct ice *ice)
 {
-    return ice->suspicious;
+    return ice->suspicious || (ice->heard.remote.family && !ice->proven && !ice->lost);
 }
 
 void ice_restart_checks(struct ice *ice, uint64_t now)
