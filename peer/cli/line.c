@@ -35,7 +35,8 @@ static void append_string(struct line *line, const char *text)
 static void append_escaped(struct line *line, uint32_t code)
 {
     char escape[8];
-    append(line, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", (unsigned)code & 0xffff));
+    int len = snprintf(escape, sizeof escape, "\\u%04x", (unsigned)code & 0xffff);
+    append(line, escape, (size_t)len);
 }
 
 static void append_quoted(struct line *line, const char *text, size_t len)
@@ -47,8 +48,8 @@ static void append_quoted(struct line *line, const char *text, size_t len)
         bytes = text_character(text + at, len - at, &code);
         if (bytes == 0) {
             bytes = 1;
-            append(line, escape,
-                   (size_t)snprintf(escape, sizeof escape, "\\\\x%02x", (unsigned char)text[at]));
+            int len_shown = snprintf(escape, sizeof escape, "\\\\x%02x", (unsigned char)text[at]);
+            append(line, escape, (size_t)len_shown);
         } else if (text_is_control(code)) {
             append_escaped(line, code);
         } else {
@@ -90,14 +91,16 @@ void line_number(struct line *line, const char *name, long long number)
 {
     char digits[32];
     append_name(line, name);
-    append(line, digits, (size_t)snprintf(digits, sizeof digits, "%lld", number));
+    int len = snprintf(digits, sizeof digits, "%lld", number);
+    append(line, digits, (size_t)len);
 }
 
 void line_decimal(struct line *line, const char *name, double number)
 {
     char digits[64];
     append_name(line, name);
-    append(line, digits, (size_t)snprintf(digits, sizeof digits, "%.3f", number));
+    int len = snprintf(digits, sizeof digits, "%.3f", number);
+    append(line, digits, (size_t)len);
 }
 
 void line_bool(struct line *line, const char *name, bool value)

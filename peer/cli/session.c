@@ -7,11 +7,11 @@
 
 #include "clock.h"
 #include "secret.h"
+#include "signals.h"
 #include "text.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,48 +19,11 @@
 #include <unistd.h>
 
 enum {
-    NEVER_SIGNALLED = 0,
     LEAVE_PATIENCE_MS = 1500, /* p2p_leave takes 1 s at most; more than that is a bug we do not wait for */
     DATAGRAM_MAX = 1500,
     PING_REQUEST = 'g', /* the first byte of a datagram that asks to be sent back ... */
     PING_ANSWER = 'G'   /* ... and of one that was */
 };
-
-/* ---- signals ---- */
-
-static volatile sig_atomic_t caught = NEVER_SIGNALLED;
-
-static void note_signal(int number)
-{
-    caught = number;
-}
-
-static const int our_signals[] = {SIGINT, SIGTERM, SIGHUP};
-enum { OUR_SIGNALS = sizeof our_signals / sizeof *our_signals };
-
-/* Fills *ours with those that we take. What was ignored when we started (nohup, a background job) stays
- * ignored. Without SA_RESTART: the question for the secret must end too. */
-static void signals_begin(sigset_t *ours)
-{
-    sigemptyset(ours);
-    signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < OUR_SIGNALS; i++) {
-        struct sigaction before, action = {.sa_handler = note_signal};
-        sigaction(our_signals[i], NULL, &before);
-        if (before.sa_handler == SIG_IGN)
-            continue;
-        sigaction(our_signals[i], &action, NULL);
-        sigaddset(ours, our_signals[i]);
-    }
-}
-
-/* From here on they are let in only while we wait, with the mask *during. */
-static void signals_hold(const sigset_t *ours, sigset_t *during)
-{
-    sigprocmask(SIG_BLOCK, ours, during);
-    for (size_t i = 0; i < OUR_SIGNALS; i++)
-        sigdelset(during, our_signals[i]);
-}
 
 /* ---- the end ---- */
 
@@ -382,9 +345,9 @@ static void run_turns(struct session *session, const sigset_t *during)
     while (!session->ended) {
         if (!take_turn(session) && !session->ended)
             wait_turn(session, during);
-        if (caught) {
+        if (signals_caught()) {
             session->ended = true;
-            session->code = EXIT_SIGNAL + caught;
+            session->code = EXIT_SIGNAL + signals_caught();
         }
     }
 }
@@ -394,10 +357,10 @@ static void say_goodbye(struct session *session, const sigset_t *during)
 {
     struct p2p_event event = {.type = P2P_EVENT_NONE};
     uint64_t until = clock_now() + LEAVE_PATIENCE_MS * CLOCK_MS;
-    caught = NEVER_SIGNALLED;
+    signals_forget();
     session->input.waiting = session->output.waiting = false;
     p2p_leave(session->node);
-    while (event.type != P2P_EVENT_LEFT && !caught) {
+    while (event.type != P2P_EVENT_LEFT && !signals_caught()) {
         if (p2p_node_process(session->node))
             return;
         while (event.type != P2P_EVENT_LEFT && p2p_next_event(session->node, &event))
@@ -465,12 +428,11 @@ static bool begin(struct session *session, sigset_t *during)
 {
     char complaint[COMPLAINT_MAX];
     struct secret secret;
-    sigset_t ours;
-    signals_begin(&ours);
+    signals_begin();
     int code = secret_read(&secret, session->options, complaint);
-    signals_hold(&ours, during);
+    signals_hold(during);
     if (code) {
-        session_end(session, caught ? EXIT_SIGNAL + caught : code, "%s", complaint);
+        session_end(session, signals_caught() ? EXIT_SIGNAL + signals_caught() : code, "%s", complaint);
         return false;
     }
     session->report.open = !secret.given;

@@ -9,11 +9,11 @@
 #include "commands.h"
 #include "events.h"
 #include "session.h"
+#include "signals.h"
 #include "stun_socket.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,13 +41,6 @@ struct desk {
     struct station stations[STATIONS_MAX];
     unsigned count;
 };
-
-static volatile sig_atomic_t caught;
-
-static void note_signal(int number)
-{
-    caught = number;
-}
 
 static void fill(void *context, uint8_t *out, size_t len)
 {
@@ -202,23 +195,15 @@ static void serve_ready(struct desk *desk, const struct pollfd *fds)
                 serve_socket(&desk->stations[i], &desk->stations[i].sockets[j]);
 }
 
-static void serve(struct desk *desk)
+static void serve(struct desk *desk, const sigset_t *during)
 {
-    static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
     struct pollfd fds[STATIONS_MAX * SOCKETS_MAX];
-    sigset_t blocked, during;
     nfds_t count = 0;
-    sigemptyset(&blocked);
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        sigaction(ours[i], &(struct sigaction){.sa_handler = note_signal}, NULL);
-        sigaddset(&blocked, ours[i]);
-    }
-    sigprocmask(SIG_BLOCK, &blocked, &during);
     for (unsigned i = 0; i < desk->count; i++)
         for (unsigned j = 0; j < desk->stations[i].count; j++)
             fds[count++] = (struct pollfd){.fd = desk->stations[i].sockets[j].fd, .events = POLLIN};
-    while (!caught)
-        if (ppoll(fds, count, NULL, &during) > 0)
+    while (!signals_caught())
+        if (ppoll(fds, count, NULL, during) > 0)
             serve_ready(desk, fds);
 }
 
@@ -236,12 +221,15 @@ static void tell_statistics(struct desk *desk)
 int stun_server_main(const struct options *options, uint64_t started_ns)
 {
     struct desk desk = {.count = 0};
+    sigset_t during;
     int code = EXIT_OTHER;
+    signals_begin();
+    signals_hold(&during);
     events_begin(&desk.report, options, started_ns);
     if (open_desk(&desk, options)) {
-        serve(&desk);
+        serve(&desk, &during);
         tell_statistics(&desk);
-        code = EXIT_SIGNAL + caught;
+        code = EXIT_SIGNAL + signals_caught();
     }
     close_desk(&desk);
     return code;
