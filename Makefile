@@ -87,13 +87,15 @@ $(B)/p2pconnect: $(call obj,$(CLI_SRC)) $(B)/libp2pconnect.a
 wrap = $(shell grep -q '"fail_alloc.h"' $(1) && echo -Wl$(comma)--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup)
 $(B)/unit/%: tests/unit/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(INC_peer) -Itests -MMD -MF $@.d -o $@ $< $(call wrap,$<) $(filter %.a,$^) $(LDLIBS_ALL) $(TEST_LIBS)
+	$(CC) $(CFLAGS_ALL) $(INC_peer) -Itests -MMD -MF $@.d -o $@ $< $(call wrap,$<) $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_ALL) $(TEST_LIBS)
 
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 unit = $(patsubst $(1)/%.c,$(B)/unit/test_%,$(filter $(patsubst tests/unit/test_%.c,$(1)/%.c,$(UNIT_SRC)),$(2)))
 $(call unit,stun,$(STUN_SRC)): $(B)/stun.a
 $(call unit,signaling,$(SIGNALING_SRC)): $(B)/signaling.a $(B)/stun.a
 $(call unit,peer,$(PEER_SRC)): $(B)/peer.a $(B)/signaling.a $(B)/stun.a
+# A node needs a world around it: the simulator's.
+$(B)/unit/test_node: $(patsubst %,$(B)/sim/%.o,world sim_nat nat_kinds player)
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
 .PHONY: unit unit-build $(UNIT:%=%.run)

@@ -161,6 +161,11 @@ static void told(struct player *player, uint64_t now, const struct node_event *e
         break;
     case NODE_BUSY:
         player->busy++;
+        snprintf(player->busy_name, sizeof player->busy_name, "%s", event->name);
+        snprintf(player->busy_why, sizeof player->busy_why, "%s", event->text);
+        break;
+    case NODE_CANDIDATE:
+        player->candidates++;
         break;
     case NODE_SECRET:
         secret_failed(player, now, event);
@@ -266,6 +271,7 @@ void player_start(struct player *player, struct meeting *meeting, struct host *h
                                  .purpose = "library",
                                  .machine = options->machine,
                                  .brokers = 1,
+                                 .to = options->to,
                                  .max_peers = options->max_peers ? options->max_peers : 1,
                                  .paths = options->paths ? options->paths : PATH_ALL,
                                  .random = &player->random};

@@ -47,7 +47,8 @@ struct player {
     unsigned left;            /* of `closed`, those that were connected and said goodbye */
     uint64_t closed_at;       /* the last of these */
     enum conn_end end;
-    unsigned stalled, busy;
+    unsigned stalled, busy, candidates; /* events of these types */
+    char busy_name[PEER_NAME_MAX + 1], busy_why[PATH_WHY_MAX];
     unsigned wrong_secrets;
     uint64_t final_at; /* the first NODE_SECRET that was final; 0: none */
     char why[PATH_WHY_MAX];
@@ -58,7 +59,8 @@ struct player {
 };
 
 struct player_options {
-    const char *name, *secret; /* NULL: an open room */
+    const char *name, *secret; /* secret NULL: an open room */
+    const char *to;            /* NULL: anybody */
     unsigned paths, max_peers; /* 0: all, 1 */
     const uint8_t *machine;    /* 32 bytes; NULL: unknown */
 };

@@ -1,0 +1,548 @@
+/* test_node.c - node in the simulator's world: who is connected, who is refused, what is told. */
+#include "fail_alloc.h"
+#include "sim/player.h"
+#include "stun_server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PLAYERS = 4, PORT = 40000 };
+
+/* Some players in one network, with a public STUN server, and gateways where a test wants them. */
+struct room {
+    struct world *world;
+    struct meeting meeting;
+    struct stun_host stun;
+    struct addr server;
+    struct host *hosts[PLAYERS];
+    struct player players[PLAYERS];
+    struct player_options options[PLAYERS];
+};
+
+static struct addr ip4(unsigned a, unsigned b, unsigned c, unsigned d)
+{
+    return addr_make4((const uint8_t[]){(uint8_t)a, (uint8_t)b, (uint8_t)c, (uint8_t)d}, 0);
+}
+
+/* Behind `kind` each; NULL: everybody on the internet. */
+static struct room *room_new(const struct nat_behavior *kind)
+{
+    static const char *const names[PLAYERS] = {"anna", "bert", "cleo", "dora"};
+    struct weather weather = {.delay = 10 * NS_PER_MS};
+    struct room *room = calloc(1, sizeof *room);
+    assert_non_null(room);
+    room->world = world_new(1, &weather);
+    room->meeting = (struct meeting){.world = room->world, .delay = 20 * NS_PER_MS};
+    room->server = ip4(203, 0, 113, 2);
+    room->stun.host = world_host(room->world, 0, &stun_host_verbs, &room->stun);
+    host_add_address(room->stun.host, &room->server);
+    room->server.port = 3478;
+    for (unsigned i = 0; i < PLAYERS; i++) {
+        struct addr outside = ip4(203, 0, 113, 10 + i);
+        struct addr inside = kind ? ip4(192, 168, 1 + i, 10) : ip4(203, 0, 113, 50 + i);
+        unsigned network = kind ? world_network(room->world, 0, kind, &outside, 30 * NS_PER_S) : 0;
+        room->hosts[i] = world_host(room->world, network, &player_verbs, &room->players[i]);
+        host_add_address(room->hosts[i], &inside);
+        host_set_on(room->hosts[i], false);
+        room->options[i] = (struct player_options){.name = names[i], .max_peers = 1};
+        room->players[i].errand = (struct errand){.bytes = 100, .lasting = true};
+    }
+    return room;
+}
+
+static void enter(struct room *room, unsigned i)
+{
+    static uint64_t seed = 1;
+    player_start(&room->players[i], &room->meeting, room->hosts[i], seed++, &room->options[i],
+                 (uint16_t)(PORT + i), &room->server, 1);
+}
+
+static void room_free(struct room *room)
+{
+    for (unsigned i = 0; i < PLAYERS; i++)
+        player_stop(&room->players[i]);
+    stun_server_free(room->stun.server);
+    world_free(room->world);
+    free(room);
+}
+
+static void run_ms(struct room *room, uint64_t ms)
+{
+    world_run(room->world, world_now(room->world) + ms * NS_PER_MS, NULL, NULL);
+}
+
+static uint64_t now_of(const struct room *room)
+{
+    return world_now(room->world);
+}
+
+static const char *partner_of(const struct room *room, unsigned i)
+{
+    for (unsigned slot = 0; slot < NODE_PEERS_MAX; slot++)
+        if (room->players[i].links[slot].connected)
+            return node_peer_name(room->players[i].node, slot);
+    return "";
+}
+
+/* The nodes' events, drained as the program would, without the world. */
+static void drain_events(struct room *room, unsigned i)
+{
+    struct node_event event;
+    while (node_event(room->players[i].node, now_of(room), &event))
+        continue;
+}
+
+/* ---- who takes whom ---- */
+
+static void of_three_with_one_place_each_two_are_connected(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        enter(room, i);
+        run_ms(room, 500);
+    }
+    run_ms(room, 3000);
+    assert_string_equal(partner_of(room, 0), "bert");
+    assert_string_equal(partner_of(room, 1), "anna");
+    assert_string_equal(partner_of(room, 2), "");
+    assert_int_equal(room->players[2].handshakes, 0);
+    assert_int_equal(room->players[0].handshakes + room->players[1].handshakes, 2);
+    room_free(room);
+}
+
+static void the_third_meets_whoever_becomes_free(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        enter(room, i);
+        run_ms(room, 500);
+    }
+    player_leave(&room->players[0]);
+    uint64_t left = now_of(room);
+    run_ms(room, 2000);
+    assert_string_equal(partner_of(room, 1), "cleo");
+    assert_string_equal(partner_of(room, 2), "bert");
+    assert_true(room->players[2].connected_at - left < NS_PER_S);
+    room_free(room);
+}
+
+static void somebody_new_is_met_although_another_was_refused(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    for (unsigned i = 0; i < 4; i++) {
+        enter(room, i);
+        run_ms(room, 500);
+    }
+    run_ms(room, 1000);
+    assert_string_equal(partner_of(room, 2), "dora");
+    assert_string_equal(partner_of(room, 3), "cleo");
+    room_free(room);
+}
+
+static void everybody_is_connected_where_there_are_places(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    for (unsigned i = 0; i < 4; i++) {
+        room->options[i].max_peers = i == 3 ? 2 : 3;
+        enter(room, i);
+    }
+    run_ms(room, 5000);
+    for (unsigned i = 0; i < 3; i++)
+        assert_in_range(room->players[i].connected, 2, 3);
+    assert_int_equal(room->players[3].connected, 2);
+    room_free(room);
+}
+
+static void who_was_not_asked_for_is_named_and_left_alone(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    room->options[0].to = "cleo";
+    enter(room, 0);
+    enter(room, 1);
+    run_ms(room, 2000);
+    assert_int_equal(room->players[0].connected, 0);
+    assert_int_equal(room->players[1].handshakes, 0);
+    assert_true(room->players[0].busy >= 1);
+    assert_string_equal(room->players[0].busy_name, "bert");
+    assert_true(strlen(room->players[0].busy_why) > 10);
+    enter(room, 2);
+    run_ms(room, 2000);
+    assert_string_equal(partner_of(room, 0), "cleo");
+    assert_string_equal(partner_of(room, 2), "anna");
+    room_free(room);
+}
+
+static void who_asks_for_a_name_waits_for_it_although_others_would_come(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    room->options[0].to = "nobody";
+    for (unsigned i = 0; i < 3; i++)
+        enter(room, i);
+    run_ms(room, 3000);
+    assert_int_equal(room->players[0].handshakes, 0);
+    assert_string_equal(partner_of(room, 1), "cleo");
+    room_free(room);
+}
+
+/* ---- secrets ---- */
+
+static struct room *room_with_secrets(const char *first, const char *second)
+{
+    struct room *room = room_new(NULL);
+    room->options[0].secret = first;
+    room->options[1].secret = second;
+    return room;
+}
+
+static void only_the_later_is_told_to_give_up_3_s_after_the_failure(void **state)
+{
+    (void)state;
+    struct room *room = room_with_secrets("right", "wrong");
+    enter(room, 0);
+    run_ms(room, 2000);
+    enter(room, 1);
+    uint64_t entered = now_of(room);
+    run_ms(room, 2900);
+    assert_int_equal(room->players[1].final_at, 0);
+    assert_int_equal(room->players[0].wrong_secrets, 1);
+    assert_int_equal(room->players[1].wrong_secrets, 1);
+    run_ms(room, 10000);
+    assert_in_range(room->players[1].final_at - entered, 3000 * NS_PER_MS, 3200 * NS_PER_MS);
+    assert_int_equal(room->players[0].final_at, 0);
+    room_free(room);
+}
+
+static void nobody_gives_up_once_somebody_has_proven_the_secret(void **state)
+{
+    (void)state;
+    struct room *room = room_with_secrets("wrong", "right");
+    room->options[2].secret = "right";
+    enter(room, 0);
+    run_ms(room, 2000);
+    enter(room, 1); /* later than the first, and fails with it ... */
+    run_ms(room, 1500);
+    assert_int_equal(room->players[1].wrong_secrets, 1);
+    enter(room, 2); /* ... but this one proves it in time */
+    run_ms(room, 10000);
+    assert_string_equal(partner_of(room, 1), "cleo");
+    assert_int_equal(room->players[1].final_at, 0);
+    assert_int_equal(room->players[2].final_at, 0);
+    assert_int_equal(room->players[0].final_at, 0);
+    room_free(room);
+}
+
+/* ---- candidates ---- */
+
+static struct room *two_connected(const struct nat_behavior *kind)
+{
+    struct room *room = room_new(kind);
+    enter(room, 0);
+    enter(room, 1);
+    run_ms(room, 3000);
+    assert_int_equal(room->players[0].connected, 1);
+    assert_int_equal(room->players[1].connected, 1);
+    return room;
+}
+
+static void set_addresses(struct room *room, unsigned i, unsigned first, unsigned count)
+{
+    struct node_address addresses[8] = {0};
+    for (unsigned k = 0; k < count; k++) {
+        addresses[k].address = ip4(10, 0, 0, first + k);
+        addresses[k].address.port = PORT;
+    }
+    node_set_addresses(room->players[i].node, now_of(room), addresses, count);
+}
+
+static unsigned count_letters(struct room *room, unsigned i)
+{
+    struct letter letter;
+    unsigned count = 0;
+    drain_events(room, i);
+    while (node_letter_output(room->players[i].node, now_of(room), &letter))
+        count++;
+    return count;
+}
+
+static void new_addresses_travel_in_one_batch(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(NULL);
+    assert_int_equal(count_letters(room, 0), 0);
+    set_addresses(room, 0, 1, 5);
+    assert_int_equal(count_letters(room, 0), 1);
+    set_addresses(room, 0, 1, 5);
+    assert_int_equal(count_letters(room, 0), 0); /* nothing is new */
+    set_addresses(room, 0, 3, 5);
+    assert_int_equal(count_letters(room, 0), 1);
+    room_free(room);
+}
+
+static void every_address_is_announced_once(void **state)
+{
+    (void)state;
+    struct room *room = room_new(nat_kind("port"));
+    enter(room, 0);
+    run_ms(room, 1000);
+    assert_int_equal(room->players[0].candidates, 2); /* its own, and what the server saw */
+    run_ms(room, 60000);
+    assert_int_equal(room->players[0].candidates, 2);
+    struct addr another = ip4(192, 168, 1, 99);
+    host_add_address(room->hosts[0], &another);
+    player_roam(&room->players[0], PORT);
+    run_ms(room, 1000);
+    assert_int_equal(room->players[0].candidates, 4);
+    room_free(room);
+}
+
+static void an_address_that_vanishes_is_left_for_another(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(nat_kind("port"));
+    struct addr moved = ip4(192, 168, 1, 77);
+    host_set_address(room->hosts[0], 0, &moved);
+    player_roam(&room->players[0], PORT);
+    run_ms(room, 1000);
+    assert_true(addr_equal_ip(&room->players[0].path.local, &moved));
+    player_send(&room->players[0], 1000);
+    player_send(&room->players[1], 1000);
+    run_ms(room, 500);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(room->players[i].received, 1100);
+        assert_int_equal(room->players[i].handshakes, 1);
+        assert_int_equal(room->players[i].closed, 0);
+    }
+    room_free(room);
+}
+
+static void a_gateway_that_forgets_is_asked_about_anew_and_the_peer_is_told(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(nat_kind("port"));
+    struct addr before = room->players[1].path.remote;
+    nat_rebind(world_nat(room->world, 1), world_chance(room->world));
+    player_send(&room->players[0], 1000);
+    player_send(&room->players[1], 1000);
+    run_ms(room, 3000);
+    assert_false(addr_equal(&room->players[1].path.remote, &before));
+    assert_true(addr_equal_ip(&room->players[1].path.remote, &before));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(room->players[i].received, 1100);
+        assert_int_equal(room->players[i].handshakes, 1);
+    }
+    room_free(room);
+}
+
+/* ---- sleep ---- */
+
+static void who_slept_seeks_its_peers_again(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(nat_kind("port"));
+    host_set_on(room->hosts[0], false);
+    run_ms(room, 90000);
+    assert_int_equal(room->players[1].stalled, 1);
+    host_set_on(room->hosts[0], true);
+    run_ms(room, 1000);
+    player_send(&room->players[0], 1000);
+    run_ms(room, 500);
+    assert_int_equal(room->players[1].received, 1100);
+    assert_int_equal(room->players[0].closed + room->players[1].closed, 0);
+    room_free(room);
+}
+
+static void who_slept_for_too_long_knows_at_once_that_it_is_forgotten(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(nat_kind("port"));
+    host_set_on(room->hosts[0], false);
+    run_ms(room, 125000);
+    assert_int_equal(room->players[1].closed, 1);
+    assert_int_equal(room->players[1].end, CONN_SILENT);
+    host_set_on(room->hosts[0], true);
+    run_ms(room, 10);
+    assert_int_equal(room->players[0].closed, 1);
+    assert_int_equal(room->players[0].end, CONN_SILENT);
+    room_free(room);
+}
+
+/* ---- leaving ---- */
+
+static void leaving_says_goodbye_to_all_at_once(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    for (unsigned i = 0; i < 4; i++) {
+        room->options[i].max_peers = 3;
+        enter(room, i);
+    }
+    run_ms(room, 3000);
+    assert_int_equal(room->players[0].connected, 3);
+    assert_false(node_has_left(room->players[0].node));
+    player_leave(&room->players[0]);
+    run_ms(room, 100);
+    assert_true(node_has_left(room->players[0].node));
+    for (unsigned i = 1; i < 4; i++) {
+        assert_int_equal(room->players[i].connected, 2);
+        assert_int_equal(room->players[i].closed, 1);
+        assert_int_equal(room->players[i].end, CONN_LEFT);
+    }
+    run_ms(room, 20000);
+    assert_int_equal(room->players[0].handshakes, 3); /* it takes nobody any more */
+    room_free(room);
+}
+
+static void the_slots_of_those_who_left_are_used_again(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    enter(room, 0);
+    for (unsigned n = 0; n < NODE_PEERS_MAX + 6; n++) {
+        enter(room, 1);
+        run_ms(room, 500);
+        assert_int_equal(room->players[1].connected, 1);
+        player_leave(&room->players[1]);
+        run_ms(room, 300);
+        player_kill(&room->players[1], false);
+        assert_int_equal(room->players[0].connected, 0);
+    }
+    assert_int_equal(room->players[0].left, NODE_PEERS_MAX + 6);
+    for (unsigned slot = 4; slot < NODE_PEERS_MAX; slot++)
+        assert_int_equal(room->players[0].links[slot].sent, 0); /* never used */
+    room_free(room);
+}
+
+static void an_ended_peer_keeps_its_slot_until_it_is_released(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(NULL);
+    struct node *node = room->players[0].node;
+    struct node_event event;
+    unsigned slot = 0;
+    while (!room->players[0].links[slot].connected)
+        slot++;
+    node_close(node, now_of(room), slot, "enough");
+    bool told = false;
+    while (node_event(node, now_of(room), &event))
+        told = told || (event.type == NODE_CLOSED && event.slot == slot && event.end == CONN_LEFT);
+    assert_true(told);
+    for (unsigned s = 0; s < 5; s++) {
+        uint8_t buffer[QUIC_BATCH];
+        struct packet out = {.data = buffer, .len = sizeof buffer};
+        uint64_t now = now_of(room) + s * NS_PER_S;
+        while (node_event(node, now, &event) || node_output(node, now, &out))
+            out = (struct packet){.data = buffer, .len = sizeof buffer};
+        assert_non_null(node_conn(node, slot));
+        assert_string_equal(node_peer_name(node, slot), "bert");
+    }
+    node_release(node, slot);
+    drain_events(room, 0);
+    while (node_event(node, now_of(room) + 10 * NS_PER_S, &event))
+        continue;
+    assert_null(node_conn(node, slot));
+    room_free(room);
+}
+
+/* ---- garbage ---- */
+
+static void garbage_datagrams_are_nobodys_and_harm_nobody(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(NULL);
+    struct node *node = room->players[0].node;
+    struct node_stats before, after;
+    uint8_t garbage[1500];
+    struct packet in = {.local = room->players[0].path.local, .data = garbage};
+    node_stats(node, &before);
+    for (unsigned i = 0; i < 100000; i++) {
+        chance_fill(&room->players[0].chance, garbage, 64);
+        in.remote = i % 2 ? room->players[0].path.remote : ip4(198, 51, 100, 7);
+        in.remote.port = in.remote.port ? in.remote.port : 999;
+        in.len = i % sizeof garbage;
+        node_input(node, now_of(room), &in);
+        if (i % 100 == 0)
+            drain_events(room, 0);
+    }
+    node_stats(node, &after);
+    assert_int_equal(after.strangers - before.strangers, 100000);
+    player_send(&room->players[1], 50000);
+    run_ms(room, 2000);
+    assert_int_equal(room->players[0].received, 50100);
+    assert_int_equal(room->players[0].handshakes, 1);
+    room_free(room);
+}
+
+static void an_unproven_goodbye_ends_nothing(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(NULL);
+    struct letter will;
+    rendezvous_will(node_rendezvous(room->players[1].node), &will);
+    for (unsigned i = 0; i < 1000; i++) {
+        node_letter_input(room->players[0].node, now_of(room), 0, will.topic, (const uint8_t *)will.data,
+                          will.len);
+        run_ms(room, 20);
+    }
+    assert_int_equal(room->players[0].closed, 0);
+    assert_int_equal(room->players[0].connected, 1);
+    room_free(room);
+}
+
+/* ---- memory ---- */
+
+static bool construct(void *context)
+{
+    struct node_config config = {.room = "memory",
+                                 .name = "anna",
+                                 .purpose = "library",
+                                 .brokers = 1,
+                                 .max_peers = 1,
+                                 .paths = PATH_ALL,
+                                 .random = context};
+    struct node *node = node_new(&config);
+    bool made = node != NULL;
+    node_free(node);
+    return made;
+}
+
+static void a_constructor_that_fails_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct chance chance = {1};
+    struct random random = {.fill = chance_fill, .context = &chance};
+    assert_true(fail_alloc_each(construct, &random) >= 3);
+    node_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(of_three_with_one_place_each_two_are_connected),
+        cmocka_unit_test(the_third_meets_whoever_becomes_free),
+        cmocka_unit_test(somebody_new_is_met_although_another_was_refused),
+        cmocka_unit_test(everybody_is_connected_where_there_are_places),
+        cmocka_unit_test(who_was_not_asked_for_is_named_and_left_alone),
+        cmocka_unit_test(who_asks_for_a_name_waits_for_it_although_others_would_come),
+        cmocka_unit_test(only_the_later_is_told_to_give_up_3_s_after_the_failure),
+        cmocka_unit_test(nobody_gives_up_once_somebody_has_proven_the_secret),
+        cmocka_unit_test(new_addresses_travel_in_one_batch),
+        cmocka_unit_test(every_address_is_announced_once),
+        cmocka_unit_test(an_address_that_vanishes_is_left_for_another),
+        cmocka_unit_test(a_gateway_that_forgets_is_asked_about_anew_and_the_peer_is_told),
+        cmocka_unit_test(who_slept_seeks_its_peers_again),
+        cmocka_unit_test(who_slept_for_too_long_knows_at_once_that_it_is_forgotten),
+        cmocka_unit_test(leaving_says_goodbye_to_all_at_once),
+        cmocka_unit_test(the_slots_of_those_who_left_are_used_again),
+        cmocka_unit_test(an_ended_peer_keeps_its_slot_until_it_is_released),
+        cmocka_unit_test(garbage_datagrams_are_nobodys_and_harm_nobody),
+        cmocka_unit_test(an_unproven_goodbye_ends_nothing),
+        cmocka_unit_test(a_constructor_that_fails_leaves_nothing_behind),
+    };
+    return cmocka_run_group_tests_name("node", tests, NULL, NULL);
+}
