@@ -86,15 +86,18 @@ class Program:
                 self.readers.append(reader)
 
     def _take_out(self, stream):
-        while True:
-            data = os.read(stream.fileno(), 1 << 16)
-            if not data:
-                return
-            self.out += data
+        try:
+            while data := os.read(stream.fileno(), 1 << 16):
+                self.out += data
+        except (OSError, ValueError):
+            return  # closed by end()
 
     def _take_err(self, stream):
-        for line in iter(stream.readline, b""):
-            self.lines.append((time.monotonic() - self.started, line.decode("utf-8", "replace").rstrip("\n")))
+        try:
+            for line in iter(stream.readline, b""):
+                self.lines.append((time.monotonic() - self.started, line.decode("utf-8", "replace").rstrip("\n")))
+        except (OSError, ValueError):
+            return  # closed by end()
 
     @property
     def pid(self):
