@@ -33,14 +33,13 @@ static size_t make_ad(const struct handshake *run, enum pake_role role, uint8_t 
 }
 
 /* Both sides' additional data and the other's point make the keys. */
-static bool finish(struct handshake *run, const struct party *party, const uint8_t point[POINT_LEN])
+static void finish(struct handshake *run, const struct party *party, const uint8_t point[POINT_LEN])
 {
     uint8_t a[PAKE_ABOUT_MAX], b[PAKE_ABOUT_MAX];
     size_t a_len = make_ad(run, PAKE_INITIATOR, a), b_len = make_ad(run, PAKE_RESPONDER, b);
     if (!pake_finish(&run->pake, point, a, a_len, b, b_len))
-        return false;
+        pake_reject(&run->pake, party->random);
     seal_start(&run->seal, &run->pake.keys, run->pake.role, party->random);
-    return true;
 }
 
 static void make_tag(const struct handshake *run, enum pake_role role, uint8_t tag[TAG_LEN])
@@ -102,7 +101,7 @@ void handshake_ask(struct handshake *run, struct party *party, const char *peer,
     memcpy(pake1->commit, run->commit, COMMIT_LEN);
 }
 
-bool handshake_invite(struct handshake *run, struct party *party, const struct message *pake1,
+void handshake_invite(struct handshake *run, struct party *party, const struct message *pake1,
                       const struct message_about *own)
 {
     memset(run, 0, sizeof *run);
@@ -115,7 +114,7 @@ bool handshake_invite(struct handshake *run, struct party *party, const struct m
     pake_start(&run->pake, PAKE_RESPONDER, party->prs, run->peer, party->id, run->other.nonce, own->nonce,
                party->random);
     memcpy(run->pake.peer, pake1->point, POINT_LEN); /* known even when it is invalid, to tell copies of it */
-    return finish(run, party, pake1->point);
+    finish(run, party, pake1->point);
 }
 
 bool handshake_answer(struct handshake *run, struct party *party, const struct body *body,
@@ -146,8 +145,7 @@ enum verdict handshake_accept(struct handshake *run, struct party *party, const 
     memcpy(run->reveal_b, pake2->reveal, REVEAL_LEN);
     memcpy(run->other_tag, pake2->tag, TAG_LEN);
     memcpy(run->pake.peer, pake2->point, POINT_LEN);
-    if (!finish(run, party, pake2->point))
-        return VERDICT_INVALID;
+    finish(run, party, pake2->point);
     if (!tag_holds(run, pake2) || !open_body(run, party, pake2, body))
         return VERDICT_BAD;
     if (body->type == BODY_OFFER)

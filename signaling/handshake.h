@@ -28,9 +28,8 @@ enum handshake_state {
 
 enum verdict {
     VERDICT_GOOD,
-    VERDICT_EMPTY,   /* pake3 alone: the tag holds and nothing is sealed (a failure, or "busy" understood) */
-    VERDICT_BAD,     /* a tag, seal, body or commitment that does not hold */
-    VERDICT_INVALID, /* not a point: the run ends without an answer */
+    VERDICT_EMPTY, /* pake3 alone: the tag holds and nothing is sealed (a failure, or "busy" understood) */
+    VERDICT_BAD,   /* a tag, seal, body or commitment that does not hold */
 };
 
 /* A plain value; handshake_wipe ends it. */
@@ -47,8 +46,8 @@ struct handshake {
 /* Initiator: begins and writes pake1. `other` is what the peer's hello said; its nonce counts. */
 void handshake_ask(struct handshake *run, struct party *party, const char *peer,
                    const struct message_about *own, const struct message_about *other, struct message *pake1);
-/* Responder: takes pake1. False: not a point. */
-bool handshake_invite(struct handshake *run, struct party *party, const struct message *pake1,
+/* Responder: takes pake1. What is not a point makes a run that cannot be proven. */
+void handshake_invite(struct handshake *run, struct party *party, const struct message *pake1,
                       const struct message_about *own);
 /* Responder: writes pake2 around an OFFER, BUSY or BYE. False: the body is too long. */
 bool handshake_answer(struct handshake *run, struct party *party, const struct body *body,
@@ -56,8 +55,7 @@ bool handshake_answer(struct handshake *run, struct party *party, const struct b
 /* Initiator: takes the one pake2 that its scalar is good for. */
 enum verdict handshake_accept(struct handshake *run, struct party *party, const struct message *pake2,
                               struct body *body);
-/* Initiator: writes pake3 around an ANSWER (rA is filled in), BUSY or BYE; NULL: around nothing. Not after an
- * invalid point. */
+/* Initiator: writes pake3 around an ANSWER (rA is filled in), BUSY or BYE; NULL: around nothing. */
 bool handshake_confirm(struct handshake *run, struct party *party, struct body *body, struct message *pake3);
 /* Responder: takes pake3. */
 enum verdict handshake_prove(struct handshake *run, struct party *party, const struct message *pake3,

@@ -210,7 +210,7 @@ void meeting_invite(struct rendezvous *r, uint64_t now, struct peer *peer)
     if (!run)
         return;
     quota_start(&r->quota, now);
-    bool valid = handshake_invite(&run->handshake, &r->party, &pake1, &own);
+    handshake_invite(&run->handshake, &r->party, &pake1, &own);
     struct notice *notice = meeting_notice(r, RENDEZVOUS_WANT_OFFER, peer, run);
     if (!notice) {
         run_free(run);
@@ -220,10 +220,7 @@ void meeting_invite(struct rendezvous *r, uint64_t now, struct peer *peer)
     peer->invited = run;
     if (peer->asking && peer->asking->reply && peer->asking->handshake.state == HANDSHAKE_ASKED)
         parcel_stop(peer->asking->reply); /* glare that we lose; a pake2 for ours would still be taken */
-    if (valid)
-        want_offer(r, now, run, notice);
-    else
-        parting_fail(r, now, peer, run, notice);
+    want_offer(r, now, run, notice);
 }
 
 /* ---- proof ---- */
@@ -385,13 +382,8 @@ static void take_answer(struct rendezvous *r, uint64_t now, struct peer *peer, c
     uint64_t delay = one_way(run, now);
     enum verdict verdict = handshake_accept(&run->handshake, &r->party, pake2, &body);
     note_arrival(r, peer, run);
-    if (verdict == VERDICT_INVALID) { /* there are no keys to answer with */
-        parcel_free(run->reply);
-        run->reply = NULL;
-    } else if (verdict != VERDICT_GOOD) {
-        confirm(r, peer, run, NULL);
-    }
     if (verdict != VERDICT_GOOD) {
+        confirm(r, peer, run, NULL);
         parting_fail(r, now, peer, run, outcome->main);
         outcome->main = NULL;
         return;

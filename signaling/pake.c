@@ -244,6 +244,12 @@ bool pake_finish(struct pake *pake, const uint8_t point[POINT_LEN], const uint8_
     return valid;
 }
 
+void pake_reject(struct pake *pake, const struct random *random)
+{
+    random->fill(random->context, (uint8_t *)&pake->keys, sizeof pake->keys);
+    pake->have_keys = true;
+}
+
 void pake_tag(const struct pake *pake, enum pake_role role, uint8_t tag[TAG_LEN], const uint8_t *ad,
               size_t ad_len)
 {

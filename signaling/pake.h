@@ -77,10 +77,13 @@ struct pake {
 void pake_start(struct pake *pake, enum pake_role role, const uint8_t prs[32], const char *initiator,
                 const char *responder, const uint8_t nonce_a[NONCE_LEN], const uint8_t nonce_b[NONCE_LEN],
                 const struct random *random);
-/* Takes the other's point and both sides' additional data (initiator's first). False: invalid point, end the
- * run without an answer. */
+/* Takes the other's point and both sides' additional data (initiator's first). False: an invalid point, and
+ * no keys. */
 bool pake_finish(struct pake *pake, const uint8_t point[POINT_LEN], const uint8_t *ada, size_t ada_len,
                  const uint8_t *adb, size_t adb_len);
+/* After an invalid point: keys that nobody else has. The run then fails as one with another secret does, with
+ * an answer, so that the other side learns of it if the point was altered on its way (implicit rejection). */
+void pake_reject(struct pake *pake, const struct random *random);
 /* The tag that `role` sends: HMAC-SHA-512-256(confirm, role || Y of that role || its AD), the role as one
  * byte: 0 for the initiator, 1 for the responder. Only after pake_finish. */
 void pake_tag(const struct pake *pake, enum pake_role role, uint8_t tag[TAG_LEN], const uint8_t *ad,

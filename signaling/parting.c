@@ -39,8 +39,8 @@ static void slow_down(struct rendezvous *r)
 void parting_guess(struct rendezvous *r, uint64_t now, const struct peer *peer, const struct run *run)
 {
     bool initiator = run == peer->asking;
-    bool shown = initiator ? run->handshake.pake.have_keys : run->handshake.state == HANDSHAKE_ANSWERED;
-    if (shown && quota_guess(&r->quota, initiator ? now : run->began))
+    if ((initiator || run->handshake.state == HANDSHAKE_ANSWERED) &&
+        quota_guess(&r->quota, initiator ? now : run->began))
         slow_down(r);
 }
 

@@ -52,7 +52,7 @@ static void meet(void)
     party_begin(&a, "aaaaaaaaaaaaaaaa");
     party_begin(&b, "bbbbbbbbbbbbbbbb");
     handshake_ask(&ra, &a, b.id, &about_a, &about_b, &pake1);
-    assert_true(handshake_invite(&rb, &b, &pake1, &about_b));
+    handshake_invite(&rb, &b, &pake1, &about_b);
     assert_true(handshake_answer(&rb, &b, &offer, &pake2));
 }
 
@@ -109,6 +109,23 @@ static void a_pake3_around_nothing_says_so(void **state)
     assert_int_equal(handshake_prove(&rb, &b, &pake3, &body), VERDICT_EMPTY);
 }
 
+/* Either side's point may be altered on its way: both sides hear of it, and nobody gets anywhere. */
+static void a_point_that_is_none_fails_on_both_sides(void **state)
+{
+    struct body offer = make_body(BODY_OFFER);
+    (void)state;
+    meet();
+    memset(pake2.point, 0xff, POINT_LEN);
+    assert_int_equal(handshake_accept(&ra, &a, &pake2, &body), VERDICT_BAD);
+    assert_true(handshake_confirm(&ra, &a, NULL, &pake3));
+    assert_int_equal(handshake_prove(&rb, &b, &pake3, &body), VERDICT_BAD);
+    meet();
+    memset(pake1.point, 0, POINT_LEN);
+    handshake_invite(&rb, &b, &pake1, &about_b);
+    assert_true(handshake_answer(&rb, &b, &offer, &pake2));
+    assert_int_equal(handshake_accept(&ra, &a, &pake2, &body), VERDICT_BAD);
+}
+
 static void a_message_sent_back_to_its_author_does_not_open(void **state)
 {
     struct body more = make_body(BODY_CANDIDATES);
@@ -147,6 +164,7 @@ int main(void)
         cmocka_unit_test(a_commitment_to_another_number_is_a_failure),
         cmocka_unit_test(a_body_of_the_wrong_kind_proves_nothing),
         cmocka_unit_test(a_pake3_around_nothing_says_so),
+        cmocka_unit_test(a_point_that_is_none_fails_on_both_sides),
         cmocka_unit_test(a_message_sent_back_to_its_author_does_not_open),
         cmocka_unit_test(the_machines_hash_is_bound_to_the_role_and_the_run),
     };
