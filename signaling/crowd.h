@@ -48,6 +48,7 @@ struct peer {
     struct run *session;        /* proven */
     unsigned failures;          /* runs with it that failed, one after the other */
     uint64_t retry;             /* after a failure, not before this time */
+    unsigned declined;          /* times that we turned it away */
     uint64_t hint;              /* no unproven bye is passed on before this time */
     bool met, later;            /* `later` is known since the first pake1 and pake2 */
     uint8_t yielded[POINT_LEN]; /* of the pake1 that lost against ours */

@@ -365,13 +365,23 @@ static bool is_old_answer(uint64_t now, uint32_t broker, struct peer *peer, cons
     return !memcmp(peer->used_pake2, pake2->point, POINT_LEN);
 }
 
-/* A pake2 can only be for this run when it has the nonce that pake1 was made with. Otherwise no guess is
- * spent on it. */
 static bool is_answer_to(const struct rendezvous *r, const struct run *run, const struct message *pake2)
 {
     return run && run->handshake.state == HANDSHAKE_ASKED &&
-           !memcmp(run->handshake.other.nonce, pake2->about.nonce, NONCE_LEN) &&
            purpose_matches(r->purpose, pake2->about.purpose);
+}
+
+/* pake1 was made with another nonce than the peer says it has: somebody forged or altered its hello, or this.
+ * No guess is spent on it; what it says is taken for a hello. */
+static bool asks_anew(struct rendezvous *r, struct peer *peer, const struct message *pake2)
+{
+    if (!memcmp(peer->asking->handshake.other.nonce, pake2->about.nonce, NONCE_LEN))
+        return false;
+    r->stats.stale++;
+    peer->about = pake2->about;
+    if (peer->wish == WISH_NOTHING && peer->about.slots)
+        peer->wish = WISH_HELLO;
+    return true;
 }
 
 static void take_answer(struct rendezvous *r, uint64_t now, struct peer *peer, const struct message *pake2,
@@ -412,6 +422,8 @@ void meeting_pake2(struct rendezvous *r, uint64_t now, uint32_t broker, const st
         r->stats.stale++;
         return;
     }
+    if (asks_anew(r, peer, message))
+        return;
     if (!quota_may_show(&r->quota, now, crowd_invited(&r->crowd))) {
         r->stats.limited++;
         return;

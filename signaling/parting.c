@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    DECLINED_S = 5,         /* who was turned away is not met again before ... */
+    DECLINED_DOUBLINGS = 4, /* ... twice as long each time, up to 80 s */
+};
+
 void parting_notify(struct rendezvous *r, struct run *run, struct notice *notice)
 {
     bool known = run->announced || notice->event.type == RENDEZVOUS_FAILED ||
@@ -49,6 +54,17 @@ static uint64_t retry_time(struct peer *peer, uint64_t now)
     unsigned doublings = peer->failures < RETRY_DOUBLINGS ? peer->failures : RETRY_DOUBLINGS;
     peer->failures++;
     return now + (RETRY_S * NS_PER_S << doublings);
+}
+
+/* Whom we turned away once is met again, for there may be room then, but not at each of its hellos: every
+ * time costs both sides a PAKE and, in the one that it is told of, the user a line. */
+static void put_off(struct peer *peer, uint64_t now)
+{
+    unsigned doublings = peer->declined < DECLINED_DOUBLINGS ? peer->declined : DECLINED_DOUBLINGS;
+    uint64_t retry = now + (DECLINED_S * NS_PER_S << doublings);
+    peer->declined++;
+    if (retry > peer->retry)
+        peer->retry = retry;
 }
 
 /* An initiator's run stays, to give its pake3 to every pake2 that comes again. */
@@ -142,6 +158,8 @@ static void decline(struct rendezvous *r, uint64_t now, peer_handle handle, enum
         return;
     body_decline(&body, type, reason);
     run->announced = false;
+    if (type == BODY_BUSY)
+        put_off(peer, now);
     switch (run->handshake.state) {
     case HANDSHAKE_INVITED:
         decline_knock(r, peer, run, &body);

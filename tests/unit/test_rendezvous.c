@@ -477,12 +477,15 @@ static void alter(struct message *message)
     case 9:
         message->sequence++;
         break;
+    case 11:
+        about->nonce[15] ^= 1;
+        break;
     default:
         message->sealed_len = 0;
     }
 }
 
-enum { TAMPERED_FIELDS = 11 };
+enum { TAMPERED_FIELDS = 12 };
 
 static bool tamper(struct post *post, unsigned from, struct letter *letter, enum message_type type)
 {
@@ -505,7 +508,7 @@ static bool tamper(struct post *post, unsigned from, struct letter *letter, enum
 static void nothing_that_was_altered_is_believed(void **state)
 {
     static const unsigned of_type[] = {
-        [MESSAGE_PAKE1] = 0x3f, [MESSAGE_PAKE2] = 0x3df, [MESSAGE_PAKE3] = 0x740};
+        [MESSAGE_PAKE1] = 0x83f, [MESSAGE_PAKE2] = 0xbdf, [MESSAGE_PAKE3] = 0x740};
     unsigned tried = 0;
     (void)state;
     for (tampered_type = MESSAGE_PAKE1; tampered_type <= MESSAGE_PAKE3; tampered_type++) {
@@ -522,7 +525,21 @@ static void nothing_that_was_altered_is_believed(void **state)
             post_free(post);
         }
     }
-    assert_int_equal(tried, 6 + 9 + 4);
+    assert_int_equal(tried, 7 + 10 + 4);
+}
+
+/* What is said in pake2 counts. */
+static void a_hello_whose_nonce_was_altered_delays_nobody(void **state)
+{
+    struct post *post = pair(52, 1);
+    (void)state;
+    tampered_type = MESSAGE_HELLO;
+    tampered_field = 11;
+    post->tamper = tamper;
+    connect_all(post);
+    assert_true(post_join(post, NS_PER_S) != NEVER);
+    assert_int_equal(post->hosts[0].failed + post->hosts[1].failed, 0);
+    post_free(post);
 }
 
 /* Whoever said pake3 has a session already; it must hear that the other side has none. */
@@ -746,6 +763,7 @@ int main(void)
         cmocka_unit_test(a_failed_peer_is_tried_again_only_after_six_seconds),
         cmocka_unit_test(the_same_secret_joins_and_gives_both_the_same_words),
         cmocka_unit_test(nothing_that_was_altered_is_believed),
+        cmocka_unit_test(a_hello_whose_nonce_was_altered_delays_nobody),
         cmocka_unit_test(a_pake3_that_was_altered_fails_on_both_sides),
         cmocka_unit_test(a_session_recorded_in_another_room_life_changes_nothing),
         cmocka_unit_test(programs_of_one_machine_know_each_other_and_no_others),
