@@ -20,7 +20,7 @@ enum {
         2000, /* ... and up to so much more, so that three peers that wait in a ring do not all let go */
     STUN_STALE_S = 5, /* a mapping older than this is asked for again when a peer appears */
     STUN_DOUBT_S = 1, /* ... and when a path does not answer */
-    SEEK_PAUSE_S = 5, /* between two times that a peer without a path is told everything */
+    SEEK_PAUSE_S = 5, /* between two times that a peer without a path is told everything, or checked */
     SLEPT_S = 5,      /* whoever is called so long after its deadline has slept */
 };
 
@@ -41,7 +41,7 @@ struct peer {
     uint64_t since;          /* of PEER_MET */
     uint64_t engaged_until;  /* the handshake must be done by then if others wait; 0: it has not begun */
     uint64_t farewell_until; /* PEER_ENDED */
-    uint64_t sought;         /* when it was last told everything, to find its path again; 0: never */
+    uint64_t retold, sought; /* when it was last told everything again, its pairs all checked; 0: never */
     uint32_t told_serial;    /* candidates up to this one are known to it */
     bool described, told_complete, connected, released, refused;
 };
@@ -337,20 +337,28 @@ static void ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s)
 
 /* ---- paths that are gone ---- */
 
+static bool is_recent(uint64_t now, uint64_t then)
+{
+    return then && now - then < SEEK_PAUSE_S * NS_PER_S;
+}
+
 /* A gateway may have forgotten us, here or there: then only new addresses, said over the broker, help. Ours
  * are asked for again and all told; what comes back later is told too. */
 static void tell_again(struct node *node, uint64_t now, struct peer *peer)
 {
     ask_stun_again(node, now, STUN_DOUBT_S);
+    if (is_recent(now, peer->retold))
+        return;
+    peer->retold = now;
     peer->told_serial = 0;
-    peer->sought = now;
 }
 
 /* The peer looks for us, or we have slept: everything is checked anew. */
 static void seek(struct node *node, uint64_t now, struct peer *peer)
 {
-    if (peer->sought && now - peer->sought < SEEK_PAUSE_S * NS_PER_S)
+    if (is_recent(now, peer->sought))
         return;
+    peer->sought = now;
     tell_again(node, now, peer);
     ice_restart_checks(conn_ice(peer->conn), now);
 }
