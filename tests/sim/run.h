@@ -45,6 +45,8 @@ void story_chat(struct run *run);        /* story_room.c: all meet all */
 void story_pipe(struct run *run);        /* ... one takes one */
 void story_secrets(struct run *run);     /* ... who does not know the secret learns so */
 void story_idle(struct run *run);        /* story_life.c: a minute without a byte */
+void story_outage(struct run *run);      /* ... the network is gone for a minute */
+void story_outage_udp(struct run *run);  /* ... the broker is not */
 void story_killed(struct run *run);      /* ... one is killed, and comes back under its name */
 void story_killed_dumb(struct run *run); /* ... the same without a will */
 void story_nap(struct run *run);         /* ... asleep for 60 s */

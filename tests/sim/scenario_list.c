@@ -176,6 +176,9 @@ static struct scenario *add_life(const char *name, void (*story)(struct run *run
 static void add_lives(void)
 {
     add_life("life/idle", story_idle)->lifetime = 20 * NS_PER_S;
+    add_life("life/outage", story_outage);
+    add_life("life/outage-random-ports", story_outage)->kinds[0] = nat_kind("addr");
+    add_life("life/outage-udp", story_outage_udp)->kinds[0] = nat_kind("addr");
     add_life("life/killed", story_killed);
     add_life("life/killed-dumb", story_killed_dumb);
     add_life("life/nap", story_nap);

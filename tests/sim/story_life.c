@@ -9,6 +9,8 @@ enum {
     AWAKE_S = 5, /* from waking up until bytes pass again */
     ANEW_S = 20, /* ... until those who had lost each other have met anew */
     DOWN_S = 20, /* the broker */
+    OUTAGE_MIN_S = 35,
+    OUTAGE_MORE_S = 60,
     MORE = 1000, /* bytes */
 };
 
@@ -69,6 +71,47 @@ void story_idle(struct run *run)
     run_check(run, 0, run->players[0].stalled + run->players[1].stalled == 0, "fell silent");
     talk_again(run, NS_PER_S);
     judge_undisturbed(run, 1);
+}
+
+/* No datagram gets through, for longer than gateways remember and consent lasts. */
+static void cut_network(struct run *run)
+{
+    run_for(run, NS_PER_S + chance_below(run_chance(run), LIMIT_S * NS_PER_S));
+    world_weather(run->world)->loss = 100;
+    run_for(run, (OUTAGE_MIN_S + chance_below(run_chance(run), OUTAGE_MORE_S)) * NS_PER_S);
+    for (unsigned i = 0; i < 2; i++)
+        run_check(run, i, run->players[i].stalled, "did not say that the path has stalled");
+    world_weather(run->world)->loss = run->scenario->weather.loss;
+}
+
+static void come_back(struct run *run, uint64_t within)
+{
+    uint64_t back = world_now(run->world);
+    run_check(run, 0, run_until(run, within, both_have_paths), "did not find the path again");
+    talk_again(run, AWAKE_S * NS_PER_S);
+    run->result.bytes = world_now(run->world) - back;
+    judge_undisturbed(run, 1);
+}
+
+/* The broker's connections take their time to come back. */
+void story_outage(struct run *run)
+{
+    if (!meet(run))
+        return;
+    meeting_set_down(&run->meeting, true);
+    cut_network(run);
+    run_for(run, chance_below(run_chance(run), 3 * NS_PER_S));
+    meeting_set_down(&run->meeting, false);
+    come_back(run, AWAKE_S * NS_PER_S);
+}
+
+/* The broker stays: the two try again each time that consent has run out. */
+void story_outage_udp(struct run *run)
+{
+    if (!meet(run))
+        return;
+    cut_network(run);
+    come_back(run, (ICE_CONSENT_EXPIRES_S + AWAKE_S) * NS_PER_S);
 }
 
 /* ---- killed, and back under the same name ---- */
