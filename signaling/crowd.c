@@ -70,6 +70,14 @@ bool crowd_handle(struct crowd *crowd, peer_handle handle, struct peer **peer, s
     return false;
 }
 
+void crowd_forgive(struct crowd *crowd)
+{
+    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+        crowd->peers[i].declined = 0;
+        crowd->peers[i].put_off = 0;
+    }
+}
+
 unsigned crowd_sessions(const struct crowd *crowd)
 {
     unsigned count = 0;

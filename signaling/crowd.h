@@ -49,6 +49,7 @@ struct peer {
     unsigned failures;          /* runs with it that failed, one after the other */
     uint64_t retry;             /* after a failure, not before this time */
     unsigned declined;          /* times that we turned it away */
+    uint64_t put_off;           /* ... so that it is not met before this time */
     uint64_t hint;              /* no unproven bye is passed on before this time */
     bool met, later;            /* `later` is known since the first pake1 and pake2 */
     uint8_t yielded[POINT_LEN]; /* of the pake1 that lost against ours */
@@ -67,6 +68,8 @@ struct peer *crowd_find(struct crowd *crowd, const char *id);
 struct peer *crowd_admit(struct crowd *crowd, uint64_t now, const char *id);
 /* The peer and the run that `handle` means; false: neither, or the handle has ended. */
 bool crowd_handle(struct crowd *crowd, peer_handle handle, struct peer **peer, struct run **run);
+/* Those who were turned away may be met again at once. */
+void crowd_forgive(struct crowd *crowd);
 unsigned crowd_sessions(const struct crowd *crowd);
 /* Handshakes that wait for a pake3: each may be a guess at the secret. */
 unsigned crowd_invited(const struct crowd *crowd);

@@ -61,10 +61,8 @@ static uint64_t retry_time(struct peer *peer, uint64_t now)
 static void put_off(struct peer *peer, uint64_t now)
 {
     unsigned doublings = peer->declined < DECLINED_DOUBLINGS ? peer->declined : DECLINED_DOUBLINGS;
-    uint64_t retry = now + (DECLINED_S * NS_PER_S << doublings);
     peer->declined++;
-    if (retry > peer->retry)
-        peer->retry = retry;
+    peer->put_off = now + (DECLINED_S * NS_PER_S << doublings);
 }
 
 /* An initiator's run stays, to give its pake3 to every pake2 that comes again. */

@@ -191,6 +191,7 @@ void rendezvous_set_slots(struct rendezvous *r, uint64_t now, unsigned slots)
     if (slots && !r->slots) {
         r->hello_step = 0;
         r->hello_due = now;
+        crowd_forgive(&r->crowd); /* there was no room, now there is */
     }
     r->slots = slots;
 }

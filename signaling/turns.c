@@ -33,6 +33,11 @@ static struct peer *one_of(struct rendezvous *r, struct peer *const pair[2])
     return pair[0] ? pair[0] : pair[1];
 }
 
+static uint64_t not_before(const struct peer *peer)
+{
+    return peer->retry > peer->put_off ? peer->retry : peer->put_off;
+}
+
 /* A reservoir of one for each kind, then one of the kinds. */
 static struct peer *draw(struct rendezvous *r, uint64_t now)
 {
@@ -41,7 +46,7 @@ static struct peer *draw(struct rendezvous *r, uint64_t now)
     unsigned pending = crowd_invited(&r->crowd);
     for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
         struct peer *peer = &r->crowd.peers[i];
-        if (!may_begin(r, peer, pending) || peer->retry > now)
+        if (!may_begin(r, peer, pending) || not_before(peer) > now)
             continue;
         int known = peer->known, knock = peer->wish == WISH_KNOCK;
         if (random_below(r->party.random, ++count[known][knock]) == 0)
@@ -97,7 +102,7 @@ uint64_t turns_deadline(const struct rendezvous *r)
             deadline = peer->invited->expires;
         if (!may_begin(r, peer, pending))
             continue;
-        uint64_t turn = peer->retry > next ? peer->retry : next;
+        uint64_t turn = not_before(peer) > next ? not_before(peer) : next;
         if (turn < deadline)
             deadline = turn;
     }

@@ -84,6 +84,17 @@ static void busy_is_sealed_wherever_it_is_said(void **state)
     }
 }
 
+static void who_is_turned_away_is_not_met_again_at_each_of_its_hellos(void **state)
+{
+    struct post *post = pair(21);
+    (void)state;
+    post->hosts[1].refuses = true; /* as one does who waits for somebody else */
+    connect_one_after_the_other(post);
+    post_run(post, 60 * NS_PER_S);
+    assert_in_range(post->hosts[0].busy, 2, 5); /* at 0, 5, 15 and 35 s */
+    post_free(post);
+}
+
 static void who_was_busy_is_met_when_it_says_hello_anew(void **state)
 {
     struct post *post = pair(20);
@@ -249,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_sealed_goodbye_is_proven_and_said_twice),
         cmocka_unit_test(after_a_goodbye_both_meet_again),
         cmocka_unit_test(busy_is_sealed_wherever_it_is_said),
+        cmocka_unit_test(who_is_turned_away_is_not_met_again_at_each_of_its_hellos),
         cmocka_unit_test(who_was_busy_is_met_when_it_says_hello_anew),
         cmocka_unit_test(a_peer_that_starts_anew_under_a_new_id_is_met_at_once),
         cmocka_unit_test(a_peer_may_start_anew_at_any_moment),
