@@ -54,8 +54,9 @@ bool flight_repeat(struct quic *quic, uint64_t now, struct packet *out, size_t p
     return true;
 }
 
-/* A client's hello may have gone nowhere: a copy of it leaves at once. ngtcp2 must not make a new one for that:
- * the clock that is put ahead would be in the round trip of the first one, which as a rule is answered. */
+/* A client's hello may have gone nowhere: a copy of it leaves at once. ngtcp2 must not make a new one for
+ * that: the clock that is put ahead would be in the round trip of the first one, which as a rule is answered.
+ */
 static void repeat_hello(struct quic *quic, uint64_t now)
 {
     if (!quic->flight || quic->hurries >= HURRIES_MAX)
