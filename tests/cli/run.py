@@ -10,6 +10,7 @@ import concurrent.futures
 import importlib
 import os
 import re
+import signal
 import sys
 import tempfile
 import shutil
@@ -52,6 +53,8 @@ def play(scene):
 
 
 def main():
+    # Whoever runs us in the background may have had SIGINT ignored, and our children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description="scenes with the real command")
     parser.add_argument("--build", default="build", help="where p2pconnect has been built")
     parser.add_argument("--quick", action="store_true", help="leave out what is slow")
