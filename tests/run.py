@@ -30,7 +30,7 @@ STEPS = [
     ("lab", ["python3", "tests/lab/lab.py", "--build", GCC, "--quick"]),
     ("install", ["sh", "tests/install.sh"]),
     ("build-clang", MAKE + ["all", "unit-build", "CC=clang", "B=" + CLANG]),
-    ("build-sanitized", MAKE + ["all", "unit-build", "sim-build", "CC=clang", "SAN=1", "B=" + SAN]),
+    ("build-sanitized", MAKE + ["all", "unit-build", "sim-build", "examples", "CC=clang", "SAN=1", "B=" + SAN]),
     ("unit-sanitized", MAKE + ["-k", "-j1", "unit", "CC=clang", "SAN=1", "B=" + SAN]),
     ("sim-sanitized", MAKE + ["sim", "SEEDS=20", "CC=clang", "SAN=1", "B=" + SAN]),
     ("cli-sanitized", ["python3", "tests/cli/run.py", "--build", SAN, "--quick"]),

@@ -31,6 +31,12 @@ def check(condition, text):
         raise Failure(text)
 
 
+def need(program):
+    """Skips the scene where the program is not installed."""
+    if not shutil.which(program):
+        raise Skip(f"{program} is not installed")
+
+
 def free_port(kind=socket.SOCK_STREAM):
     """Below the ports that systems choose by themselves: a server that is started again there later finds it free."""
     while True:
@@ -212,6 +218,7 @@ class Scene:
 
     shared_broker = None
     build = "build"
+    quick = False
     number = 0
     lock = threading.Lock()
 

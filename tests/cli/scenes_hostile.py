@@ -5,7 +5,7 @@ import random
 import socket
 import time
 
-from harness import Publisher, check, free_port, rss_kb
+from harness import Publisher, check, free_port, need, rss_kb
 from scene import scene
 
 ID = "abcdefghijklmnop"
@@ -37,6 +37,7 @@ def garbage(topics, own_hello):
 @scene(seconds=4)
 def garbage_in_the_room(world):
     """Fifty garbage messages of every sort leave the session of two peers, and their memory, as they were"""
+    need("mosquitto_sub")
     broker = world.broker()
     spy = world.start(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-t", "p2pconnect/1/+/hello"])
     time.sleep(0.3)
@@ -69,6 +70,7 @@ def garbage_in_the_room(world):
 @scene(seconds=4)
 def a_stale_session_replayed(world):
     """All messages of an old session, played again into the room, change nothing"""
+    need("mosquitto_sub")
     broker = world.broker()
     spy = world.start(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-t", "p2pconnect/#", "-F", "%t %p"])
     time.sleep(0.3)

@@ -1,14 +1,13 @@
 """scenes_network.py - brokers, STUN servers and networks that are not as they should be, and the secrets of rooms."""
 
 import os
-import shutil
 import socket
 import struct
 import subprocess
 import threading
 import time
 
-from harness import Skip, check, free_port, own_network, until
+from harness import check, free_port, need, own_network, until
 from scene import scene
 
 
@@ -40,8 +39,7 @@ def trouble_is_said_once(world):
 @scene(seconds=2)
 def refusing_broker(world):
     """A broker that wants a password ends with 3, and takes who has it"""
-    if not shutil.which("mosquitto_passwd"):
-        raise Skip("mosquitto_passwd is not installed")
+    need("mosquitto_passwd")
     passwords = world.path("passwords")
     subprocess.run(["mosquitto_passwd", "-c", "-b", passwords, "user", "p:ss w"], check=True, stderr=subprocess.DEVNULL)
     broker = world.broker(extra=f"allow_anonymous false\npassword_file {passwords}\n")
@@ -104,8 +102,7 @@ def garbage_broker(world):
 def untrusted_certificate(world):
     """mqtts:// with a certificate that nobody vouches for, or to a plain port, ends with 3"""
     world.run("pipe", "--wait", "8", broker="mqtts://" + world.shared_broker.url).expect_code(3, 12)
-    if not shutil.which("openssl"):
-        raise Skip("openssl is not installed")
+    need("openssl")
     key, certificate = world.path("key.pem"), world.path("cert.pem")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
                     "-keyout", key, "-out", certificate], check=True, stderr=subprocess.DEVNULL)
@@ -282,8 +279,7 @@ def secret_and_open(world):
 @scene
 def secret_is_in_no_argument_and_on_no_wire(world):
     """The secret, the names and the addresses are in nothing that the broker carries"""
-    if not shutil.which("mosquitto_sub"):
-        raise Skip("mosquitto_sub is not installed")
+    need("mosquitto_sub")
     broker = world.broker()
     spy = world.start(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-t", "#", "-v"])
     time.sleep(0.3)
