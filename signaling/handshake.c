@@ -37,7 +37,8 @@ static void finish(struct handshake *run, const struct party *party, const uint8
 {
     uint8_t a[PAKE_ABOUT_MAX], b[PAKE_ABOUT_MAX];
     size_t a_len = make_ad(run, PAKE_INITIATOR, a), b_len = make_ad(run, PAKE_RESPONDER, b);
-    if (!pake_finish(&run->pake, point, a, a_len, b, b_len))
+    bool veiled = !*run->other.purpose; /* it did not open, so nothing in it may be believed */
+    if (!pake_finish(&run->pake, point, a, a_len, b, b_len) || veiled)
         pake_reject(&run->pake, party->random);
     seal_start(&run->seal, &run->pake.keys, run->pake.role, party->random);
 }

@@ -97,6 +97,12 @@ void meeting_ask(struct rendezvous *r, uint64_t now, struct peer *peer)
 
 /* ---- pake1 ---- */
 
+/* What is still under its veil cannot tell, and fails later. */
+static bool is_for_us(const struct rendezvous *r, const struct message *message)
+{
+    return !*message->about.purpose || purpose_matches(r->purpose, message->about.purpose);
+}
+
 static bool same_knock(const struct handshake *run, const struct message *pake1)
 {
     return run->pake.role == PAKE_RESPONDER && !memcmp(run->pake.peer, pake1->point, POINT_LEN) &&
@@ -117,13 +123,19 @@ static bool yields_to_us(const struct rendezvous *r, uint64_t now, const struct 
     return peer->session ? now < ours->proven + GLARE_S * NS_PER_S : ours->handshake.state == HANDSHAKE_ASKED;
 }
 
+/* Zeros are no memory, though somebody may say them. */
+static bool is_used(const uint8_t used[POINT_LEN], const uint8_t point[POINT_LEN])
+{
+    return !memcmp(used, point, POINT_LEN) && memcmp(used, (uint8_t[POINT_LEN]){0}, POINT_LEN) != 0;
+}
+
 /* True: this pake1 begins nothing. */
 static bool is_old_knock(struct rendezvous *r, uint64_t now, uint32_t broker, struct peer *peer,
                          const struct message *pake1)
 {
     struct run *invited = peer->invited;
     if ((peer->session && same_knock(&peer->session->handshake, pake1)) ||
-        !memcmp(peer->used_pake1, pake1->point, POINT_LEN)) {
+        is_used(peer->used_pake1, pake1->point)) {
         r->stats.replayed++;
         return true;
     }
@@ -162,7 +174,7 @@ static void wait_at_door(struct rendezvous *r, struct peer *peer, const struct m
 void meeting_pake1(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message)
 {
     struct peer *peer = crowd_find(&r->crowd, message->from);
-    if (!purpose_matches(r->purpose, message->about.purpose)) {
+    if (!is_for_us(r, message)) {
         r->stats.stale++;
         return;
     }
@@ -362,20 +374,19 @@ static bool is_old_answer(uint64_t now, uint32_t broker, struct peer *peer, cons
             parcel_repeat(run->reply, now, broker);
         return true;
     }
-    return !memcmp(peer->used_pake2, pake2->point, POINT_LEN);
+    return is_used(peer->used_pake2, pake2->point);
 }
 
 static bool is_answer_to(const struct rendezvous *r, const struct run *run, const struct message *pake2)
 {
-    return run && run->handshake.state == HANDSHAKE_ASKED &&
-           purpose_matches(r->purpose, pake2->about.purpose);
+    return run && run->handshake.state == HANDSHAKE_ASKED && is_for_us(r, pake2);
 }
 
 /* pake1 was made with another nonce than the peer says it has: somebody forged or altered its hello, or this.
  * No guess is spent on it; what it says is taken for a hello. */
 static bool asks_anew(struct rendezvous *r, struct peer *peer, const struct message *pake2)
 {
-    if (!memcmp(peer->asking->handshake.other.nonce, pake2->about.nonce, NONCE_LEN))
+    if (!*pake2->about.purpose || !memcmp(peer->asking->handshake.other.nonce, pake2->about.nonce, NONCE_LEN))
         return false;
     r->stats.stale++;
     peer->about = pake2->about;
@@ -454,10 +465,10 @@ static void take_proof(struct rendezvous *r, uint64_t now, struct peer *peer, co
     enum verdict verdict = handshake_prove(&run->handshake, &r->party, pake3, &body);
     if (verdict == VERDICT_GOOD)
         show_clear(r, peer, run, false);
-    if (verdict == VERDICT_BAD &&
-        pake3->sealed_len) /* perhaps the peer is honest, and has a session already */
+    bool failed = verdict == VERDICT_BAD || (verdict == VERDICT_EMPTY && !run->declined);
+    if (failed && (pake3->sealed_len || verdict == VERDICT_EMPTY)) /* it may have a session: it was altered */
         parting_farewell(r, peer, run, &(struct body){.type = BODY_FAILED});
-    if (verdict == VERDICT_BAD || (verdict == VERDICT_EMPTY && !run->declined)) {
+    if (failed) {
         parting_fail(r, now, peer, run, outcome->main);
         outcome->main = NULL;
     } else if (run->declined) {

@@ -238,9 +238,14 @@ static void dispatch(struct rendezvous *r, uint64_t now, uint32_t broker, bool i
         takers[message->type](r, now, broker, message);
 }
 
-static bool is_veiled(enum message_type type)
+/* A hello that does not open is of somebody who does not know the room's name. In a pake1 or pake2 it stays
+ * closed, with an empty purpose: that run fails as one with a wrong secret does, and both sides hear of it.
+ */
+static bool lift_veil(const struct rendezvous *r, struct message *message)
 {
-    return type == MESSAGE_HELLO || type == MESSAGE_PAKE1 || type == MESSAGE_PAKE2;
+    if (message->type > MESSAGE_PAKE2)
+        return true;
+    return veil_open(r->party.veil_key, message) || message->type != MESSAGE_HELLO;
 }
 
 void rendezvous_input(struct rendezvous *r, uint64_t now, unsigned broker, const char *topic,
@@ -254,8 +259,7 @@ void rendezvous_input(struct rendezvous *r, uint64_t now, unsigned broker, const
         r->stats.stale++;
         return;
     }
-    if (len > MESSAGE_MAX || !message_decode(&message, data, len) ||
-        (is_veiled(message.type) && !veil_open(r->party.veil_key, &message))) {
+    if (len > MESSAGE_MAX || !message_decode(&message, data, len) || !lift_veil(r, &message)) {
         r->stats.malformed++;
         return;
     }

@@ -98,7 +98,9 @@ static void end_waiting(struct session *session)
     char names[512], to[SHOWN_NAME_MAX];
     const struct options *options = session->options;
     if (session->guessed) {
-        session_end(session, EXIT_SECRET, "somebody came, but could not prove the room's secret");
+        session_end(
+            session, EXIT_SECRET,
+            "somebody came, but could not prove the room's secret, or messages were altered on their way");
     } else if (options->to) {
         text_show(to, sizeof to, options->to, strlen(options->to));
         session_end(session, EXIT_NOBODY, "nobody called %s came within %u s; there: %s", to, options->wait_s,
