@@ -1,8 +1,6 @@
 /* p2p.c - the library: sockets, brokers, names and a clock around the node's machine. */
 #include "p2p_internal.h"
 
-#include "json.h"
-
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -96,12 +94,22 @@ static int set_stun(struct p2p_node *node, const char *const *list)
     return copy_list(node->stun, STUN_MAX, list, &node->stun_count);
 }
 
+/* The rules for a peer's name are those for a room's, but for the length: what breaks them nobody would hear.
+ */
 static int set_name(char *out, size_t size, const char *name)
 {
     size_t len = strlen(name);
-    if (len == 0 || len >= size || !utf8_valid((const uint8_t *)name, len))
+    if (len >= size || !room_valid(name))
         return P2P_EINVAL;
     memcpy(out, name, len + 1);
+    return 0;
+}
+
+static int set_purpose(struct p2p_node *node, const char *purpose)
+{
+    if (!purpose_valid(purpose))
+        return P2P_EINVAL;
+    snprintf(node->purpose, sizeof node->purpose, "%s", purpose);
     return 0;
 }
 
@@ -112,7 +120,7 @@ static int set_names(struct p2p_node *node, const struct p2p_config *config)
         snprintf(host, sizeof host, "unnamed");
     int err = set_name(node->name, sizeof node->name, config->name ? config->name : host);
     if (!err)
-        err = set_name(node->purpose, sizeof node->purpose, config->purpose ? config->purpose : "library");
+        err = set_purpose(node, config->purpose ? config->purpose : "library");
     if (!err && config->to)
         err = set_name(node->to, sizeof node->to, config->to);
     return err;

@@ -27,6 +27,7 @@ struct p2p_stream {
     void *user;
     struct p2p_stream *next; /* in its bucket */
     bool delivered;          /* the program knows it */
+    bool finished;           /* by the program: no more writes */
 };
 
 struct p2p_peer {

@@ -99,6 +99,8 @@ ptrdiff_t p2p_stream_write(struct p2p_stream *stream, const void *data, size_t l
     struct quic *quic = quic_of(stream->peer);
     if (!quic)
         return P2P_EGONE;
+    if (stream->finished)
+        return P2P_ESTATE;
     ptrdiff_t taken = quic_stream_write(quic, stream->id, data, len);
     if (taken < 0)
         return to_error(taken);
@@ -124,6 +126,7 @@ void p2p_stream_finish(struct p2p_stream *stream)
     if (!quic)
         return;
     quic_stream_finish(quic, stream->id);
+    stream->finished = true;
     stream->peer->node->dirty = true;
 }
 

@@ -106,8 +106,10 @@ static bool net_drain_packets(struct net *net, unsigned i)
 static inline void net_drain(struct net *net, unsigned i)
 {
     net_drain_events(net, i);
-    while (net_drain_packets(net, i) | net_drain_events(net, i))
-        continue;
+    for (bool busy = true; busy;) {
+        busy = net_drain_packets(net, i);
+        busy = net_drain_events(net, i) || busy;
+    }
 }
 
 /* A datagram for `to` as if from `remote`; whether it was taken. */
