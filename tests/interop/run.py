@@ -84,22 +84,19 @@ def free_port():
                 return port
 
 
-def is_bound(port):
+def is_bound(port, table):
     """Whether any socket of this machine has the UDP port."""
-    for table in ("/proc/net/udp", "/proc/net/udp6"):
-        with open(table, encoding="ascii") as lines:
-            if any(line.split()[1].endswith(f":{port:04X}") for line in list(lines)[1:]):
-                return True
-    return False
+    with open(f"/proc/net/{table}", encoding="ascii") as lines:
+        return any(line.split()[1].endswith(f":{port:04X}") for line in list(lines)[1:])
 
 
 @contextlib.contextmanager
-def server(argv, port):
-    """A server for as long as the block lasts."""
+def server(argv, port, tables=("udp",)):
+    """A server for as long as the block lasts, which begins when it has its port in all families named."""
     child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         until = time.monotonic() + START_S
-        while not is_bound(port):
+        while not all(is_bound(port, table) for table in tables):
             if child.poll() is not None or time.monotonic() > until:
                 child.kill()
                 raise Failed(f"{argv[0]} did not start: {child.stdout.read().decode(errors='replace')}")
@@ -117,7 +114,7 @@ def coturn():
         argv = [needed("turnserver", "coturn"), "-n", "-L", "127.0.0.1", "-L", "::1", "-p", str(port)]
         argv += ["--lt-cred-mech", "-u", "user:password", "-r", "interop", "--no-tls", "--no-dtls", "--no-cli"]
         argv += ["--log-file", "/dev/null", "--pidfile", f"{folder}/pid", "--userdb", f"{folder}/db"]
-        with server(argv, port):
+        with server(argv, port, ("udp", "udp6")):
             yield port
 
 
