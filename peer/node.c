@@ -687,6 +687,10 @@ static bool secret_told(struct node *node, uint64_t now, struct node_event *even
 {
     if (now < node->secret_deadline)
         return false;
+    if (rendezvous_has_untried(node->rendezvous, now)) {
+        node->secret_deadline = now + NS_PER_S;
+        return false;
+    }
     node->secret_deadline = NEVER;
     event->type = NODE_SECRET;
     event->final = true;

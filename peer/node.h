@@ -11,7 +11,8 @@ enum {
     NODE_PEERS_MAX = SLOTS_MAX,
     NODE_ADDRESSES_MAX = 32, /* of this machine */
     NODE_CANDIDATES_MAX = CANDIDATES_MAX,
-    NODE_SECRET_PATIENCE_S = 3, /* interface.md, exit code 6 */
+    NODE_SECRET_PATIENCE_S =
+        3, /* interface.md, exit code 6; longer while others are there who were not tried */
 };
 
 /* One address of this machine. */

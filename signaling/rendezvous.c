@@ -196,6 +196,16 @@ void rendezvous_set_slots(struct rendezvous *r, uint64_t now, unsigned slots)
     r->slots = slots;
 }
 
+bool rendezvous_has_untried(const struct rendezvous *r, uint64_t now)
+{
+    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+        const struct peer *peer = &r->crowd.peers[i];
+        if (*peer->id && !peer->session && !peer->failures && now < peer->heard + WISH_MAX_S * NS_PER_S)
+            return true;
+    }
+    return false;
+}
+
 /* ---- brokers ---- */
 
 void rendezvous_connected(struct rendezvous *r, uint64_t now, unsigned broker)

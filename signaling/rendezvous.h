@@ -117,6 +117,10 @@ void rendezvous_disconnected(struct rendezvous *rendezvous, uint64_t now, unsign
 void rendezvous_set_slots(struct rendezvous *rendezvous, uint64_t now, unsigned slots);
 void rendezvous_set_trace(struct rendezvous *rendezvous, bool on);
 
+/* Somebody spoke of late who has neither proven the secret nor failed to: after a failure with another it is
+ * too early to say that ours is wrong. Whoever guesses in the room would otherwise drive every newcomer away.
+ */
+bool rendezvous_has_untried(const struct rendezvous *rendezvous, uint64_t now);
 /* Our side's description for `peer`: copied; name and machine are filled in here. Sends pake2 or pake3. */
 void rendezvous_describe(struct rendezvous *rendezvous, uint64_t now, peer_handle peer,
                          const struct description *own);
