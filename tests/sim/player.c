@@ -107,7 +107,10 @@ static void connected(struct player *player, uint64_t now, unsigned slot)
 static void closed(struct player *player, uint64_t now, const struct node_event *event)
 {
     struct link *link = &player->links[event->slot];
-    player->left += link->connected && !event->refused && event->end == CONN_LEFT;
+    if (link->connected && !event->refused && event->end == CONN_LEFT) {
+        player->left++;
+        player->left_at = now;
+    }
     player->connected -= link->connected;
     link->connected = false;
     player->refused += event->refused;

@@ -43,9 +43,9 @@ struct player {
     uint64_t started, path_at, connected_at, first_byte_at; /* of the first peer; 0: not yet */
     unsigned connected;                                     /* peers at this moment */
     unsigned handshakes;                                    /* CONNECTED events */
-    unsigned closed, refused; /* peers that were told of and ended; those that took somebody else */
-    unsigned left;            /* of `closed`, those that were connected and said goodbye */
-    uint64_t closed_at;       /* the last of these */
+    unsigned closed, refused;    /* peers that were told of and ended; those that took somebody else */
+    unsigned left;               /* of `closed`, those that were connected and said goodbye */
+    uint64_t closed_at, left_at; /* the last of these */
     enum conn_end end;
     unsigned stalled, busy, candidates; /* events of these types */
     char busy_name[PEER_NAME_MAX + 1], busy_why[PATH_WHY_MAX];
