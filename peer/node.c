@@ -818,9 +818,6 @@ bool node_letter_output(struct node *node, uint64_t now, struct letter *letter)
 void node_broker_connected(struct node *node, uint64_t now, unsigned broker)
 {
     rendezvous_connected(touch(node), now, broker);
-    for (unsigned i = 0; i < node->peers_used; i++)
-        if (has_lost_path(&node->peers[i]))
-            tell_again(node, now, &node->peers[i]); /* what was said before went nowhere */
 }
 
 void node_broker_disconnected(struct node *node, uint64_t now, unsigned broker)
