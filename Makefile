@@ -74,6 +74,9 @@ $(B)/signaling.a: $(call obj,$(SIGNALING_SRC))
 	rm -f $@ && ar rcs $@ $^
 $(B)/peer.a: $(call obj,$(PEER_SRC))
 	rm -f $@ && ar rcs $@ $^
+# Of the command, what can be tested without running it.
+$(B)/cli.a: $(call obj,$(filter-out peer/cli/main.c,$(CLI_SRC)))
+	rm -f $@ && ar rcs $@ $^
 $(B)/libp2pconnect.a: $(call obj,$(STUN_SRC) $(SIGNALING_SRC) $(PEER_SRC))
 	rm -f $@ && ar rcs $@ $^
 $(B)/libp2pconnect.so: $(call obj,$(STUN_SRC) $(SIGNALING_SRC) $(PEER_SRC))
@@ -87,13 +90,14 @@ $(B)/p2pconnect: $(call obj,$(CLI_SRC)) $(B)/libp2pconnect.a
 wrap = $(shell grep -q '"fail_alloc.h"' $(1) && echo -Wl$(comma)--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup)
 $(B)/unit/%: tests/unit/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(INC_peer) -Itests -MMD -MF $@.d -o $@ $< $(call wrap,$<) $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_ALL) $(TEST_LIBS)
+	$(CC) $(CFLAGS_ALL) $(INC_cli) -Itests -MMD -MF $@.d -o $@ $< $(call wrap,$<) $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_ALL) -lm $(TEST_LIBS)
 
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 unit = $(patsubst $(1)/%.c,$(B)/unit/test_%,$(filter $(patsubst tests/unit/test_%.c,$(1)/%.c,$(UNIT_SRC)),$(2)))
 $(call unit,stun,$(STUN_SRC)): $(B)/stun.a
 $(call unit,signaling,$(SIGNALING_SRC)): $(B)/signaling.a $(B)/stun.a
 $(call unit,peer,$(PEER_SRC)): $(B)/peer.a $(B)/signaling.a $(B)/stun.a
+$(call unit,peer/cli,$(CLI_SRC)): $(B)/cli.a $(B)/peer.a $(B)/signaling.a $(B)/stun.a
 # A node needs a world around it: the simulator's.
 $(B)/unit/test_node: $(patsubst %,$(B)/sim/%.o,world sim_nat nat_kinds player)
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))

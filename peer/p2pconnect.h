@@ -104,7 +104,9 @@ P2P_API void p2p_node_wake(struct p2p_node *node);
 /* ---- the room ---- */
 
 /* Enters `room` (1 to 128 bytes of UTF-8 without control characters) and connects to everybody there whose
- * purpose fits. `secret` NULL: an open room. One room a node. P2P_EINVAL, P2P_ESTATE, P2P_ENOMEM. */
+ * purpose fits. `secret` NULL: an open room; else only its hash is kept, and the caller wipes the text. One
+ * room a node. P2P_EINVAL, P2P_ESTATE, P2P_ENOMEM. A code of `p2pconnect code`, NAME-WORDS, is the room NAME
+ * with the secret WORDS, both split at the first '-', in small letters with one '-' between words. */
 P2P_API int p2p_join(struct p2p_node *node, const char *room, const void *secret, size_t secret_len);
 /* Says goodbye to everybody and to the broker; LEFT follows, at the latest after 1 s. */
 P2P_API void p2p_leave(struct p2p_node *node);

@@ -5,12 +5,14 @@
 #include "help.h"
 #include "option_table.h"
 #include "p2pconnect.h"
+#include "secret.h"
 #include "session.h"
 #include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@ static const struct command commands[] = {
     {"pipe", COMMAND_PIPE, pipe_main, "standard input to one peer, its bytes to standard output"},
     {"ping", COMMAND_PING, ping_main, "measure the path to a peer, and say why it is not better"},
     {"echo", COMMAND_ECHO, echo_main, "send back what arrives: a self-test for the other side"},
+    {"code", COMMAND_CODE, code_main, "print a fresh room code, for --code on both sides"},
     {"stun-server", COMMAND_STUN_SERVER, stun_server_main,
      "tell others their public address (RFC 8489, 5780)"},
 };
@@ -72,8 +75,12 @@ static const char *find_mistake(const struct options *options, const struct comm
         snprintf(sentence, COMPLAINT_MAX, "%s does not take --%s", command->name, misplaced->name);
         return sentence;
     }
-    if (command->bit & COMMANDS_ROOM && !options->room)
-        return "which room? --room NAME, the same on both sides";
+    if (options->room_said && options->code_said)
+        return "--room or a code, not both: a code names the room";
+    if (options->secret_said && options->code_said)
+        return "a secret or a code, not both: a code has the secret in it";
+    if (command->bit & COMMANDS_ROOM && !options->room && !secret_names_room(options))
+        return "which room? --room NAME or --code, the same on both sides";
     return NULL;
 }
 
@@ -105,9 +112,11 @@ static int print_information(const struct options *options, uint64_t started_ns)
 
 int main(int argc, char **argv)
 {
-    static struct options options = {.wait_s = WAIT_UNSET, .port = PORT_UNSET};
+    static struct environment_secrets hidden;
+    static struct options options = {.hidden = &hidden, .wait_s = WAIT_UNSET, .port = PORT_UNSET};
     static char sentence[COMPLAINT_MAX];
     uint64_t started_ns = clock_now();
+    secret_take_environment(&hidden);
     if (!fill_standard_descriptors())
         return EXIT_OTHER;
     if (!options_read(&options, argc, argv, sentence))
@@ -119,5 +128,7 @@ int main(int argc, char **argv)
     if (mistake)
         return complain(&options, started_ns, EXIT_USAGE, mistake);
     settle(&options, command);
+    if (!(command->bit & COMMANDS_ROOM))
+        sodium_memzero(&hidden, sizeof hidden);
     return command->main(&options, started_ns);
 }

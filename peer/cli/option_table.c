@@ -5,6 +5,7 @@
 #include "option_table.h"
 
 #include "p2pconnect.h"
+#include "room_code.h"
 #include "text.h"
 
 #include <arpa/inet.h>
@@ -27,7 +28,10 @@ enum {
 static bool valid_room(const char *value, const char **complaint)
 {
     *complaint = "a room's name has 1 to 128 bytes of UTF-8 without control characters";
-    return text_is_name(value, ROOM_MAX);
+    if (!text_is_name(value, ROOM_MAX))
+        return false;
+    *complaint = "this is a whole code, and names are public: make a fresh one, and give it with --code";
+    return !code_is_whole(value);
 }
 
 static bool valid_name(const char *value, const char **complaint)
@@ -131,6 +135,10 @@ const struct option option_table[] = {
      AT(secret_file), 0, 0, false, NULL},
     {"secret", 0, NULL, "ask for the room's secret on the terminal", COMMANDS_ROOM, OPTION_FLAG,
      AT(ask_secret), 0, 0, true, NULL},
+    {"code", 0, NULL, "ask for a room code: room and secret in one", COMMANDS_ROOM, OPTION_FLAG, AT(ask_code),
+     0, 0, true, NULL},
+    {"code-file", 0, "FILE", "a room code; or in P2PCONNECT_CODE", COMMANDS_ROOM, OPTION_TEXT, AT(code_file),
+     0, 0, false, NULL},
     {"name", 0, "NAME", "what the others call this peer (this machine's name)", COMMANDS_ROOM, OPTION_TEXT,
      AT(name), 0, 0, false, valid_name},
     {"to", 0, "NAME", "connect to the peer of this name only", COMMANDS_ROOM, OPTION_TEXT, AT(to), 0, 0,

@@ -93,8 +93,8 @@ static void walk_long(struct walk *walk, struct argument *argument, const char *
     argument->value = equals ? equals + 1 : NULL;
     if (!argument->option)
         argument->value = text, argument->problem = "there is no such option; --help lists them";
-    else if (!argument->option->argument && equals)
-        argument->value = text, argument->problem = "takes no value";
+    else if (!argument->option->argument && equals) /* the value stays unsaid: it may be a secret */
+        argument->value = argument->option->name, argument->problem = "takes no value";
     else if (argument->option->argument && !equals)
         take_value(walk, argument, text);
 }
@@ -286,6 +286,9 @@ bool options_read(struct options *options, int argc, char **argv, char complaint
     struct reading reading = {.options = options, .complaint = complaint};
     if (!read_arguments(&reading, argc, argv))
         return false;
+    options->room_said = options->room != NULL;
+    options->secret_said = options->ask_secret || options->secret_file;
+    options->code_said = options->ask_code || options->code_file;
     /* Help must not depend on a broken file. */
     return options->help || options->version || (read_environment(&reading) && read_config(&reading));
 }

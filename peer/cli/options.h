@@ -14,15 +14,17 @@ enum command_bit {
     COMMAND_PING = 1 << 2,
     COMMAND_ECHO = 1 << 3,
     COMMAND_STUN_SERVER = 1 << 4,
+    COMMAND_CODE = 1 << 5,
     COMMANDS_ROOM = COMMAND_CHAT | COMMAND_PIPE | COMMAND_PING | COMMAND_ECHO,
-    COMMANDS_ALL = COMMANDS_ROOM | COMMAND_STUN_SERVER
+    COMMANDS_ALL = COMMANDS_ROOM | COMMAND_STUN_SERVER | COMMAND_CODE
 };
 
 enum {
-    LIST_MAX = 8,             /* values of an option that may be given several times */
-    WAIT_DEFAULT_S = 120,     /* interface.md: 0 on a terminal, 120 otherwise */
-    STUN_PORT_DEFAULT = 3478, /* RFC 8489 18.6 */
-    WAIT_UNSET = INT_MAX,     /* as the two below before anything is read: 0 says something */
+    ENVIRONMENT_SECRET_MAX = 1024, /* bytes of a secret or a code */
+    LIST_MAX = 8,                  /* values of an option that may be given several times */
+    WAIT_DEFAULT_S = 120,          /* interface.md: 0 on a terminal, 120 otherwise */
+    STUN_PORT_DEFAULT = 3478,      /* RFC 8489 18.6 */
+    WAIT_UNSET = INT_MAX,          /* as the two below before anything is read: 0 says something */
     PORT_UNSET = INT_MAX
 };
 
@@ -31,14 +33,27 @@ struct list {
     unsigned count;
 };
 
+/* What P2PCONNECT_SECRET or P2PCONNECT_CODE said; a `len` above the limit: too long, and no bytes are here.
+ */
+struct environment_secret {
+    char bytes[ENVIRONMENT_SECRET_MAX];
+    size_t len;
+};
+
+struct environment_secrets {
+    struct environment_secret secret, code;
+};
+
 struct options {
     const char *command; /* the first word that is no option; NULL: none was given */
-    const char *room, *name, *to, *secret_file;
+    const char *room, *name, *to, *secret_file, *code_file;
     struct list brokers, stun, interfaces, exclude, addresses;
     unsigned paths; /* bits 1 << enum p2p_path_kind; 0: all */
     unsigned port, max_peers, count;
-    unsigned wait_s; /* 0: for ever */
-    bool ask_secret, keep, json, quiet, help, version;
+    unsigned wait_s;                        /* 0: for ever */
+    struct environment_secrets *hidden;     /* never NULL; not from here but from secret_take_environment */
+    bool room_said, secret_said, code_said; /* on the command line, which stands before everything else */
+    bool ask_secret, ask_code, keep, json, quiet, help, version;
     unsigned verbose;
 };
 

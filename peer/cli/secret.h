@@ -4,17 +4,35 @@
 
 #include "options.h"
 
-enum { SECRET_MAX = 1024 }; /* bytes; a pass phrase is below 100, a key in base64 too */
+#include <stddef.h>
 
-struct secret {
-    char bytes[SECRET_MAX + 2]; /* a line feed and a NUL may follow while it is read */
-    size_t len;
-    bool given; /* else the room is open */
+enum {
+    SECRET_MAX = 1024,    /* bytes; a pass phrase is below 100, a key in base64 too */
+    SECRET_ROOM_MAX = 128 /* bytes of a code's NAME */
 };
 
-/* Takes P2PCONNECT_SECRET out of the environment and wipes it there, whether it is used or not: neither
- * children nor /proc/PID/environ shall have it. Then the file, the terminal, the environment, in this order.
- * Returns 0, or an exit code with the sentence in `complaint`. */
+struct secret {
+    char bytes[SECRET_MAX + 3]; /* CR LF may follow while it is read, then a NUL */
+    size_t len;
+    char room[SECRET_ROOM_MAX + 1]; /* of a code; else empty */
+    bool given;                     /* else the room is open */
+};
+
+/* Keeps `memory` out of swap where the system lets us (failing to is no error), and the whole program out of
+ * cores and of other programs' sight. sodium_munlock wipes it and lets go of it. */
+void secret_guard(void *memory, size_t len);
+
+/* Takes P2PCONNECT_SECRET and P2PCONNECT_CODE out of the environment and wipes them where they stand, whether
+ * they are used or not: neither children nor /proc/PID/environ shall have them. To be called before anything
+ * else. */
+void secret_take_environment(struct environment_secrets *taken);
+
+/* Whether a code is to be asked, read or was in the environment, so that no --room is needed. */
+bool secret_names_room(const struct options *options);
+
+/* Reads the secret, or a code with the room in it. What was said on the command line stands before the
+ * environment. Returns 0, or an exit code with the sentence in `complaint`, which never has any of the secret
+ * in it. */
 int secret_read(struct secret *secret, const struct options *options, char complaint[COMPLAINT_MAX]);
 void secret_wipe(struct secret *secret);
 

@@ -422,14 +422,14 @@ static int start_node(struct session *session, const struct secret *secret)
         error = p2p_node_start(session->node);
     if (error)
         return error;
-    return p2p_join(session->node, session->options->room, secret->given ? secret->bytes : NULL, secret->len);
+    return p2p_join(session->node, session->room, secret->given ? secret->bytes : NULL, secret->len);
 }
 
 /* False: the session has ended before it began. */
 static bool begin(struct session *session, sigset_t *during)
 {
     char complaint[COMPLAINT_MAX];
-    struct secret secret;
+    static struct secret secret; /* not on the stack, whose pages cannot be locked alone */
     signals_begin();
     int code = secret_read(&secret, session->options, complaint);
     signals_hold(during);
@@ -438,6 +438,8 @@ static bool begin(struct session *session, sigset_t *during)
         return false;
     }
     session->report.open = !secret.given;
+    snprintf(session->room, sizeof session->room, "%s", *secret.room ? secret.room : session->options->room);
+    session->report.room = session->room;
     if (session->options->wait_s)
         session->wait_until = clock_now() + session->options->wait_s * CLOCK_S;
     int error = start_node(session, &secret);

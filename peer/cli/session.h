@@ -57,6 +57,7 @@ struct session {
     const struct role *role;
     void *state; /* of the command */
     struct report report;
+    char room[129]; /* --room, or the NAME of a code */
     struct p2p_node *node;
     struct member *members;
     struct channel input, output;

@@ -241,7 +241,8 @@ class Scene:
         return os.path.join(self.folder, name)
 
     def file(self, name, data):
-        with open(self.path(name), "wb") as out:
+        """Readable by us alone: it may be a secret."""
+        with open(self.path(name), "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
             out.write(data.encode() if isinstance(data, str) else data)
         return self.path(name)
 
