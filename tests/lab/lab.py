@@ -25,7 +25,8 @@ import traceback
 sys.dont_write_bytecode = True  # the checkout stays clean, whoever runs this
 
 import report
-from namespace import LabError, Namespace
+from machine import Machine
+from namespace import LabError
 from peers import Unmet
 from scenarios import SCENARIOS
 from selftest import self_test
@@ -84,7 +85,7 @@ def enter_or_leave():
         os.environ[INSIDE] = "1"
         os.execvp("unshare", [*unshare, sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
     try:
-        probe = Namespace("probe")
+        probe = Machine("probe")
         probe.nft("add table ip probe\nadd chain ip probe outbound { type nat hook postrouting priority 100; }")
         probe.close()
     except (LabError, OSError) as error:
