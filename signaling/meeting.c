@@ -35,11 +35,11 @@ static void show_clear(struct rendezvous *r, const struct peer *peer, const stru
 /* Who was in the room first. Both sides compute it from the same two statements, which the tags confirm. */
 static void note_arrival(const struct rendezvous *r, struct peer *peer, const struct run *run)
 {
-    bool own = run->handshake.own.fresh, other = run->handshake.other.fresh;
+    uint8_t own = run->handshake.own.fresh, other = run->handshake.other.fresh;
     if (peer->met)
         return;
     peer->met = true;
-    peer->later = own == other ? strcmp(r->party.id, peer->id) < 0 : own;
+    peer->later = own == other ? strcmp(r->party.id, peer->id) < 0 : own > other;
 }
 
 /* ---- hello ---- */

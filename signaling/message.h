@@ -24,7 +24,9 @@ enum {
     UFRAG_MAX = 32,
     PWD_MAX = 64, /* characters; RFC 8839 allows 256, ours have 8 and 24 */
     SLOTS_MAX = 64,
-    VEIL_LEN = 26, /* bytes: what veil.h makes of purpose, slots and fresh */
+    FRESH_TICK_MS = 50, /* so 12.75 s in all: who entered first matters to two that come about together, and
+                           what two say of it differs by the time that a message takes */
+    VEIL_LEN = 26,      /* bytes: what veil.h makes of purpose, slots and fresh */
 };
 
 /* ---- what everybody can read ---- */
@@ -38,7 +40,7 @@ struct message_about {
     uint32_t capabilities;         /* bits; none is defined yet, unknown ones are ignored */
     char purpose[PURPOSE_MAX + 1]; /* [a-z-]+ */
     uint8_t slots;                 /* how many peers it could still take, 0 to SLOTS_MAX */
-    bool fresh;                    /* it entered the room less than a second ago */
+    uint8_t fresh; /* 255 when it has just entered the room, 1 less every FRESH_TICK_MS, 0 in the end */
 };
 
 struct message {

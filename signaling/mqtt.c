@@ -36,8 +36,12 @@ enum {
     REFUSED_ID_3 = 2,
     REFUSED_LOGIN_3 = 4,
     REFUSED_AUTHORITY_3 = 5,
-    SUBACK_FAILED = 0x80, /* and above (3.9.3) */
-    PUBLISH_TYPE = 3,     /* in the upper half of a packet's first byte (2.1.2) */
+    SUBACK_FAILED = 0x80,                 /* and above (3.9.3) */
+    PUBLISH_TYPE = 3,                     /* in the upper half of a packet's first byte (2.1.2) */
+    UNFINISHED_MAX = 4 * MQTT_PACKET_MAX, /* bytes inside TLS that may come without completing a packet: ours
+                                             have 16 KiB, and a handshake's certificates as much */
+    TLS_BUFFER = 64 * 1024, /* of the socket: what one reading can take in at most, or little more */
+    PONG_BYTES = 64,        /* an answered ping, inside TLS: no callback tells of it */
 };
 
 struct mqtt {
@@ -65,6 +69,7 @@ struct mqtt {
     int cause;                  /* errno of the call that failed */
     uint64_t last_in, last_out; /* ms */
     int low_water;              /* SO_RCVLOWAT as it is set */
+    size_t unfinished;          /* bytes since the last packet that was complete; inside TLS */
     unsigned backoff_ms;
     uint8_t peek[MQTT_PACKET_MAX];
 };
@@ -114,6 +119,7 @@ static void on_connect(struct mosquitto *client, void *context, int code, int fl
 {
     struct mqtt *mqtt = context;
     (void)client, (void)flags, (void)unused;
+    mqtt->unfinished = 0;
     mqtt->answered = true;
     mqtt->answer = code;
     mqtt->accepted = code == 0;
@@ -138,6 +144,7 @@ static void on_subscribe(struct mosquitto *client, void *context, int id, int co
 {
     struct mqtt *mqtt = context;
     (void)client, (void)id;
+    mqtt->unfinished = 0;
     for (int i = 0; i < count; i++) {
         if (granted[i] < SUBACK_FAILED)
             continue;
@@ -150,6 +157,7 @@ static void on_message(struct mosquitto *client, void *context, const struct mos
 {
     struct mqtt *mqtt = context;
     (void)client;
+    mqtt->unfinished = 0;
     if (message->retain || message->payloadlen < 0 || message->payloadlen > MESSAGE_MAX)
         return;
     post_tell(&mqtt->post, MQTT_MESSAGE, message->topic, message->payload, (size_t)message->payloadlen);
@@ -206,8 +214,7 @@ enum look { LOOK_READ, LOOK_WAIT, LOOK_REFUSE };
 
 /* What to do with the bytes at the front of the socket. The library has no bound of its own: it would
  * allocate whatever length a broker announces, and keep messages of QoS 2. So it is let at a packet only when
- * that is whole and within our limits. Does not work inside TLS, where MQTT 5's maximum packet size asks an
- * honest broker for the same. */
+ * that is whole and within our limits. */
 static enum look look_ahead(struct mqtt *mqtt, size_t *whole)
 {
     ssize_t got = recv(mosquitto_socket(mqtt->client), mqtt->peek, sizeof mqtt->peek, MSG_PEEK);
@@ -240,11 +247,22 @@ static void set_low_water(struct mqtt *mqtt, int bytes)
     mqtt->low_water = bytes;
 }
 
+/* Inside TLS packets cannot be seen before the library has them: what is counted is what comes without
+ * completing one. Not exact, for a reading that finds more than it was told of takes that too, but a little
+ * over the limit instead of hundreds of megabytes. */
+static enum look count_unfinished(struct mqtt *mqtt)
+{
+    ssize_t got = recv(mosquitto_socket(mqtt->client), mqtt->peek, sizeof mqtt->peek, MSG_PEEK);
+    if (got > 0)
+        mqtt->unfinished += (size_t)got;
+    return mqtt->unfinished > UNFINISHED_MAX ? LOOK_REFUSE : LOOK_READ;
+}
+
 /* `ended`: nothing will follow what has come. */
 static int receive(struct mqtt *mqtt, bool ended)
 {
     size_t whole = 1;
-    enum look look = mqtt->url.tls ? LOOK_READ : look_ahead(mqtt, &whole);
+    enum look look = mqtt->url.tls ? count_unfinished(mqtt) : look_ahead(mqtt, &whole);
     if (look == LOOK_REFUSE) {
         snprintf(mqtt->reason, sizeof mqtt->reason, "broker %s:%u sent what we do not take", mqtt->url.host,
                  mqtt->url.port);
@@ -290,6 +308,7 @@ static int keep_alive(struct mqtt *mqtt)
     if (now_ms() < ping_due(mqtt))
         return MOSQ_ERR_SUCCESS;
     mqtt->last_in = mqtt->last_out = now_ms();
+    mqtt->unfinished -= mqtt->unfinished < PONG_BYTES ? mqtt->unfinished : PONG_BYTES;
     return mosquitto_loop_misc(mqtt->client);
 }
 
@@ -324,6 +343,9 @@ static int serve(struct mqtt *mqtt)
     int err = subscribe(mqtt);
     mqtt->last_in = mqtt->last_out = started;
     mqtt->low_water = 1;
+    mqtt->unfinished = 0;
+    if (mqtt->url.tls)
+        setsockopt(mosquitto_socket(mqtt->client), SOL_SOCKET, SO_RCVBUF, &(int){TLS_BUFFER}, sizeof(int));
     while (err == MOSQ_ERR_SUCCESS && is_up(mqtt)) {
         err = send_outbox(mqtt);
         bool closing = is_closing(mqtt, &close_by);

@@ -39,7 +39,7 @@ void pake_password(uint8_t prs[32], const char *room, const uint8_t *secret, siz
 void pake_commit(uint8_t commit[COMMIT_LEN], const uint8_t reveal[REVEAL_LEN]);
 
 /* A side's additional data: lv_cat("p2pconnect/1 about", version as one byte, capabilities as four bytes (big
- * endian), purpose, slots as one byte, fresh as one byte 0 or 1, the initiator's commit or the responder's
+ * endian), purpose, slots as one byte, fresh as one byte, the initiator's commit or the responder's
  * reveal). Returns its length, at most PAKE_ABOUT_MAX. The nonce is not in it: the sid holds it. */
 size_t pake_about(uint8_t ad[PAKE_ABOUT_MAX], const struct message_about *about, const uint8_t *words,
                   size_t words_len);

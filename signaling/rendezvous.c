@@ -96,12 +96,18 @@ uint32_t rendezvous_all_brokers(const struct rendezvous *r)
     return (UINT32_C(1) << r->brokers) - 1;
 }
 
+static uint8_t freshness(const struct rendezvous *r, uint64_t now)
+{
+    uint64_t ticks = r->was_connected ? (now - r->entered) / (FRESH_TICK_MS * NS_PER_MS) : 0;
+    return ticks < UINT8_MAX ? (uint8_t)(UINT8_MAX - ticks) : 0;
+}
+
 struct message_about rendezvous_about(const struct rendezvous *r, uint64_t now)
 {
     struct message_about about = {.slots = (uint8_t)r->slots};
     memcpy(about.nonce, r->nonce, sizeof about.nonce);
     memcpy(about.purpose, r->purpose, sizeof about.purpose);
-    about.fresh = !r->was_connected || now < r->entered + NS_PER_S;
+    about.fresh = freshness(r, now);
     return about;
 }
 

@@ -79,7 +79,7 @@ bool veil_open(const uint8_t key[VEIL_KEY_LEN], struct message *message)
     if (sodium_memcmp(check, message->veil, CHECK_LEN) != 0)
         return false;
     memcpy(purpose, text, PURPOSE_MAX);
-    if (!purpose_valid(purpose) || text[AT_SLOTS] > SLOTS_MAX || text[AT_FRESH] > 1)
+    if (!purpose_valid(purpose) || text[AT_SLOTS] > SLOTS_MAX)
         return false;
     memcpy(message->about.purpose, purpose, sizeof purpose);
     message->about.slots = text[AT_SLOTS];

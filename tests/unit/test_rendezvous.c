@@ -389,6 +389,24 @@ static void who_is_later_stays_later_when_they_try_again(void **state)
     }
 }
 
+static void who_came_a_fifth_of_a_second_later_is_later(void **state)
+{
+    static const unsigned gap_ms[] = {200, 500, 950, 1000, 1050, 3000, 12000};
+    (void)state;
+    for (size_t i = 0; i < sizeof gap_ms / sizeof *gap_ms; i++) {
+        for (uint64_t seed = 80; seed < 86; seed++) { /* either id may be the smaller */
+            struct post *post = strangers(seed);
+            post_connect(post, 0);
+            post_run(post, gap_ms[i] * NS_PER_MS);
+            post_connect(post, 1);
+            post_run(post, 2 * NS_PER_S);
+            assert_int_equal(post->hosts[1].later, 1);
+            assert_int_equal(post->hosts[0].later, 0);
+            post_free(post);
+        }
+    }
+}
+
 static void of_two_that_came_together_the_smaller_id_is_later(void **state)
 {
     struct post *post = strangers(41);
@@ -760,6 +778,7 @@ int main(void)
         cmocka_unit_test(only_matching_purposes_meet),
         cmocka_unit_test(a_wrong_secret_fails_on_both_sides_and_the_newcomer_knows_that_it_is_later),
         cmocka_unit_test(who_is_later_stays_later_when_they_try_again),
+        cmocka_unit_test(who_came_a_fifth_of_a_second_later_is_later),
         cmocka_unit_test(of_two_that_came_together_the_smaller_id_is_later),
         cmocka_unit_test(a_failed_peer_is_tried_again_only_after_six_seconds),
         cmocka_unit_test(the_same_secret_joins_and_gives_both_the_same_words),

@@ -32,12 +32,12 @@ static void what_was_hidden_returns(void **state)
 {
     static const char *const purposes[] = {"a", "chat", "abcdefghijklmno-"};
     (void)state;
-    for (unsigned i = 0; i < 3 * (SLOTS_MAX + 1) * 2; i++) {
+    for (unsigned i = 0; i < 3 * (SLOTS_MAX + 1) * 256; i++) {
         struct message message = sample();
         memset(message.about.purpose, 0, sizeof message.about.purpose);
         strcpy(message.about.purpose, purposes[i % 3]);
         message.about.slots = (uint8_t)(i / 3 % (SLOTS_MAX + 1));
-        message.about.fresh = i / 3 / (SLOTS_MAX + 1);
+        message.about.fresh = (uint8_t)(i / 3 / (SLOTS_MAX + 1));
         veil_close(key, &message);
         struct message back = arrived(&message);
         assert_true(veil_open(key, &back));
