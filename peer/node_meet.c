@@ -1,0 +1,182 @@
+/* node_meet.c - whom rendezvous has met: a proven peer becomes a connection; who is busy, leaves or cannot
+ * prove the secret does not. */
+#include "node_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct peer *peer_begin(struct node *node, uint64_t now, const struct rendezvous_event *told)
+{
+    struct peer *peer = node_peer_slot(node);
+    if (!peer)
+        return NULL;
+    struct conn_config config = {.initiator = told->role == PAKE_INITIATOR,
+                                 .paths = node->paths,
+                                 .delay = told->delay,
+                                 .random = node->random};
+    memcpy(config.key, told->tls_key, sizeof config.key);
+    *peer = (struct peer){.state = PEER_MEETING, .handle = told->peer, .conn = conn_new(&config)};
+    memset(config.key, 0, sizeof config.key);
+    if (!peer->conn) {
+        peer->state = PEER_FREE;
+        return NULL;
+    }
+    memcpy(peer->id, told->id, sizeof peer->id);
+    memcpy(peer->purpose, told->purpose, sizeof peer->purpose);
+    conn_hold(peer->conn, now, true);
+    node_inform_ice(node, now, peer);
+    return peer;
+}
+
+static void offer_wanted(struct node *node, uint64_t now, const struct rendezvous_event *told)
+{
+    node_ask_stun_again(node, now, STUN_STALE_S);
+    struct peer *peer = node->leaving ? NULL : peer_begin(node, now, told);
+    if (peer)
+        node_describe(node, now, peer);
+    else
+        rendezvous_refuse(node_touch(node), now, told->peer, "no room for another peer");
+}
+
+static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
+                            const struct description *theirs)
+{
+    struct ice *ice = conn_ice(peer->conn);
+    for (size_t i = 0; i < theirs->candidate_count; i++)
+        ice_add_remote(ice, now, &theirs->candidates[i]);
+    if (theirs->complete)
+        ice_remotes_complete(ice, now);
+    if (node_has_lost_path(peer))
+        node_seek(node, now, peer);
+}
+
+static bool is_wanted(const struct node *node, const char *name)
+{
+    return !node->to[0] || strcmp(node->to, name) == 0;
+}
+
+static bool event_busy(struct node_event *event, const char *name, const char *why)
+{
+    event->type = NODE_BUSY;
+    snprintf(event->name, sizeof event->name, "%s", name);
+    event->text = why;
+    return true;
+}
+
+/* Proven. As the initiator we answer now; either way its candidates are known from here on. */
+static bool peer_proven(struct node *node, uint64_t now, const struct rendezvous_event *told,
+                        struct node_event *event)
+{
+    struct peer *peer = node_peer_find(node, told->peer);
+    bool initiator = told->role == PAKE_INITIATOR;
+    node->proven++;
+    node->secret_deadline = NEVER;
+    if (!is_wanted(node, told->description->name)) {
+        if (peer)
+            node_peer_drop(peer);
+        rendezvous_refuse(node_touch(node), now, told->peer, "it waits for somebody else");
+        return event_busy(event, told->description->name, "it is not the one who was asked for");
+    }
+    if (initiator && !peer && !node->leaving)
+        peer = peer_begin(node, now, told);
+    if (!peer) {
+        rendezvous_refuse(node_touch(node), now, told->peer, "no room for another peer");
+        return event_busy(event, told->description->name, "there is no room for another peer");
+    }
+    struct ice *ice = conn_ice(peer->conn);
+    peer->state = PEER_MET;
+    peer->since = now;
+    snprintf(peer->name, sizeof peer->name, "%s", told->description->name);
+    ice_set_same_machine(ice, now, told->same_machine);
+    if (initiator)
+        node_describe(node, now, peer);
+    ice_set_remote(ice, now, told->description->ufrag, told->description->pwd);
+    take_candidates(node, now, peer, told->description);
+    node_share_places(node, now);
+    event->type = NODE_PEER;
+    event->slot = node_slot_of(node, peer);
+    memcpy(event->words, told->words, sizeof event->words);
+    return true;
+}
+
+/* The peer took somebody else. If it was told of, it is closed; else only its name matters. */
+static bool peer_busy(struct node *node, uint64_t now, const struct rendezvous_event *told,
+                      struct node_event *event)
+{
+    struct peer *peer = node_peer_find(node, told->peer);
+    if (peer && peer->state == PEER_MET && !peer->connected) {
+        peer->refused = true;
+        conn_left(peer->conn, told->text);
+        return false;
+    }
+    if (peer && peer->state == PEER_MEETING)
+        node_peer_drop(peer);
+    (void)now;
+    return !peer || peer->state == PEER_FREE ? event_busy(event, "", told->text) : false;
+}
+
+static void peer_bye(struct node *node, uint64_t now, const struct rendezvous_event *told)
+{
+    struct peer *peer = node_peer_find(node, told->peer);
+    if (!peer)
+        return;
+    if (!told->proven)
+        ice_suspect(conn_ice(peer->conn), now, true);
+    else if (peer->state == PEER_MET)
+        conn_left(peer->conn, told->text);
+    else
+        node_peer_drop(peer);
+}
+
+static bool secret_failed(struct node *node, uint64_t now, const struct rendezvous_event *told,
+                          struct node_event *event)
+{
+    struct peer *peer = node_peer_find(node, told->peer);
+    if (peer && peer->state == PEER_MEETING) {
+        node_peer_drop(peer);
+    } else if (peer && peer->state == PEER_MET && !peer->connected) { /* it could not prove us */
+        node->proven--;
+        conn_left(peer->conn, "our proof did not reach it as we said it");
+    }
+    if (told->later && !node->proven && node->secret_deadline == NEVER)
+        node->secret_deadline = now + NODE_SECRET_PATIENCE_S * NS_PER_S;
+    event->type = NODE_SECRET;
+    return true;
+}
+
+/* Returns whether *event is one that the program wants to hear. */
+bool node_rendezvous_told(struct node *node, uint64_t now, const struct rendezvous_event *told,
+                          struct node_event *event)
+{
+    struct peer *peer;
+    switch (told->type) {
+    case RENDEZVOUS_WANT_OFFER:
+        offer_wanted(node, now, told);
+        return false;
+    case RENDEZVOUS_PEER:
+        return peer_proven(node, now, told, event);
+    case RENDEZVOUS_CANDIDATES:
+        peer = node_peer_find(node, told->peer);
+        if (peer)
+            take_candidates(node, now, peer, told->description);
+        return false;
+    case RENDEZVOUS_BUSY:
+        return peer_busy(node, now, told, event);
+    case RENDEZVOUS_BYE:
+        peer_bye(node, now, told);
+        return false;
+    case RENDEZVOUS_GONE:
+        peer = node_peer_find(node, told->peer);
+        if (peer && peer->state == PEER_MEETING)
+            node_peer_drop(peer);
+        return false;
+    case RENDEZVOUS_FAILED:
+        return secret_failed(node, now, told, event);
+    case RENDEZVOUS_TRACE:
+        event->type = NODE_TRACE;
+        event->outgoing = told->outgoing;
+        event->text = told->text;
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,167 @@
+/* node_offer.c - what agents and peers are told of our addresses: at first, as more are found, and again when
+ * a path is in doubt or we have slept. */
+#include "node_state.h"
+
+#include <stdio.h>
+
+enum {
+    SEEK_PAUSE_S = 5, /* between two times that a peer without a path is told everything, or checked */
+    SLEPT_S = 5,      /* whoever is called so long after its deadline has slept */
+};
+
+void node_describe(struct node *node, uint64_t now, struct peer *peer)
+{
+    struct description own = {.complete = node->complete};
+    snprintf(own.ufrag, sizeof own.ufrag, "%s", ice_ufrag(conn_ice(peer->conn)));
+    snprintf(own.pwd, sizeof own.pwd, "%s", ice_pwd(conn_ice(peer->conn)));
+    own.candidate_count = node_addresses_offers(&node->addresses, 0, own.candidates, CANDIDATES_MAX);
+    peer->told_serial = node->addresses.serial;
+    peer->told_complete = node->complete;
+    peer->described = true;
+    rendezvous_describe(node_touch(node), now, peer->handle, &own);
+}
+
+/* What a peer's agent does not know yet of our addresses. */
+void node_inform_ice(struct node *node, uint64_t now, struct peer *peer)
+{
+    struct ice *ice = conn_ice(peer->conn);
+    struct addr own[NODE_ADDRESSES_MAX];
+    ice_set_own(ice, own, node_addresses_list(&node->addresses, own));
+    for (size_t i = 0; i < node->addresses.offer_count; i++)
+        ice_add_local(ice, now, &node->addresses.offers[i].candidate);
+    ice_set_symmetric(ice, node->addresses.symmetric);
+    if (node->complete)
+        ice_locals_complete(ice, now);
+}
+
+static void inform_everybody(struct node *node, uint64_t now)
+{
+    for (unsigned i = 0; i < node->peers_used; i++)
+        if (node_peer_is_live(&node->peers[i]))
+            node_inform_ice(node, now, &node->peers[i]);
+}
+
+/* Everything found since the last time travels in one batch. Completeness alone matters only while no path
+ * works. */
+void node_trickle(struct node *node, uint64_t now)
+{
+    struct wire_candidate batch[CANDIDATES_MAX];
+    for (unsigned i = 0; i < node->peers_used; i++) {
+        struct peer *peer = &node->peers[i];
+        bool completes = node->complete && !peer->told_complete && !peer->connected;
+        if (!node_peer_is_live(peer) || !peer->described ||
+            (peer->told_serial == node->addresses.serial && !completes))
+            continue;
+        size_t count = node_addresses_offers(&node->addresses, peer->told_serial, batch, CANDIDATES_MAX);
+        peer->told_serial = node->addresses.serial;
+        peer->told_complete = node->complete;
+        rendezvous_send_candidates(node_touch(node), now, peer->handle, batch, count, node->complete);
+    }
+}
+
+static void update_complete(struct node *node, uint64_t now)
+{
+    bool complete = node->resolved && (!node->have_servers || node->round_done);
+    if (complete == node->complete)
+        return;
+    node->complete = complete;
+    inform_everybody(node, now);
+}
+
+void node_set_addresses(struct node *node, uint64_t now, const struct node_address *addresses, size_t count)
+{
+    struct addr gone[NODE_ADDRESSES_MAX], own[NODE_ADDRESSES_MAX];
+    uint32_t serial = node->addresses.serial;
+    size_t gone_count = node_addresses_set(&node->addresses, addresses, count, gone);
+    size_t own_count = node_addresses_list(&node->addresses, own);
+    stun_client_set_locals(node->stun, now, own, own_count);
+    inform_everybody(node, now);
+    for (unsigned i = 0; i < node->peers_used; i++) {
+        if (!node_peer_is_live(&node->peers[i]))
+            continue;
+        struct ice *ice = conn_ice(node->peers[i].conn);
+        for (size_t k = 0; k < gone_count; k++)
+            ice_remove_base(ice, now, &gone[k]);
+        if (gone_count || serial != node->addresses.serial)
+            ice_restart_checks(ice, now);
+    }
+}
+
+void node_add_stun(struct node *node, uint64_t now, const struct addr *server)
+{
+    if (!stun_client_add_server(node->stun, now, server))
+        return;
+    node->have_servers = true;
+    node->round_done = false;
+    node->stun_asked = now;
+    update_complete(node, now);
+}
+
+void node_stun_resolved(struct node *node, uint64_t now)
+{
+    node->resolved = true;
+    update_complete(node, now);
+}
+
+void node_stun_told(struct node *node, uint64_t now, const struct stun_client_event *told)
+{
+    if (told->type == STUN_CLIENT_MAPPED) {
+        node_addresses_mapped(&node->addresses, told);
+        inform_everybody(node, now);
+    } else if (told->type == STUN_CLIENT_DONE) {
+        node->round_done = true;
+        update_complete(node, now);
+    }
+}
+
+void node_ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s)
+{
+    if (now - node->stun_asked < stale_s * NS_PER_S)
+        return;
+    node->stun_asked = now;
+    stun_client_ask(node->stun, now);
+}
+
+static bool is_recent(uint64_t now, uint64_t then)
+{
+    return then && now - then < SEEK_PAUSE_S * NS_PER_S;
+}
+
+/* A gateway may have forgotten us, here or there: then only new addresses, said over the broker, help. Ours
+ * are asked for again and all told; what comes back later is told too. */
+void node_tell_again(struct node *node, uint64_t now, struct peer *peer)
+{
+    node_ask_stun_again(node, now, STUN_DOUBT_S);
+    if (is_recent(now, peer->retold))
+        return;
+    peer->retold = now;
+    peer->told_serial = 0;
+}
+
+/* The peer looks for us, or we have slept: everything is checked anew. */
+void node_seek(struct node *node, uint64_t now, struct peer *peer)
+{
+    if (is_recent(now, peer->sought))
+        return;
+    peer->sought = now;
+    node_tell_again(node, now, peer);
+    ice_restart_checks(conn_ice(peer->conn), now);
+}
+
+bool node_has_lost_path(const struct peer *peer)
+{
+    struct path path;
+    return node_peer_is_live(peer) && peer->connected && !conn_path(peer->conn, &path);
+}
+
+/* Called long after its deadline, in a world that went on: whom the others have not forgotten yet, we seek.
+ * ice finds the rest lost by itself. */
+void node_notice_sleep(struct node *node, uint64_t now)
+{
+    uint64_t gap = now - node->seen, due = gap < SLEPT_S * NS_PER_S ? NEVER : node_deadline(node);
+    bool slept = node->seen && due < now && now - due >= SLEPT_S * NS_PER_S && gap < ICE_FORGET_S * NS_PER_S;
+    node->seen = now;
+    for (unsigned i = 0; slept && i < node->peers_used; i++)
+        if (node_peer_is_live(&node->peers[i]))
+            node_seek(node, now, &node->peers[i]);
+}

@@ -1,0 +1,121 @@
+/* node_state.h - what a node knows, for the files that are the node: node.c (its verbs), node_places.c (who
+ * gets a place), node_offer.c (what peers are told of our addresses) and node_meet.c (whom rendezvous has
+ * met). */
+#ifndef NODE_STATE_H
+#define NODE_STATE_H
+
+#include "node.h"
+
+#include "node_addresses.h"
+#include "stun_client.h"
+
+/* How old a mapping may be before a server is asked again. */
+enum {
+    STUN_STALE_S = 5, /* when a peer appears */
+    STUN_DOUBT_S = 1, /* when a path does not answer */
+};
+
+enum peer_state {
+    PEER_FREE,
+    PEER_MEETING, /* a connection exists, the secret is not proven yet (we are the responder) */
+    PEER_MET,     /* proven, told, on its way or connected */
+    PEER_ENDED,   /* its NODE_CLOSED has been told */
+};
+
+struct peer {
+    enum peer_state state;
+    peer_handle handle;
+    char id[PEER_ID_LEN + 1];
+    char name[PEER_NAME_MAX + 1];
+    char purpose[PURPOSE_MAX + 1];
+    struct conn *conn;
+    uint64_t since;          /* of PEER_MET */
+    uint64_t engaged_until;  /* the handshake must be done by then if others wait; 0: it has not begun */
+    uint64_t farewell_until; /* PEER_ENDED */
+    uint64_t retold, sought; /* when it was last told everything again, its pairs all checked; 0: never */
+    uint32_t told_serial;    /* candidates up to this one are known to it */
+    bool described, told_complete, connected, released, refused;
+};
+
+struct node {
+    struct rendezvous *rendezvous;
+    struct stun_client *stun;
+    const struct random *random;
+    char to[PEER_NAME_MAX + 1];
+    unsigned max_peers, paths;
+    struct node_addresses addresses;
+    struct peer peers[NODE_PEERS_MAX];
+    unsigned peers_used;  /* slots from here on were never used */
+    unsigned next_output; /* slot to be served first: fairness */
+    unsigned proven;      /* peers ever proven */
+    bool have_servers, resolved, round_done, complete, leaving;
+    uint64_t secret_deadline, stun_asked;
+    /* Rendezvous has said all until `rendezvous_at`, or until it is touched: a transfer runs through here for
+     * every batch of packets, and rendezvous looks at all whom it knows. */
+    bool letters_said, meetings_said;
+    uint64_t rendezvous_at;
+    uint64_t seen; /* the last call */
+    char text[PATH_WHY_MAX];
+    struct node_stats stats;
+};
+
+/* For every call that may make rendezvous say something. */
+static inline struct rendezvous *node_touch(struct node *node)
+{
+    node->letters_said = node->meetings_said = false;
+    return node->rendezvous;
+}
+
+static inline bool node_peer_is_live(const struct peer *peer)
+{
+    return peer->state == PEER_MEETING || peer->state == PEER_MET;
+}
+
+/* ---- node_places.c ---- */
+
+/* The live peer of this handle, or NULL. */
+struct peer *node_peer_find(struct node *node, peer_handle handle);
+/* A free slot, or NULL. */
+struct peer *node_peer_slot(struct node *node);
+unsigned node_slot_of(const struct node *node, const struct peer *peer);
+void node_peer_drop(struct peer *peer);
+/* Frees the slots of those whose farewell has been said, or never will be, once the program has let go of
+ * them. */
+void node_sweep(struct node *node, uint64_t now);
+/* Lets go of and holds handshakes, so that at most max_peers are under way or done. */
+void node_share_places(struct node *node, uint64_t now);
+/* Tells rendezvous and the STUN client whether there is room for more. */
+void node_update_slots(struct node *node, uint64_t now);
+/* Where the last place is taken: everybody else is told so. */
+void node_refuse_others(struct node *node, uint64_t now);
+/* Whether somebody met is held although packets could go. */
+bool node_others_wait(const struct node *node);
+/* Handshakes that take too long give their place to those who wait. */
+void node_release_places(struct node *node, uint64_t now);
+
+/* ---- node_offer.c ---- */
+
+/* Gives the peer our description: an offer or an answer. */
+void node_describe(struct node *node, uint64_t now, struct peer *peer);
+/* Gives a peer's agent what it does not know yet of our addresses. */
+void node_inform_ice(struct node *node, uint64_t now, struct peer *peer);
+/* Sends everybody what was found since the last time. */
+void node_trickle(struct node *node, uint64_t now);
+void node_stun_told(struct node *node, uint64_t now, const struct stun_client_event *told);
+/* Asks the servers again where the last question is older than `stale_s` seconds. */
+void node_ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s);
+/* A path is in doubt: our addresses are asked for and told again, at most every SEEK_PAUSE_S. */
+void node_tell_again(struct node *node, uint64_t now, struct peer *peer);
+/* The peer looks for us, or we have slept: everything is checked anew, at most every SEEK_PAUSE_S. */
+void node_seek(struct node *node, uint64_t now, struct peer *peer);
+bool node_has_lost_path(const struct peer *peer);
+/* To be called with every call's `now`: seeks everybody after a sleep. */
+void node_notice_sleep(struct node *node, uint64_t now);
+
+/* ---- node_meet.c ---- */
+
+/* Does what rendezvous says; returns whether *event is one that the program wants to hear. */
+bool node_rendezvous_told(struct node *node, uint64_t now, const struct rendezvous_event *told,
+                          struct node_event *event);
+
+#endif
