@@ -102,7 +102,7 @@ class Veil:
         clear = self._mask(message, data[:8], data[8:])
         if self._hash(b"c", message, clear)[:8] != data[:8]:
             return None
-        return clear[:16].rstrip(b"\0").decode(), clear[16], bool(clear[17])
+        return clear[:16].rstrip(b"\0").decode(), clear[16], clear[17]
 
 
 # ---- one run ----

@@ -83,7 +83,7 @@ def alterations(rng, address):
         found += [(kind, f"y bit {b}", flipped("y", b)) for b in bits(32, 24)]
         found += [(kind, "y neutral", put(y=peer.b64(bytes(32)))), (kind, "y not reduced", put(y=peer.b64(b"\xff" * 32)))]
         found += [(kind, "y another point", put(y=lambda _: peer.b64(peer.random_point())))] * 3
-        found += [(kind, "slots", veiled(slots=lambda old: old + 1)), (kind, "fresh", veiled(fresh=lambda old: not old)),
+        found += [(kind, "slots", veiled(slots=lambda old: old + 1)), (kind, "fresh", veiled(fresh=lambda old: old ^ 1)),
                   (kind, "purpose", veiled(purpose=lambda _: "ping"))]
     found += [("pake1", f"commit bit {b}", flipped("commit", b)) for b in bits(32, 10)]
     found += [("pake2", f"reveal bit {b}", flipped("reveal", b)) for b in bits(16, 10)]
@@ -106,7 +106,7 @@ def harmless(address):
         found += [(kind, "v 2", put(v=2)), (kind, "type", put(type="pake9")), (kind, "from", put(**{"from": "a" * 16}))]
     found += [(kind, "no veil", without("veil")) for kind in ("hello", "pake1", "pake2")]
     found += [("hello", "nonce", flipped("nonce", 5)), ("hello", "cap", put(cap=7)), ("hello", "veil", flipped("veil", 100)),
-              ("hello", "purpose", veiled(purpose=lambda _: "pipe")), ("hello", "fresh", veiled(fresh=lambda old: not old)),
+              ("hello", "purpose", veiled(purpose=lambda _: "pipe")), ("hello", "fresh", veiled(fresh=lambda old: old ^ 1)),
               ("sealed", "seq", put(seq=lambda old: old + 1)), ("sealed", "box", flipped("box", 300)),
               ("sealed", "addresses", injected(address)), ("pake2", "no seq", without("seq"))]
     return [Alteration(f"{kind}: {name}", kind, change, NOTHING) for kind, name, change in found]

@@ -376,6 +376,26 @@ static void tls_to_a_trusted_broker_carries_messages(void **state)
     trust_the_authority(false);
 }
 
+static void tls_to_a_broker_that_comes_back_works_again_and_again(void **state)
+{
+    (void)state;
+    start_tls_broker("DNS:localhost");
+    trust_the_authority(true);
+    struct mqtt *one = tls_client("localhost");
+    expect(one, MQTT_CONNECTED);
+    for (int i = 0; i < 2; i++) {
+        struct mqtt_event event;
+        broker_stop(&broker, SIGKILL);
+        expect_text(one, MQTT_DISCONNECTED, "closed the connection");
+        assert_true(broker_start(&broker));
+        while ((event = next(one)).type == MQTT_FAILED)
+            assert_non_null(strstr(event.text, "cannot be reached"));
+        assert_int_equal(event.type, MQTT_CONNECTED);
+    }
+    mqtt_close(one, 1000);
+    trust_the_authority(false);
+}
+
 static void tls_with_an_unknown_authority_is_not_trusted(void **state)
 {
     (void)state;
@@ -868,6 +888,7 @@ int main(int argc, char **argv)
         WITH_BROKER(a_refusal_is_said_once_and_is_final),
         WITH_BROKER(user_and_password_open_the_door),
         WITH_BROKER(tls_to_a_trusted_broker_carries_messages),
+        WITH_BROKER(tls_to_a_broker_that_comes_back_works_again_and_again),
         WITH_BROKER(tls_with_an_unknown_authority_is_not_trusted),
         WITH_BROKER(tls_with_a_certificate_for_another_name_is_not_trusted),
         WITH_BROKER(tls_to_a_broker_without_tls_fails_with_a_sentence),
