@@ -325,14 +325,15 @@ static size_t put_control(struct msghdr *header, int level, int type, const void
     return header->msg_controllen = used + CMSG_SPACE(len);
 }
 
-static void put_source(struct msghdr *header, const struct addr *local)
+static void put_source(const struct net *net, struct msghdr *header, const struct addr *local)
 {
+    uint32_t index = local->scope ? local->scope : interfaces_index(net->interfaces, local);
     if (local->family == 4) {
-        struct in_pktinfo info = {0};
+        struct in_pktinfo info = {.ipi_ifindex = (int)index};
         memcpy(&info.ipi_spec_dst, local->ip, 4);
         put_control(header, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     } else if (local->family == 6) {
-        struct in6_pktinfo info = {.ipi6_ifindex = local->scope};
+        struct in6_pktinfo info = {.ipi6_ifindex = index};
         memcpy(&info.ipi6_addr, local->ip, 16);
         put_control(header, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
     }
@@ -349,7 +350,7 @@ static enum net_result send_once(struct net *net, struct endpoint *endpoint, con
                             .msg_iov = &vector,
                             .msg_iovlen = 1,
                             .msg_control = control};
-    put_source(&header, &out->local);
+    put_source(net, &header, &out->local);
     if (segment) {
         uint16_t size = (uint16_t)segment;
         put_control(&header, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);

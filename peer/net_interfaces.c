@@ -27,6 +27,11 @@ struct interfaces {
     size_t only_count;
     char exclude[NET_INTERFACES_MAX][IF_NAMESIZE];
     size_t exclude_count;
+    struct place {
+        struct addr address;
+        uint32_t index;
+    } places[NODE_ADDRESSES_MAX]; /* as they were listed last */
+    size_t place_count;
 };
 
 static size_t copy_names(char out[][IF_NAMESIZE], const char *const *names)
@@ -179,10 +184,28 @@ static bool has_better(const struct ifaddrs *list, const struct ifaddrs *entry, 
     return false;
 }
 
-size_t interfaces_addresses(const struct interfaces *interfaces, struct node_address *out, size_t max)
+static void place_note(struct interfaces *interfaces, const struct addr *address, const char *name)
+{
+    if (interfaces->place_count < NODE_ADDRESSES_MAX)
+        interfaces->places[interfaces->place_count++] =
+            (struct place){.address = *address, .index = if_nametoindex(name)};
+}
+
+uint32_t interfaces_index(const struct interfaces *interfaces, const struct addr *local)
+{
+    if (!interfaces->only_count && !interfaces->exclude_count)
+        return 0;
+    for (size_t i = 0; i < interfaces->place_count; i++)
+        if (addr_equal_ip(&interfaces->places[i].address, local))
+            return interfaces->places[i].index;
+    return 0;
+}
+
+size_t interfaces_addresses(struct interfaces *interfaces, struct node_address *out, size_t max)
 {
     struct ifaddrs *list;
     size_t count = 0;
+    interfaces->place_count = 0;
     if (getifaddrs(&list))
         return 0;
     for (const struct ifaddrs *entry = list; entry && count < max; entry = entry->ifa_next) {
@@ -192,6 +215,7 @@ size_t interfaces_addresses(const struct interfaces *interfaces, struct node_add
             continue;
         found.rank = interface_rank(entry);
         found.mtu = interface_mtu(entry->ifa_name);
+        place_note(interfaces, &found.address, entry->ifa_name);
         out[count++] = found;
     }
     freeifaddrs(list);

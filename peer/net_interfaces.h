@@ -12,6 +12,10 @@ void interfaces_close(struct interfaces *interfaces);
 int interfaces_fd(const struct interfaces *interfaces);
 bool interfaces_have_changed(struct interfaces *interfaces);
 /* As net_addresses, ports 0. */
-size_t interfaces_addresses(const struct interfaces *interfaces, struct node_address *out, size_t max);
+size_t interfaces_addresses(struct interfaces *interfaces, struct node_address *out, size_t max);
+/* The index of the interface that packets from `local` must leave by; 0: the routes decide. Where only some
+ * interfaces may be used, an address of one of them is not enough: its packets would leave by another when
+ * the route to the peer does. */
+uint32_t interfaces_index(const struct interfaces *interfaces, const struct addr *local);
 
 #endif

@@ -14,10 +14,10 @@ static const struct node_address *own_find(const struct node_address *list, size
     return NULL;
 }
 
-/* What is not allowed is not offered: no private address where neither host nor lan may be used. */
+/* What is not allowed is not offered: each address only where the kind of path that it can be the end of may
+ * be used (path_classify). On one machine loopback is enough, so host paths tell nobody else's network. */
 static bool may_offer(const struct node_addresses *addresses, const struct addr *address)
 {
-    unsigned near = addresses->paths & (PATH_BIT(PATH_HOST) | PATH_BIT(PATH_LAN));
     switch (addr_scope(address)) {
     case ADDR_NONE:
         return false;
@@ -26,9 +26,9 @@ static bool may_offer(const struct node_addresses *addresses, const struct addr 
     case ADDR_LINK_LOCAL:
     case ADDR_PRIVATE:
     case ADDR_SHARED:
-        return near != 0;
+        return addresses->paths & PATH_BIT(PATH_LAN);
     case ADDR_GLOBAL:
-        return near || addresses->paths & PATH_BIT(PATH_DIRECT);
+        return addresses->paths & PATH_BIT(PATH_DIRECT);
     }
     return false;
 }

@@ -137,7 +137,8 @@ static int set_config(struct p2p_node *node, const struct p2p_config *config)
     int err = set_names(node, config);
     if (!err)
         err = set_brokers(node, config->brokers && config->brokers[0] ? config->brokers : default_brokers);
-    if (!err)
+    /* What a server would see of us is the end of direct paths alone: without them nobody is asked. */
+    if (!err && node->paths & 1u << P2P_DIRECT)
         err = set_stun(node, config->stun && config->stun[0] ? config->stun : default_stun);
     if (!err)
         err = copy_list(node->interfaces, LIST_MAX, config->interfaces, NULL);

@@ -63,6 +63,10 @@ static void only_allowed_kinds_of_path_are_offered(void **state)
     assert_false(offers(&direct, "127.0.0.1:4000"));
     assert_false(offers(&lan, "127.0.0.1:4000"));
     assert_true(offers(&lan, "192.168.1.5:4000"));
+    assert_false(offers(&lan, "203.0.113.5:4000"));
+    struct node_addresses host = three(PATH_BIT(PATH_HOST));
+    assert_true(offers(&host, "127.0.0.1:4000"));
+    assert_false(offers(&host, "192.168.1.5:4000") || offers(&host, "203.0.113.5:4000"));
     assert_false(offers(&turn, "192.168.1.5:4000") || offers(&turn, "203.0.113.5:4000"));
 }
 
