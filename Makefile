@@ -122,6 +122,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 fuzz_of = $(filter $(patsubst $(1)/%.c,$(B)/fuzz/fuzz_%,$(2)),$(FUZZ))
 FUZZ_STUN := $(filter %/fuzz_stun,$(FUZZ)) $(call fuzz_of,stun,$(STUN_SRC))
 FUZZ_SIGNALING := $(filter-out $(FUZZ_STUN),$(call fuzz_of,signaling,$(SIGNALING_SRC)))
+FUZZ_CLI := $(call fuzz_of,peer/cli,$(CLI_SRC))
 fuzz_obj = $(patsubst %.c,$(B)/fuzz/%.o,$(1))
 
 $(B)/fuzz/%.o: %.c
@@ -133,12 +134,15 @@ $(B)/fuzz/signaling.a: $(call fuzz_obj,$(SIGNALING_SRC))
 	rm -f $@ && ar rcs $@ $^
 $(B)/fuzz/peer.a: $(call fuzz_obj,$(PEER_SRC))
 	rm -f $@ && ar rcs $@ $^
+$(B)/fuzz/cli.a: $(call fuzz_obj,$(filter-out peer/cli/main.c,$(CLI_SRC)))
+	rm -f $@ && ar rcs $@ $^
 $(FUZZ_SIGNALING): $(B)/fuzz/signaling.a
+$(FUZZ_CLI): $(B)/fuzz/cli.a
 $(filter-out $(FUZZ_STUN) $(FUZZ_SIGNALING),$(FUZZ)): $(B)/fuzz/peer.a $(B)/fuzz/signaling.a
 $(FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(B)/fuzz/stun.a
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined $(INC_peer) -Itests -MMD -MF $@.d -o $@ $< \
-		$(filter %/peer.a,$^) $(filter %/signaling.a,$^) $(filter %/stun.a,$^) $(LDLIBS_ALL)
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined $(INC_cli) -Itests -MMD -MF $@.d -o $@ $< \
+		$(filter %/cli.a,$^) $(filter %/peer.a,$^) $(filter %/signaling.a,$^) $(filter %/stun.a,$^) $(LDLIBS_ALL)
 
 .PHONY: fuzz
 fuzz: $(FUZZ)

@@ -258,16 +258,8 @@ static bool config_path(char *path, size_t capacity)
     return len > 0 && (size_t)len < capacity;
 }
 
-static bool read_config(struct reading *reading)
+static bool read_config_text(struct reading *reading, const char *path, char *text)
 {
-    char path[PATH_MAX];
-    if (!config_path(path, sizeof path))
-        return true;
-    static char *text; /* kept for the process: the options point into it */
-    text = load(path);
-    if (!text)
-        return errno == ENOENT || errno == ENOTDIR || errno == EACCES ||
-               complain(reading, path, strerror(errno));
     reading->source = SOURCE_FILE;
     unsigned number = 1;
     for (char *line = text, *next; line; line = next, number++) {
@@ -279,6 +271,25 @@ static bool read_config(struct reading *reading)
             return false;
     }
     return true;
+}
+
+bool options_read_config(struct options *options, const char *path, char *text, char complaint[COMPLAINT_MAX])
+{
+    struct reading reading = {.options = options, .complaint = complaint};
+    return read_config_text(&reading, path, text);
+}
+
+static bool read_config(struct reading *reading)
+{
+    char path[PATH_MAX];
+    if (!config_path(path, sizeof path))
+        return true;
+    static char *text; /* kept for the process: the options point into it */
+    text = load(path);
+    if (!text)
+        return errno == ENOENT || errno == ENOTDIR || errno == EACCES ||
+               complain(reading, path, strerror(errno));
+    return read_config_text(reading, path, text);
 }
 
 bool options_read(struct options *options, int argc, char **argv, char complaint[COMPLAINT_MAX])

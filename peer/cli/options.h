@@ -65,6 +65,10 @@ enum { COMPLAINT_MAX = PATH_MAX + 1024 }; /* the path of the file, and a sentenc
  * came first stands. The texts stay owned by argv, the environment or (from the file) the process. False:
  * `complaint` says in one line what is wrong; *options then holds what was read before. */
 bool options_read(struct options *options, int argc, char **argv, char complaint[COMPLAINT_MAX]);
+/* Only what a configuration file says: `text` ends with NUL and is cut up, and the options point into it;
+ * `path` is for the complaint. */
+bool options_read_config(struct options *options, const char *path, char *text,
+                         char complaint[COMPLAINT_MAX]);
 /* Which of the options that were given on the command line this command does not take; NULL: none. */
 const struct option *options_misplaced(int argc, char **argv, unsigned command);
 
