@@ -59,6 +59,36 @@ static void the_oldest_of_the_merely_present_makes_way(void **state)
     assert_false(knows(2));
 }
 
+static void who_is_known_makes_way_after_every_stranger(void **state)
+{
+    (void)state;
+    fill();
+    crowd_find(crowd, "peer000000000000")->known = true;
+    for (unsigned n = 1; n < RENDEZVOUS_PEERS_MAX; n++)
+        crowd->peers[n].wish = n % 2 ? WISH_KNOCK : WISH_HELLO;
+    for (unsigned n = 0; n < RENDEZVOUS_PEERS_MAX - 1; n++) {
+        admit(1000 + n)->wish = WISH_KNOCK;
+        assert_true(knows(0));
+    }
+    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++)
+        crowd->peers[i].known = true;
+    assert_non_null(admit(5000));
+    assert_false(knows(0)); /* the oldest among equals */
+}
+
+/* What becomes of every id that a flood makes up. */
+static void a_stranger_who_was_asked_and_never_answered_makes_way_first(void **state)
+{
+    (void)state;
+    fill();
+    struct peer *asked = crowd_find(crowd, "peer000000000100");
+    asked->asking = run_new(1);
+    assert_non_null(asked->asking);
+    assert_non_null(admit(1000));
+    assert_false(knows(100));
+    assert_true(knows(0));
+}
+
 static void sessions_and_handshakes_never_make_way(void **state)
 {
     (void)state;
@@ -115,6 +145,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_oldest_of_the_merely_present_makes_way, begin, end),
+        cmocka_unit_test_setup_teardown(who_is_known_makes_way_after_every_stranger, begin, end),
+        cmocka_unit_test_setup_teardown(a_stranger_who_was_asked_and_never_answered_makes_way_first, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(sessions_and_handshakes_never_make_way, begin, end),
         cmocka_unit_test_setup_teardown(only_handles_that_were_announced_mean_anything, begin, end),
         cmocka_unit_test(the_ninth_sealed_message_takes_the_place_of_the_first),

@@ -1,7 +1,7 @@
 /* test_turns.c - floods, forgeries and guesses: strangers cost a bounded amount and move nothing that is
  * proven. */
+#include "meeting.h"
 #include "post.h"
-#include "quota.h"
 #include "veil.h"
 #include <sodium.h>
 
@@ -328,6 +328,31 @@ static void a_thousand_forged_goodbyes_are_a_hint_every_five_seconds(void **stat
     post_free(post);
 }
 
+static void who_failed_waits_while_others_are_untried(void **state)
+{
+    struct post *post = post_new(14, 1);
+    struct rendezvous_config wrong = secret_config();
+    (void)state;
+    wrong.secret_len--;
+    post_add(post, secret_config());
+    unsigned mistaken = post_add(post, wrong);
+    struct rendezvous *machine = post->hosts[mistaken].machine;
+    for (unsigned i = 0; i < 2; i++)
+        post_connect(post, i);
+    assert_false(rendezvous_has_untried(machine, post->now));
+    post_run(post, NS_PER_S);
+    assert_int_equal(post->hosts[mistaken].failed, 1);
+    assert_false(rendezvous_has_untried(machine, post->now));
+    struct message hello = forge(post, MESSAGE_HELLO, NULL);
+    tell(post, mistaken, &hello);
+    assert_true(rendezvous_has_untried(machine, post->now));
+    post_run(post, (WISH_MAX_S - 1) * NS_PER_S);
+    assert_true(rendezvous_has_untried(machine, post->now));
+    post_run(post, NS_PER_S);
+    assert_false(rendezvous_has_untried(machine, post->now)); /* it is gone */
+    post_free(post);
+}
+
 static void a_goodbye_of_nobody_is_dropped(void **state)
 {
     struct post *post = joined(8);
@@ -461,6 +486,7 @@ int main(void)
         cmocka_unit_test(an_honest_peer_joins_while_hundreds_repeat_themselves),
         cmocka_unit_test(unfinished_handshakes_count_as_guesses),
         cmocka_unit_test(a_thousand_forged_goodbyes_are_a_hint_every_five_seconds),
+        cmocka_unit_test(who_failed_waits_while_others_are_untried),
         cmocka_unit_test(a_goodbye_of_nobody_is_dropped),
         cmocka_unit_test(forgeries_in_a_proven_peers_name_do_not_touch_its_session),
         cmocka_unit_test(a_forged_pake1_does_not_end_our_own_run),
