@@ -118,7 +118,7 @@ static void tell_room_words(const struct telling *telling)
         terminal_say(
             report->colour, STYLE_WARNING,
             "the room is open: safe from who only listens, not from who knows its name or runs the broker "
-            "(--secret-file, --secret)");
+            "(--code, --secret-file)");
     if (wants(report, 1))
         terminal_say(report->colour, STYLE_QUIET, "topics p2pconnect/1/%s/..., our id %s",
                      p2p_room_topic(telling->node), p2p_id(telling->node));
