@@ -186,6 +186,14 @@ lab:
 	@$(MAKE) -s --no-print-directory -j2 all $(B)/lab/delay B=$(B)
 	@python3 tests/lab/lab.py --build $(B) --runs $(RUNS) --resume $(LAB)
 
+# Brokers, peers and strangers that mean it ill; ADVERSARY=--quick: the short of it, or a pattern.
+ADVERSARY ?=
+.PHONY: adversary
+adversary:
+	@tests/setup.sh test
+	@$(MAKE) -s --no-print-directory -j2 all B=$(B)
+	@python3 tests/adversary/run.py --build $(B) $(ADVERSARY)
+
 BENCH ?=
 .PHONY: bench
 bench:
