@@ -46,15 +46,16 @@ static void note_arrival(const struct rendezvous *r, struct peer *peer, const st
 
 /* We have asked this peer already: if that was given up, the same pake1 is said again, for its scalar has met
  * no pake2. Not for ever: the peer may know that point as one that lost a glare. */
-static bool is_asked(uint64_t now, struct peer *peer, const struct message *hello)
+static bool is_asked(const struct rendezvous *r, uint64_t now, struct peer *peer, const struct message *hello)
 {
     struct run *asking = peer->asking;
+    uint64_t patience = quota_is_slow(&r->quota, now, 0) ? ASKED_SLOW_S : ASKED_MAX_S;
     if (!asking || asking->handshake.state != HANDSHAKE_ASKED || !asking->reply)
         return false;
     if (run_is_asking(asking))
         return true;
     if (memcmp(asking->handshake.other.nonce, hello->about.nonce, NONCE_LEN) != 0 ||
-        now > asking->reply->last + ASKED_MAX_S * NS_PER_S)
+        now > asking->reply->last + patience * NS_PER_S)
         return false;
     parcel_again(asking->reply, now);
     return true;
@@ -76,7 +77,7 @@ void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     peer->known |= sightings_note(&r->sightings, now, message->from);
     if (peer->session || peer->invited || peer->wish == WISH_KNOCK)
         return;
-    if (!is_asked(now, peer, message))
+    if (!is_asked(r, now, peer, message))
         peer->wish = WISH_HELLO;
 }
 

@@ -18,7 +18,10 @@ enum {
         20, /* a hello or knock that waited longer is forgotten: the peer has said another meanwhile */
     GLARE_S =
         5, /* so long after a proof the losing pake1 of a glare may arrive: its copies leave within 2 s */
-    ASKED_MAX_S = 10, /* so long after our last pake1 no pake2 for it is under way any more */
+    ASKED_MAX_S = 10, /* so long after our last pake1 no pake2 for it is under way any more ... */
+    ASKED_SLOW_S = WISH_MAX_S + INVITED_MAX_S, /* ... but where somebody guesses it may wait for its turn */
+    ASKED_KEPT = 4, /* peers that were asked last, when guesses slow us down: with QUOTA_QUICK that is no
+                       minute's ten */
     RETRY_S = 6, /* a peer with which a run failed is not tried before (security.md: one run every 6 s) ... */
     RETRY_DOUBLINGS = 6, /* ... twice as long after each further failure, up to 6.4 minutes: its secret cannot
                             change, but whoever altered its messages may stop */

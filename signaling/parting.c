@@ -30,14 +30,22 @@ void parting_drop_asking(struct peer *peer)
     peer->asking = NULL;
 }
 
-/* From here on handshakes begin slowly. What was asked before is forgotten: the answers to it could be more
- * guesses than there may be. */
+static bool is_asked(const struct peer *peer)
+{
+    return peer->asking && peer->asking->handshake.state == HANDSHAKE_ASKED;
+}
+
+/* From here on handshakes begin slowly. What was asked before is forgotten but for the newest, among which a
+ * newcomer's may be: the answers to it could fill the minute. */
 static void slow_down(struct rendezvous *r)
 {
+    struct peer *peers = r->crowd.peers;
     for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
-        struct peer *peer = &r->crowd.peers[i];
-        if (peer->asking && peer->asking->handshake.state == HANDSHAKE_ASKED)
-            parting_drop_asking(peer);
+        unsigned newer = 0; /* handles count up */
+        for (size_t n = 0; is_asked(&peers[i]) && n < RENDEZVOUS_PEERS_MAX; n++)
+            newer += is_asked(&peers[n]) && peers[n].asking->handle > peers[i].asking->handle;
+        if (newer >= ASKED_KEPT)
+            parting_drop_asking(&peers[i]);
     }
 }
 

@@ -23,7 +23,7 @@ bool quota_may_show(const struct quota *quota, uint64_t now, unsigned open)
     return !quota->has_guesses || guesses_since(quota, before(now, QUOTA_MINUTE_S)) + open < QUOTA_MINUTE_MAX;
 }
 
-static bool is_slow(const struct quota *quota, uint64_t now, unsigned open)
+bool quota_is_slow(const struct quota *quota, uint64_t now, unsigned open)
 {
     return quota->has_guesses && guesses_since(quota, before(now, QUOTA_MEMORY_S)) + open >= QUOTA_QUICK;
 }
@@ -48,7 +48,7 @@ uint64_t quota_next(const struct quota *quota, uint64_t now, unsigned open)
     uint64_t at = now;
     if (quota->start_count >= RENDEZVOUS_STARTS_MAX)
         at = later(at, quota->starts[quota->start_count % RENDEZVOUS_STARTS_MAX] + NS_PER_S);
-    if (quota->start_count && is_slow(quota, now, open))
+    if (quota->start_count && quota_is_slow(quota, now, open))
         at = later(at,
                    quota->starts[(quota->start_count - 1) % RENDEZVOUS_STARTS_MAX] + QUOTA_SLOW_S * NS_PER_S);
     if (!quota_may_show(quota, now, open))
@@ -63,7 +63,7 @@ void quota_start(struct quota *quota, uint64_t now)
 
 bool quota_guess(struct quota *quota, uint64_t at)
 {
-    bool was_slow = is_slow(quota, at, 0);
+    bool was_slow = quota_is_slow(quota, at, 0);
     quota->guesses[quota->guess_count++ % QUOTA_MINUTE_MAX] = at;
-    return !was_slow && is_slow(quota, at, 0);
+    return !was_slow && quota_is_slow(quota, at, 0);
 }

@@ -30,6 +30,8 @@ struct quota {
 /* The earliest time, `now` or later, at which a handshake may begin while `open` ones are under way. */
 uint64_t quota_next(const struct quota *quota, uint64_t now, unsigned open);
 void quota_start(struct quota *quota, uint64_t now);
+/* Whether handshakes begin slowly. */
+bool quota_is_slow(const struct quota *quota, uint64_t now, unsigned open);
 /* Whether a tag may be shown to somebody unproven now. */
 bool quota_may_show(const struct quota *quota, uint64_t now, unsigned open);
 /* A guess was made `at` this time, and was wrong or left unfinished. True: handshakes begin slowly from now
