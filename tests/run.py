@@ -25,6 +25,7 @@ STEPS = [
     ("header", MAKE + ["header-test"]),
     ("interop", ["python3", "tests/interop/run.py", "--build", GCC]),
     ("cli", ["python3", "tests/cli/run.py", "--build", GCC]),
+    ("adversary", ["python3", "tests/adversary/run.py", "--build", GCC, "--quick"]),
     ("sim", MAKE + ["sim", "SEEDS=500"]),
     ("lab-self", ["python3", "tests/lab/lab.py", "--build", GCC, "--self-test"]),
     ("lab", ["python3", "tests/lab/lab.py", "--build", GCC, "--quick"]),
