@@ -106,7 +106,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 unit-build: $(UNIT)
 unit: $(UNIT:%=%.run)
 $(UNIT:%=%.run): %.run: %
-	@echo "== $<"; $< 2>&1
+	@echo "== $<"; LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 $< 2>&1
 
 $(B)/lab/%: tests/lab/%.c
 	@mkdir -p $(@D)

@@ -249,7 +249,7 @@ class Scene:
     def environment(self, **extra):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("P2PCONNECT_", "XDG_", "NO_COLOR"))}
         env.update(HOME=self.folder, XDG_CONFIG_HOME=self.path("config-home"))
-        suppressions = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lsan.supp")
+        suppressions = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lsan.supp")
         env["LSAN_OPTIONS"] = f"suppressions={suppressions}:print_suppressions=0"
         env.update({k: v for k, v in extra.items() if v is not None})
         return env
