@@ -10,6 +10,7 @@ sanitized build are taken from CFLAGS. PATTERN is a regular expression over the 
 import argparse
 import contextlib
 import os
+import random
 import re
 import shutil
 import socket
@@ -74,13 +75,14 @@ def needed(program, package):
 
 
 def free_port():
-    """A UDP port of loopback that nobody has, and neither the one after it."""
+    """A UDP port that nobody has, and neither the one after it, below those that systems choose by themselves: nobody else
+    takes it before the server has it."""
     while True:
+        port = random.randrange(10000, 30000)
         with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as two:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                two.bind(("127.0.0.1", port + 1))
+            with contextlib.suppress(OSError):
+                one.bind(("", port))
+                two.bind(("", port + 1))
                 return port
 
 
