@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """bench.py - how fast, how cheap, how small: p2pconnect beside libnice and socat, measured in the same run.
 
-    tests/bench/bench.py [--quick] [--build DIR] [--command PATH] [--without-ours] [PATTERN]
+    tests/bench/bench.py [--quick] [--build DIR] [--command PATH] [--without-ours] [PATTERN...]
 
-PATTERN, or BENCH in the environment, selects parts by name: connect, throughput, stop, memory (a shell pattern or a
-piece of the name). `make bench BENCH="--quick connect"` hands both on.
+PATTERNs select parts by name: connect, throughput, stop, memory (a shell pattern or a piece of the name).
+`make bench BENCH="--quick connect stop"` hands them on.
 Prints tables and writes bench/bench.json into the build folder. README.md beside this file says how to read them.
 Exit: 0 all measured (targets are figures, not tests), 1 something failed to run, 2 wrong usage.
 """
@@ -214,11 +214,15 @@ def part_memory(bench):
 PARTS = {"connect": part_connect, "throughput": part_throughput, "stop": part_stop, "memory": part_memory}
 
 
-def selected(pattern):
-    names = [name for name in PARTS if pattern in name or fnmatch.fnmatch(name, pattern)]
-    if not names:
-        raise BenchError(f"{pattern} selects none of {', '.join(PARTS)}")
-    return names
+def selected(patterns):
+    """The parts that any of PATTERNS selects, in their own order; all of them when there is none."""
+    chosen = set()
+    for pattern in patterns:
+        names = [name for name in PARTS if pattern in name or fnmatch.fnmatch(name, pattern)]
+        if not names:
+            raise BenchError(f"{pattern} selects none of {', '.join(PARTS)}")
+        chosen.update(names)
+    return [name for name in PARTS if name in chosen or not patterns]
 
 
 def machine():
@@ -245,13 +249,12 @@ def write_results(bench, about):
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(description="p2pconnect beside libnice and socat; BENCH=pattern selects parts")
+    parser = argparse.ArgumentParser(description="p2pconnect beside libnice and socat")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller pipes, about a minute")
     parser.add_argument("--build", default="build", help="the build folder (default: build)")
     parser.add_argument("--command", help="the program to measure (default: p2pconnect in the build folder)")
     parser.add_argument("--without-ours", action="store_true", help="the rivals alone, to check the bench itself")
-    by_environment = os.environ.get("BENCH", "")
-    parser.add_argument("pattern", nargs="?", default="" if by_environment.startswith("-") else by_environment)
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="the parts to measure (default: all)")
     options = parser.parse_args(arguments)
     options.command = os.path.abspath(options.command or os.path.join(options.build, "p2pconnect"))
     if not options.without_ours and not os.access(options.command, os.X_OK):
@@ -264,7 +267,7 @@ def main(arguments):
     about = machine()
     with tempfile.TemporaryDirectory(prefix="p2pconnect-bench-") as folder:
         bench = Bench(options, folder)
-        for name in selected(options.pattern):
+        for name in selected(options.patterns):
             try:
                 PARTS[name](bench)
             except (BenchError, connect.LabError, subprocess.TimeoutExpired) as error:
