@@ -220,9 +220,10 @@ uninstall:
 
 # The examples stand on the public header alone, as a program outside the tree would.
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
-$(B)/examples/%: examples/%.c peer/p2pconnect.h $(B)/libp2pconnect.a
-	@mkdir -p $(@D) $(B)/examples/include
-	@cp peer/p2pconnect.h $(B)/examples/include/
+$(B)/examples/include/p2pconnect.h: peer/p2pconnect.h
+	@mkdir -p $(@D)
+	@cp $< $@
+$(B)/examples/%: examples/%.c $(B)/examples/include/p2pconnect.h $(B)/libp2pconnect.a
 	$(CC) $(WARN) $(OPT) $(SAN_FLAGS) $(CFLAGS) -D_GNU_SOURCE -I$(B)/examples/include -o $@ $< $(B)/libp2pconnect.a $(LDLIBS_ALL)
 .PHONY: examples
 examples: $(EXAMPLES)
