@@ -54,7 +54,7 @@ static bool is_carried(const struct run *run, unsigned i)
 /* Player `i`'s network, behind `carrier` (0: none). */
 static unsigned build_network(struct run *run, unsigned i, unsigned carrier)
 {
-    const struct nat_behavior *kind = run->scenario->kinds[i % 2];
+    const struct nat_kind *kind = run->scenario->kinds[i % 2];
     struct addr outside = ip4(203, 0, 113, 10 + i);
     if (is_shared(run) && i)
         return run->networks[0];
@@ -68,7 +68,7 @@ static unsigned build_network(struct run *run, unsigned i, unsigned carrier)
 
 static struct addr inside_of(const struct run *run, unsigned i)
 {
-    const struct nat_behavior *kind = run->scenario->kinds[i % 2];
+    const struct nat_kind *kind = run->scenario->kinds[i % 2];
     if (!kind || kind->firewall)
         return ip4(203, 0, 113, 50 + i);
     switch (run->scenario->placement) {

@@ -9,7 +9,7 @@ static size_t table_len;
 
 static struct scenario *add(const char *name, const char *a, const char *b)
 {
-    const struct nat_behavior *x = nat_kind(a), *y = nat_kind(b);
+    const struct nat_kind *x = nat_kind(a), *y = nat_kind(b);
     assert(table_len < SCENARIOS_MAX);
     struct scenario *s = &table[table_len++];
     *s = (struct scenario){
@@ -96,7 +96,7 @@ static struct scenario *add_place(const char *name, enum placement placement, co
     return s;
 }
 
-static void add_carrier(const char *name, const struct nat_behavior *carrier, enum placement placement,
+static void add_carrier(const char *name, const struct nat_kind *carrier, enum placement placement,
                         enum outcome outcome)
 {
     struct scenario *s = add_place(name, placement, "port", "port");
@@ -106,7 +106,7 @@ static void add_carrier(const char *name, const struct nat_behavior *carrier, en
 
 static void add_places(void)
 {
-    static const struct nat_behavior plain = {.name = "carrier",
+    static const struct nat_kind plain = {.name = "carrier",
                                               .filtering = NAT_ADDRESS_PORT_DEPENDENT,
                                               .ports = NAT_RANDOM},
                                      hairpin = {.name = "carrier",

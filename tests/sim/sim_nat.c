@@ -3,7 +3,7 @@
 
 enum { FIRST_PORT = 20000, PORTS = 40000 };
 
-void nat_init(struct sim_nat *nat, const struct nat_behavior *behavior, const struct addr *outside,
+void nat_init(struct sim_nat *nat, const struct nat_kind *behavior, const struct addr *outside,
               uint64_t lifetime, struct chance *chance)
 {
     *nat = (struct sim_nat){.behavior = behavior, .outside = *outside, .lifetime = lifetime};

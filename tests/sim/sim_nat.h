@@ -10,7 +10,7 @@ enum nat_depends { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT, NAT_ADDRESS_
 enum nat_ports { NAT_PRESERVE, NAT_SEQUENTIAL, NAT_RANDOM };
 
 /* What it does to IPv4. IPv6 passes its filter untranslated. */
-struct nat_behavior {
+struct nat_kind {
     const char *name;
     bool firewall; /* filters, translates nothing */
     enum nat_depends mapping, filtering;
@@ -29,7 +29,7 @@ struct nat_mapping {
 };
 
 struct sim_nat {
-    const struct nat_behavior *behavior;
+    const struct nat_kind *behavior;
     struct addr outside; /* its public address, port 0; a firewall has none */
     uint64_t lifetime;   /* ns without a packet until a mapping is gone */
     uint16_t next_port;
@@ -38,7 +38,7 @@ struct sim_nat {
     size_t count;
 };
 
-void nat_init(struct sim_nat *nat, const struct nat_behavior *behavior, const struct addr *outside,
+void nat_init(struct sim_nat *nat, const struct nat_kind *behavior, const struct addr *outside,
               uint64_t lifetime, struct chance *chance);
 /* A packet leaves: its source becomes what the outside sees. False: no mapping to be had, the packet is lost.
  */
@@ -51,13 +51,13 @@ void nat_rebind(struct sim_nat *nat, struct chance *chance);
 
 /* The kinds that scenarios speak of: every pair of a mapping and a filtering behaviour, and a firewall. */
 enum { NAT_KINDS = 11 };
-extern const struct nat_behavior nat_kinds[NAT_KINDS];
-const struct nat_behavior *nat_kind(const char *name); /* NULL: unknown, so "open" */
+extern const struct nat_kind nat_kinds[NAT_KINDS];
+const struct nat_kind *nat_kind(const char *name); /* NULL: unknown, so "open" */
 
 /* What physics allows two peers behind such gateways (NULL: none) without guessing ports: whether they find a
  * path. */
-bool nat_can_connect(const struct nat_behavior *a, const struct nat_behavior *b);
+bool nat_can_connect(const struct nat_kind *a, const struct nat_kind *b);
 /* Whether bytes may pass although no path is ever proven: neither outcome is promised. */
-bool nat_is_odd(const struct nat_behavior *a, const struct nat_behavior *b);
+bool nat_is_odd(const struct nat_kind *a, const struct nat_kind *b);
 
 #endif

@@ -93,7 +93,7 @@ const struct world_stats *world_stats(const struct world *world)
     return &world->stats;
 }
 
-unsigned world_network(struct world *world, unsigned parent, const struct nat_behavior *behavior,
+unsigned world_network(struct world *world, unsigned parent, const struct nat_kind *behavior,
                        const struct addr *outside, uint64_t lifetime)
 {
     assert(world->network_count < NETWORKS_MAX);

@@ -37,7 +37,7 @@ void world_set_trace(struct world *world, bool on);
 
 /* A network behind a gateway into `parent`; network 0 is the internet. `behavior` NULL: plain routing of
  * everything. */
-unsigned world_network(struct world *world, unsigned parent, const struct nat_behavior *behavior,
+unsigned world_network(struct world *world, unsigned parent, const struct nat_kind *behavior,
                        const struct addr *outside, uint64_t lifetime);
 struct sim_nat *world_nat(struct world *world, unsigned network);
 struct host *world_host(struct world *world, unsigned network, const struct host_verbs *verbs, void *self);

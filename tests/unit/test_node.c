@@ -25,7 +25,7 @@ static struct addr ip4(unsigned a, unsigned b, unsigned c, unsigned d)
 }
 
 /* Behind `kind` each; NULL: everybody on the internet. */
-static struct room *room_new(const struct nat_behavior *kind)
+static struct room *room_new(const struct nat_kind *kind)
 {
     static const char *const names[PLAYERS] = {"anna", "bert", "cleo", "dora"};
     struct weather weather = {.delay = 10 * NS_PER_MS};
@@ -239,7 +239,7 @@ static void nobody_gives_up_once_somebody_has_proven_the_secret(void **state)
 
 /* ---- candidates ---- */
 
-static struct room *two_connected(const struct nat_behavior *kind)
+static struct room *two_connected(const struct nat_kind *kind)
 {
     struct room *room = room_new(kind);
     enter(room, 0);
