@@ -39,10 +39,10 @@ struct nat_behavior {
     enum nat_mapping mapping;
     enum nat_filtering filtering;
     enum nat_ports ports;
-    int step;             /* SEQUENTIAL: -64 to 64, never 0 */
-    uint16_t last;        /* the external port seen last: where a sequence goes on from; 0: none */
-    uint16_t low, high;   /* BLOCK: the ports of the block as far as seen, rounded to its likely bounds */
-    struct addr external; /* the public address of the main socket as seen last; family 0: none was told */
+    int step;                /* SEQUENTIAL: -64 to 64, never 0 */
+    uint16_t last;           /* the external port seen last: where a sequence goes on from; 0: none */
+    uint16_t low, high;      /* BLOCK: the ports of the block as far as seen, rounded to its likely bounds */
+    struct addr external;    /* the public address of the main socket as seen last; family 0: none was told */
     enum nat_answer hairpin; /* whether packets to our own public address come back */
 };
 

@@ -33,7 +33,7 @@ struct run;
 
 struct scenario {
     char name[SCENARIO_NAME_MAX];
-    void (*story)(struct run *run);      /* starts the players, and says what must come of it */
+    void (*story)(struct run *run);  /* starts the players, and says what must come of it */
     const struct nat_kind *kinds[2]; /* gateways of the players 0, 2, 4 and of 1, 3; NULL: open */
     const struct nat_kind *carrier;  /* FIRST_CARRIED, ONE_CARRIER */
     enum placement placement;

@@ -107,12 +107,12 @@ static void add_carrier(const char *name, const struct nat_kind *carrier, enum p
 static void add_places(void)
 {
     static const struct nat_kind plain = {.name = "carrier",
-                                              .filtering = NAT_ADDRESS_PORT_DEPENDENT,
-                                              .ports = NAT_RANDOM},
-                                     hairpin = {.name = "carrier",
-                                                .filtering = NAT_ADDRESS_PORT_DEPENDENT,
-                                                .ports = NAT_RANDOM,
-                                                .hairpin = true};
+                                          .filtering = NAT_ADDRESS_PORT_DEPENDENT,
+                                          .ports = NAT_RANDOM},
+                                 hairpin = {.name = "carrier",
+                                            .filtering = NAT_ADDRESS_PORT_DEPENDENT,
+                                            .ports = NAT_RANDOM,
+                                            .hairpin = true};
     struct scenario *s = add_place("place/one-machine", ONE_MACHINE, "symr", "symr");
     s->kind = PATH_HOST;
     s->outcome = MEET;
