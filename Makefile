@@ -178,6 +178,7 @@ header-test:
 	@g++ -std=c++11 -Wall -Wextra -Werror -pedantic -fsyntax-only -x c++ peer/p2pconnect.h
 	@echo "2 passed, 0 failed, 0 skipped"
 
+# Kernel NATs, real servers, the real command, and a minute of flood; RUNS of every pair, LAB=pattern: a part.
 LAB ?=
 RUNS ?= 5
 .PHONY: lab
@@ -185,6 +186,7 @@ lab:
 	@tests/setup.sh test
 	@$(MAKE) -s --no-print-directory -j2 all $(B)/lab/delay B=$(B)
 	@python3 tests/lab/lab.py --build $(B) --runs $(RUNS) --resume $(LAB)
+	@$(if $(LAB),,python3 tests/adversary/run.py --build $(B) a_transfer_keeps_its_rate_in_a_flood)
 
 # Brokers, peers and strangers that mean it ill; ADVERSARY=--quick: the short of it, or a pattern.
 ADVERSARY ?=
