@@ -1,4 +1,4 @@
-/* stun_attribute.c - the attributes of STUN messages (RFC 8489 14, RFC 8445 16.1, RFC 5780 7).
+/* stun_attribute.c - the attributes of STUN messages (RFC 8489 14, RFC 8445 16.1, RFC 5780 7, RFC 8656 18).
  * One table says of each what it is, how long it may be, and how its value gets to the wire and back. */
 #include "stun_attribute.h"
 
@@ -182,22 +182,18 @@ static void write_address(const struct stun_msg *msg, const struct stun_attribut
     put_address(w, member_of(msg, attribute), no_key);
 }
 
-static void read_xor_mapped(struct stun_msg *msg, const struct stun_attribute *attribute,
-                            struct reader *value)
+static void read_xor(struct stun_msg *msg, const struct stun_attribute *attribute, struct reader *value)
 {
-    (void)attribute;
     uint8_t key[IP6_LEN];
     xor_key(msg, key);
-    msg->mapped = take_address(value, key);
+    *(struct addr *)member_in(msg, attribute) = take_address(value, key);
 }
 
-static void write_xor_mapped(const struct stun_msg *msg, const struct stun_attribute *attribute,
-                             struct writer *w)
+static void write_xor(const struct stun_msg *msg, const struct stun_attribute *attribute, struct writer *w)
 {
-    (void)attribute;
     uint8_t key[IP6_LEN];
     xor_key(msg, key);
-    put_address(w, &msg->mapped, key);
+    put_address(w, member_of(msg, attribute), key);
 }
 
 /* NATs that rewrite addresses inside packets are why there is XOR-MAPPED-ADDRESS: it wins wherever it stands.
@@ -209,6 +205,92 @@ static void read_plain_mapped(struct stun_msg *msg, const struct stun_attribute 
     struct addr plain = take_address(value, no_key);
     if (msg->mapped.family == 0)
         msg->mapped = plain;
+}
+
+/* What TURN asks for (RFC 8656 18): a number in the first bytes, the rest reserved. */
+
+static void read_channel(struct stun_msg *msg, const struct stun_attribute *attribute, struct reader *value)
+{
+    (void)attribute;
+    msg->channel = take_u16(value);
+    take_u16(value);
+}
+
+static void write_channel(const struct stun_msg *msg, const struct stun_attribute *attribute,
+                          struct writer *w)
+{
+    (void)attribute;
+    put_u16(w, msg->channel);
+    put_u16(w, 0);
+}
+
+static void read_u8(struct stun_msg *msg, const struct stun_attribute *attribute, struct reader *value)
+{
+    *(uint8_t *)member_in(msg, attribute) = take_u8(value);
+    take_bytes(value, 3);
+}
+
+static void write_u8(const struct stun_msg *msg, const struct stun_attribute *attribute, struct writer *w)
+{
+    put_u8(w, *(const uint8_t *)member_of(msg, attribute));
+    put_bytes(w, (const uint8_t[3]){0}, 3);
+}
+
+static uint8_t take_family(struct reader *value)
+{
+    uint8_t family = take_u8(value);
+    value->bad |= family != WIRE_IP4 && family != WIRE_IP6;
+    return family == WIRE_IP6 ? 6 : 4;
+}
+
+static void read_family(struct stun_msg *msg, const struct stun_attribute *attribute, struct reader *value)
+{
+    *(uint8_t *)member_in(msg, attribute) = take_family(value);
+    take_bytes(value, 3);
+}
+
+static void write_family(const struct stun_msg *msg, const struct stun_attribute *attribute, struct writer *w)
+{
+    put_u8(w, *(const uint8_t *)member_of(msg, attribute) == 6 ? WIRE_IP6 : WIRE_IP4);
+    put_bytes(w, (const uint8_t[3]){0}, 3);
+}
+
+static void read_family_error(struct stun_msg *msg, const struct stun_attribute *attribute,
+                              struct reader *value)
+{
+    (void)attribute;
+    msg->error_family = take_family(value);
+    take_u8(value);
+    unsigned hundreds = take_u8(value) & 7, rest = take_u8(value);
+    msg->family_error = (uint16_t)(hundreds * 100 + rest);
+    value->bad |= hundreds < 3 || hundreds > 6 || rest > 99;
+    take_bytes(value, value->left);
+}
+
+static void write_family_error(const struct stun_msg *msg, const struct stun_attribute *attribute,
+                               struct writer *w)
+{
+    (void)attribute;
+    put_u8(w, msg->error_family == 6 ? WIRE_IP6 : WIRE_IP4);
+    put_u8(w, 0);
+    put_u8(w, (uint8_t)(msg->family_error / 100));
+    put_u8(w, (uint8_t)(msg->family_error % 100));
+}
+
+static void read_icmp(struct stun_msg *msg, const struct stun_attribute *attribute, struct reader *value)
+{
+    (void)attribute;
+    take_u16(value);
+    msg->icmp = take_u16(value);
+    msg->icmp_data = take_u32(value);
+}
+
+static void write_icmp(const struct stun_msg *msg, const struct stun_attribute *attribute, struct writer *w)
+{
+    (void)attribute;
+    put_u16(w, 0);
+    put_u16(w, msg->icmp);
+    put_u32(w, msg->icmp_data);
 }
 
 /* Errors. */
@@ -260,6 +342,8 @@ static void write_unknown(const struct stun_msg *msg, const struct stun_attribut
 #define MEMBER(name) offsetof(struct stun_msg, name)
 #define TEXT(name) MEMBER(name), read_text, write_text, has_text
 #define ADDRESS(name) MEMBER(name), read_address, write_address, has_address
+#define XOR(name) MEMBER(name), read_xor, write_xor, has_address
+#define FAMILY(name) MEMBER(name), read_family, write_family, has_flag
 #define U32(name) MEMBER(name), read_u32, write_u32, has_flag
 #define U64(name) MEMBER(name), read_u64, write_u64, has_flag
 enum { USERNAME_MAX = 508, USERHASH_LEN = 32, IP4_VALUE = 8, IP6_VALUE = 20, ANY = UINT16_MAX };
@@ -280,12 +364,24 @@ const struct stun_attribute stun_attributes[STUN_ATTRIBUTE_COUNT] = {
     {STUN_ATTR_CHANGE_REQUEST, 4, 4, STUN_HAS_CHANGE_REQUEST, U32(change_request)},
     {STUN_ATTR_RESPONSE_PORT, 2, 4, STUN_HAS_RESPONSE_PORT, 0, read_response_port, write_response_port,
      has_flag},
-    {STUN_ATTR_XOR_MAPPED_ADDRESS, IP4_VALUE, IP6_VALUE, 0, MEMBER(mapped), read_xor_mapped, write_xor_mapped,
-     has_address},
+    {STUN_ATTR_XOR_MAPPED_ADDRESS, IP4_VALUE, IP6_VALUE, 0, XOR(mapped)},
     {STUN_ATTR_MAPPED_ADDRESS, IP4_VALUE, IP6_VALUE, 0, 0, read_plain_mapped, write_nothing,
      is_never_written},
     {STUN_ATTR_RESPONSE_ORIGIN, IP4_VALUE, IP6_VALUE, 0, ADDRESS(response_origin)},
     {STUN_ATTR_OTHER_ADDRESS, IP4_VALUE, IP6_VALUE, 0, ADDRESS(other_address)},
     {STUN_ATTR_ALTERNATE_SERVER, IP4_VALUE, IP6_VALUE, 0, ADDRESS(alternate)},
     {STUN_ATTR_PADDING, 0, ANY, 0, 0, read_padding, write_padding, has_padding},
+    {STUN_ATTR_REQUESTED_TRANSPORT, 4, 4, STUN_HAS_TRANSPORT, MEMBER(transport), read_u8, write_u8, has_flag},
+    {STUN_ATTR_REQUESTED_ADDRESS_FAMILY, 4, 4, STUN_HAS_FAMILY, FAMILY(family)},
+    {STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY, 4, 4, STUN_HAS_ADDITIONAL_FAMILY, FAMILY(additional_family)},
+    {STUN_ATTR_DONT_FRAGMENT, 0, 0, STUN_HAS_DONT_FRAGMENT, 0, ignore_value, write_nothing, has_flag},
+    {STUN_ATTR_LIFETIME, 4, 4, STUN_HAS_LIFETIME, U32(lifetime_s)},
+    {STUN_ATTR_CHANNEL_NUMBER, 4, 4, STUN_HAS_CHANNEL, 0, read_channel, write_channel, has_flag},
+    {STUN_ATTR_XOR_PEER_ADDRESS, IP4_VALUE, IP6_VALUE, 0, XOR(peer)},
+    {STUN_ATTR_XOR_RELAYED_ADDRESS, IP4_VALUE, IP6_VALUE, 0, XOR(relayed)},
+    {STUN_ATTR_XOR_RELAYED_ADDRESS, IP4_VALUE, IP6_VALUE, 0, XOR(relayed_too)},
+    {STUN_ATTR_ADDRESS_ERROR_CODE, 4, 4 + STUN_TEXT_MAX, STUN_HAS_FAMILY_ERROR, 0, read_family_error,
+     write_family_error, has_flag},
+    {STUN_ATTR_ICMP, 8, 8, STUN_HAS_ICMP, 0, read_icmp, write_icmp, has_flag},
+    {STUN_ATTR_DATA, 0, ANY, 0, TEXT(data)},
 };

@@ -1,4 +1,5 @@
-/* stun_msg.c - STUN messages: encode, decode, integrity, fingerprint (RFC 8489; RFC 8445 16.1; RFC 5780 7).
+/* stun_msg.c - STUN messages: encode, decode, integrity, fingerprint (RFC 8489; RFC 8445 16.1; RFC 5780 7;
+ * RFC 8656 17 and 18).
  * Decoding and encoding walk the table in stun_attribute.c; what covers the whole message is here.
  * Left out: PASSWORD-ALGORITHM(S) and the bidding-down protection of RFC 8489 9.2.1, since no relay in use
  * offers anything but MD5 keys; ALTERNATE-DOMAIN, which belongs to TLS; the RFC 3489 messages without magic
@@ -137,10 +138,10 @@ struct decoding {
     struct stun_msg *msg;
     const uint8_t *data;
     size_t len;
-    uint32_t seen; /* a bit for each row of the table */
+    uint64_t seen; /* a bit for each row of the table */
     bool ended;    /* a fingerprint has come: nothing may follow */
 };
-_Static_assert(STUN_ATTRIBUTE_COUNT <= 32, "struct decoding's `seen` has 32 bits");
+_Static_assert(STUN_ATTRIBUTE_COUNT <= 64, "struct decoding's `seen` has 64 bits");
 
 /* One of the attributes that everything else must precede. `at` is its offset. False: malformed. */
 static bool decode_integrity(struct stun_msg *msg, size_t at, size_t len)
@@ -186,22 +187,26 @@ static void note_unknown(struct stun_msg *msg, uint16_t type)
     msg->unknown[msg->unknown_count++] = type;
 }
 
+/* A type that has two rows may come twice (XOR-RELAYED-ADDRESS, RFC 8656 7.3). */
 static bool decode_attribute(struct decoding *d, uint16_t type, struct reader value)
 {
+    bool known = false;
     for (unsigned i = 0; i < STUN_ATTRIBUTE_COUNT; i++) {
         const struct stun_attribute *attribute = &stun_attributes[i];
         if (attribute->type != type)
             continue;
-        if (d->seen & UINT32_C(1) << i)
-            return true;
-        d->seen |= UINT32_C(1) << i;
+        known = true;
+        if (d->seen & UINT64_C(1) << i)
+            continue;
+        d->seen |= UINT64_C(1) << i;
         if (value.left < attribute->len_min || value.left > attribute->len_max)
             return false;
         d->msg->has |= attribute->has;
         attribute->read(d->msg, attribute, &value);
         return !value.bad && value.left == 0;
     }
-    note_unknown(d->msg, type);
+    if (!known)
+        note_unknown(d->msg, type);
     return true;
 }
 
@@ -334,9 +339,22 @@ const char *stun_error_reason(unsigned code)
         unsigned code;
         const char *reason;
     } reasons[] = {
-        {300, "Try Alternate"},     {400, "Bad Request"}, {401, "Unauthenticated"},
-        {420, "Unknown Attribute"}, {438, "Stale Nonce"}, {487, "Role Conflict"}, /* RFC 8445 7.3.1.1 */
+        {300, "Try Alternate"},
+        {400, "Bad Request"},
+        {401, "Unauthenticated"},
+        {420, "Unknown Attribute"},
+        {438, "Stale Nonce"},
+        {487, "Role Conflict"}, /* RFC 8445 7.3.1.1 */
         {500, "Server Error"},
+        /* RFC 8656 19 */
+        {403, "Forbidden"},
+        {437, "Allocation Mismatch"},
+        {440, "Address Family not Supported"},
+        {441, "Wrong Credentials"},
+        {442, "Unsupported Transport Protocol"},
+        {443, "Peer Address Family Mismatch"},
+        {486, "Allocation Quota Reached"},
+        {508, "Insufficient Capacity"},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (reasons[i].code == code)

@@ -1,5 +1,5 @@
-/* stun_msg.h - STUN messages: encode, decode, integrity, fingerprint (RFC 8489; RFC 8445 16.1; RFC 5780 7).
- */
+/* stun_msg.h - STUN messages: encode, decode, integrity, fingerprint (RFC 8489; RFC 8445 16.1; RFC 5780 7;
+ * RFC 8656 17 and 18). */
 #ifndef STUN_MSG_H
 #define STUN_MSG_H
 
@@ -10,7 +10,16 @@
 
 enum stun_class { STUN_REQUEST, STUN_INDICATION, STUN_SUCCESS, STUN_ERROR }; /* RFC 8489 5 */
 
-enum { STUN_BINDING = 0x001 }; /* the method of every message until TURN joins */
+/* RFC 8489 18.2, RFC 8656 17 */
+enum stun_method {
+    STUN_BINDING = 0x001,
+    STUN_ALLOCATE = 0x003,
+    STUN_REFRESH = 0x004,
+    STUN_SEND = 0x006,
+    STUN_DATA = 0x007,
+    STUN_CREATE_PERMISSION = 0x008,
+    STUN_CHANNEL_BIND = 0x009,
+};
 
 enum {
     STUN_ID_LEN = 12,     /* bytes of a transaction id */
@@ -20,6 +29,9 @@ enum {
 
 /* RFC 5780 7.2 */
 enum { STUN_CHANGE_IP = 0x4, STUN_CHANGE_PORT = 0x2 };
+
+/* RFC 8656 18.8: the only REQUESTED-TRANSPORT that there is (RFC 6062's TCP is left out). */
+enum { STUN_TRANSPORT_UDP = 17 };
 
 /* Which of the optional members below are there. */
 enum stun_has {
@@ -33,6 +45,14 @@ enum stun_has {
     STUN_HAS_INTEGRITY = 1 << 7,
     STUN_HAS_INTEGRITY_SHA256 = 1 << 8,
     STUN_HAS_FINGERPRINT = 1 << 9, /* decoded: and it was right; a wrong one makes stun_decode fail */
+    STUN_HAS_CHANNEL = 1 << 10,    /* RFC 8656 18, this and those below */
+    STUN_HAS_LIFETIME = 1 << 11,
+    STUN_HAS_TRANSPORT = 1 << 12,
+    STUN_HAS_FAMILY = 1 << 13,
+    STUN_HAS_ADDITIONAL_FAMILY = 1 << 14,
+    STUN_HAS_FAMILY_ERROR = 1 << 15,
+    STUN_HAS_DONT_FRAGMENT = 1 << 16,
+    STUN_HAS_ICMP = 1 << 17,
 };
 
 /* Bytes inside the datagram that was decoded, or the caller's own when encoding; NULL: absent. */
@@ -52,10 +72,22 @@ struct stun_msg {
     struct addr other_address;   /* RFC 5780 7.4 */
     struct addr response_origin; /* RFC 5780 7.3 */
     struct addr alternate;       /* ALTERNATE-SERVER */
-    uint32_t priority;           /* RFC 8445 7.1.1 */
-    uint64_t tie_breaker;        /* of ICE-CONTROLLING or ICE-CONTROLLED */
-    uint32_t nomination;         /* 24 bits, grows with every nomination */
-    uint32_t change_request;     /* STUN_CHANGE_IP, STUN_CHANGE_PORT */
+    struct addr peer;            /* XOR-PEER-ADDRESS; of several the first */
+    struct addr relayed;         /* XOR-RELAYED-ADDRESS, and ... */
+    struct addr relayed_too;     /* ... the second one of an allocation in both families */
+    struct stun_text data;       /* DATA */
+    uint16_t channel;            /* CHANNEL-NUMBER */
+    uint32_t lifetime_s;
+    uint8_t transport;                 /* REQUESTED-TRANSPORT: STUN_TRANSPORT_UDP */
+    uint8_t family, additional_family; /* REQUESTED- and ADDITIONAL-ADDRESS-FAMILY: 4 or 6 */
+    uint8_t error_family;              /* ADDRESS-ERROR-CODE: 4 or 6, which was not allocated, ... */
+    uint16_t family_error;             /* ... and why, 300 to 699 */
+    uint16_t icmp;                     /* ICMP: type << 9 | code, and ... */
+    uint32_t icmp_data;                /* ... what came with it */
+    uint32_t priority;                 /* RFC 8445 7.1.1 */
+    uint64_t tie_breaker;              /* of ICE-CONTROLLING or ICE-CONTROLLED */
+    uint32_t nomination;               /* 24 bits, grows with every nomination */
+    uint32_t change_request;           /* STUN_CHANGE_IP, STUN_CHANGE_PORT */
     uint16_t response_port;
     uint16_t padding;                   /* bytes of a PADDING attribute to write (RFC 5780 7.6); 0: none */
     uint16_t error;                     /* 300 to 699 in an error response, else 0 */

@@ -125,7 +125,7 @@ static void feed(uint8_t *data, size_t size)
  * sees its end. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint16_t types[] = {0x0001, 0x0101, 0x0111, 0x0011};
+    static const uint16_t types[] = {0x0001, 0x0101, 0x0111, 0x0011, 0x0103, 0x0113, 0x0017, 0x0004};
     if (size > INPUT_MAX)
         return 0;
     uint8_t *copy = malloc(size ? size : 1);
@@ -141,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     copy = malloc(HEADER_LEN + body);
     must(copy != NULL);
     struct writer w = writer_of(copy, HEADER_LEN + body);
-    put_u16(&w, types[size & 3]);
+    put_u16(&w, types[(size ^ data[0]) & 7]);
     put_u16(&w, (uint16_t)body);
     put_u32(&w, 0x2112a442);
     put_bytes(&w, "transactioni", STUN_ID_LEN);

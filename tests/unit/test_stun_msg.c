@@ -325,7 +325,8 @@ static void every_attribute_has_its_lengths_checked(void **state)
         {0x0003, 4, 4, 4},  {0x0008, 20, 20, 4}, {0x001c, 16, 32, 4}, {0x001e, 32, 32, 4}, {0x0024, 4, 4, 4},
         {0x0025, 0, 0, 4},  {0x0027, 2, 4, 1},   {0x8029, 8, 8, 4},   {0x802a, 8, 8, 4},   {0xc001, 4, 4, 4},
         {0x0006, 0, 70, 1}, {0x0014, 0, 70, 1},  {0x0015, 0, 70, 1},  {0x8022, 0, 70, 1},  {0x0026, 0, 70, 1},
-        {0x000a, 0, 70, 1}, {0x7777, 0, 70, 1},  {0xf777, 0, 70, 1},
+        {0x000a, 0, 70, 1}, {0x7777, 0, 70, 1},  {0xf777, 0, 70, 1},  {0x000c, 4, 4, 4},   {0x000d, 4, 4, 4},
+        {0x0013, 0, 70, 1}, {0x0019, 4, 4, 4},   {0x001a, 0, 0, 4},   {0x8004, 8, 8, 4},
     };
     static const uint8_t zeros[70];
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
@@ -527,7 +528,7 @@ static void unknown_attributes_that_must_be_understood_are_listed_once(void **st
     struct bytes m = message(REQUEST);
     struct stun_msg msg;
     add(&m, 0xf777, "", 0);
-    add(&m, 0x8000, "", 0);
+    add(&m, 0x8f00, "", 0);
     add(&m, 0x7fff, "abc", 3);
     add(&m, 0x0000, "", 0);
     add(&m, 0x7fff, "", 0);
@@ -631,6 +632,80 @@ static void everything_that_is_written_is_read_again(void **state)
     assert_int_equal(got.error, msg.error);
 }
 
+/* RFC 8656 18. */
+static struct stun_msg turn_message(void)
+{
+    struct stun_msg msg = {.class = STUN_SUCCESS,
+                           .method = STUN_ALLOCATE,
+                           .has = STUN_HAS_CHANNEL | STUN_HAS_LIFETIME | STUN_HAS_TRANSPORT |
+                                  STUN_HAS_FAMILY | STUN_HAS_ADDITIONAL_FAMILY | STUN_HAS_FAMILY_ERROR |
+                                  STUN_HAS_DONT_FRAGMENT | STUN_HAS_ICMP,
+                           .channel = 0x4001,
+                           .lifetime_s = 777,
+                           .transport = STUN_TRANSPORT_UDP,
+                           .family = 4,
+                           .additional_family = 6,
+                           .error_family = 6,
+                           .family_error = 440,
+                           .icmp = 3 << 9 | 1,
+                           .icmp_data = 1280,
+                           .data = {"payload", 7}};
+    memcpy(msg.id, "transactionx", STUN_ID_LEN);
+    assert_true(addr_parse(&msg.peer, "[2001:db8::7]:7000") && addr_parse(&msg.relayed, "192.0.2.9:50000") &&
+                addr_parse(&msg.relayed_too, "[2001:db8::9]:50001"));
+    return msg;
+}
+
+static void what_turn_asks_and_answers_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    struct stun_msg msg = turn_message(), got;
+    uint8_t data[BYTES_MAX];
+    size_t len = stun_encode(&msg, NULL, data, sizeof data);
+    assert_true(stun_decode(&got, data, len));
+    assert_int_equal(got.has, msg.has);
+    assert_int_equal(got.method, STUN_ALLOCATE);
+    assert_int_equal(got.channel, 0x4001);
+    assert_int_equal(got.lifetime_s, 777);
+    assert_int_equal(got.transport, STUN_TRANSPORT_UDP);
+    assert_int_equal(got.family, 4);
+    assert_int_equal(got.additional_family, 6);
+    assert_int_equal(got.error_family, 6);
+    assert_int_equal(got.family_error, 440);
+    assert_int_equal(got.icmp, 3 << 9 | 1);
+    assert_int_equal(got.icmp_data, 1280);
+    assert_true(text_is(got.data, "payload"));
+    assert_true(addr_equal(&got.peer, &msg.peer));
+    assert_true(addr_equal(&got.relayed, &msg.relayed) && addr_equal(&got.relayed_too, &msg.relayed_too));
+    assert_int_equal(got.unknown_count, 0);
+}
+
+static void a_third_relayed_address_is_ignored(void **state)
+{
+    (void)state;
+    struct bytes m = message(SUCCESS);
+    struct stun_msg msg;
+    for (uint8_t i = 0; i < 3; i++)
+        add(&m, 0x0016, (const uint8_t[8]){0, 1, 0x21, 0x12, 0x21, 0x12, 0xa4, (uint8_t)(0x42 ^ (i + 1))}, 8);
+    assert_true(decodes(&msg, &m));
+    assert_int_equal(msg.relayed.ip[3], 1);
+    assert_int_equal(msg.relayed_too.ip[3], 2);
+    assert_int_equal(msg.unknown_count, 0);
+}
+
+static void address_families_other_than_two_are_refused(void **state)
+{
+    (void)state;
+    static const uint16_t types[] = {0x0017, 0x8000, 0x8001};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        for (unsigned family = 0; family < 256; family++) {
+            struct bytes m = message(REQUEST);
+            struct stun_msg msg;
+            add(&m, types[i], (const uint8_t[4]){(uint8_t)family, 0, 4, 40}, 4);
+            assert_int_equal(decodes(&msg, &m), family == 1 || family == 2);
+        }
+}
+
 static void too_small_a_buffer_gives_nothing_and_is_not_overrun(void **state)
 {
     (void)state;
@@ -668,11 +743,12 @@ static void random_bytes_behind_a_good_header_never_do_harm(void **state)
         struct bytes m = message(round % 2 ? SUCCESS : REQUEST);
         struct stun_msg msg;
         for (unsigned n = round % 5; n > 0; n--) {
-            static const uint16_t types[] = {0x0001, 0x0006, 0x0008, 0x0009, 0x001c, 0x0020, 0x0024, 0x8028};
+            static const uint16_t types[] = {0x0001, 0x0006, 0x0008, 0x0009, 0x001c, 0x0020, 0x0024, 0x8028,
+                                             0x000c, 0x0012, 0x0013, 0x0016, 0x0017, 0x0019, 0x8001, 0x8004};
             uint8_t value[64];
             for (size_t i = 0; i < sizeof value; i++)
                 seed = seed * UINT64_C(6364136223846793005) + 1, value[i] = (uint8_t)(seed >> 56);
-            add(&m, types[seed >> 61], value, seed >> 40 & 63);
+            add(&m, types[seed >> 60], value, seed >> 40 & 63);
         }
         uint8_t *exact = malloc(m.len);
         assert_non_null(exact);
@@ -722,6 +798,9 @@ int main(void)
         cmocka_unit_test(an_error_code_counts_in_error_answers_only),
         cmocka_unit_test(attributes_that_run_over_the_end_are_refused),
         cmocka_unit_test(everything_that_is_written_is_read_again),
+        cmocka_unit_test(what_turn_asks_and_answers_is_read_as_it_was_written),
+        cmocka_unit_test(a_third_relayed_address_is_ignored),
+        cmocka_unit_test(address_families_other_than_two_are_refused),
         cmocka_unit_test(too_small_a_buffer_gives_nothing_and_is_not_overrun),
         cmocka_unit_test(padding_and_unknown_attributes_are_written_as_asked),
         cmocka_unit_test(random_bytes_behind_a_good_header_never_do_harm),
