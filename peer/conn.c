@@ -103,6 +103,13 @@ bool conn_is_eager(const struct conn *conn)
     return conn->held && conn->heard && !conn->quic && !conn->ended;
 }
 
+void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
+                  const struct nat_behavior *theirs)
+{
+    (void)now;
+    ice_set_nat(conn->ice, ours, theirs);
+}
+
 void conn_set_payload_limit(struct conn *conn, size_t limit)
 {
     conn->payload_limit = limit;

@@ -63,6 +63,10 @@ bool conn_is_connected(const struct conn *conn);
 /* Whether it waits for its place: held, and packets could go. */
 bool conn_is_eager(const struct conn *conn);
 
+/* What both networks are like, as far as is known; again whenever one of them is known better. */
+void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
+                  const struct nat_behavior *theirs);
+
 /* The largest UDP payload that the interface of the path takes; 0: unlimited. */
 void conn_set_payload_limit(struct conn *conn, size_t limit);
 

@@ -219,9 +219,10 @@ void ice_remotes_complete(struct ice *ice, uint64_t now)
     ice_pairs_judge(ice);
 }
 
-void ice_set_symmetric(struct ice *ice, bool symmetric)
+void ice_set_nat(struct ice *ice, const struct nat_behavior *ours, const struct nat_behavior *theirs)
 {
-    ice->symmetric = symmetric;
+    ice->local_nat = *ours;
+    ice->remote_nat = *theirs;
 }
 
 void ice_set_same_machine(struct ice *ice, uint64_t now, bool same_machine)
@@ -382,10 +383,13 @@ bool ice_is_proven(const struct ice *ice, const struct addr *remote)
     return false;
 }
 
-/* One public address with several ports: servers see the peer's one socket differently. (Two of its
- * interfaces behind one NAT look the same; only a sentence would be wrong.) */
+/* What the peer says of its NAT. A peer that does not know: one public address with several ports, so servers
+ * see its one socket differently. (Two of its interfaces behind one NAT look the same; only a sentence would
+ * be wrong.) */
 static bool remote_is_symmetric(const struct ice *ice)
 {
+    if (ice->remote_nat.mapping)
+        return nat_is_hard(&ice->remote_nat);
     for (size_t i = 0; i < ICE_REMOTES_MAX; i++)
         for (size_t k = 0; k < i; k++) {
             const struct ice_remote *a = &ice->remotes[i], *b = &ice->remotes[k];
@@ -408,7 +412,8 @@ static bool has_public(const struct ice *ice)
 void ice_facts(const struct ice *ice, struct path_facts *facts)
 {
     *facts = (struct path_facts){.allowed = ice->config.paths,
-                                 .local_symmetric = ice->symmetric,
+                                 .local_nat = ice->local_nat,
+                                 .remote_nat = ice->remote_nat,
                                  .remote_symmetric = remote_is_symmetric(ice),
                                  .local_srflx = has_public(ice),
                                  .heard = ice->heard.remote.family != 0,

@@ -80,8 +80,8 @@ bool ice_add_remote(struct ice *ice, uint64_t now, const struct wire_candidate *
  * are. */
 void ice_locals_complete(struct ice *ice, uint64_t now);
 void ice_remotes_complete(struct ice *ice, uint64_t now);
-/* How our NAT maps, as far as the servers told: for the sentences, and later for punch. */
-void ice_set_symmetric(struct ice *ice, bool symmetric);
+/* What both networks are like, as far as is known: for the sentences. */
+void ice_set_nat(struct ice *ice, const struct nat_behavior *ours, const struct nat_behavior *theirs);
 /* Both could be on one machine (learnt after ice_new). */
 void ice_set_same_machine(struct ice *ice, uint64_t now, bool same_machine);
 

@@ -135,7 +135,7 @@ struct ice {
 
     bool locals_complete, remotes_complete;
     uint64_t fail_at; /* NEVER: the clock does not run */
-    bool symmetric;
+    struct nat_behavior local_nat, remote_nat;
     uint64_t hint_at;     /* no hint is taken before */
     uint64_t quiet_until; /* output has nothing to do before; 0: look */
     unsigned events;      /* of 1 << enum ice_event_type, to be drained */

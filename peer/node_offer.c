@@ -11,12 +11,13 @@ enum {
 
 void node_describe(struct node *node, uint64_t now, struct peer *peer)
 {
-    struct description own = {.complete = node->complete};
+    struct description own = {.complete = node->complete, .nat = node->nat};
     snprintf(own.ufrag, sizeof own.ufrag, "%s", ice_ufrag(conn_ice(peer->conn)));
     snprintf(own.pwd, sizeof own.pwd, "%s", ice_pwd(conn_ice(peer->conn)));
     own.candidate_count = node_addresses_offers(&node->addresses, 0, own.candidates, CANDIDATES_MAX);
     peer->told_serial = node->addresses.serial;
     peer->told_complete = node->complete;
+    peer->told_nat = node->nat_serial;
     peer->described = true;
     rendezvous_describe(node_touch(node), now, peer->handle, &own);
 }
@@ -29,7 +30,7 @@ void node_inform_ice(struct node *node, uint64_t now, struct peer *peer)
     ice_set_own(ice, own, node_addresses_list(&node->addresses, own));
     for (size_t i = 0; i < node->addresses.offer_count; i++)
         ice_add_local(ice, now, &node->addresses.offers[i].candidate);
-    ice_set_symmetric(ice, node->addresses.symmetric);
+    conn_set_nat(peer->conn, now, &node->nat, &peer->nat);
     if (node->complete)
         ice_locals_complete(ice, now);
 }
@@ -45,17 +46,20 @@ static void inform_everybody(struct node *node, uint64_t now)
  * works. */
 void node_trickle(struct node *node, uint64_t now)
 {
-    struct wire_candidate batch[CANDIDATES_MAX];
+    struct description more;
     for (unsigned i = 0; i < node->peers_used; i++) {
         struct peer *peer = &node->peers[i];
         bool completes = node->complete && !peer->told_complete && !peer->connected;
         if (!node_peer_is_live(peer) || !peer->described ||
-            (peer->told_serial == node->addresses.serial && !completes))
+            (peer->told_serial == node->addresses.serial && peer->told_nat == node->nat_serial && !completes))
             continue;
-        size_t count = node_addresses_offers(&node->addresses, peer->told_serial, batch, CANDIDATES_MAX);
+        more = (struct description){.complete = node->complete, .nat = node->nat};
+        more.candidate_count =
+            node_addresses_offers(&node->addresses, peer->told_serial, more.candidates, CANDIDATES_MAX);
         peer->told_serial = node->addresses.serial;
         peer->told_complete = node->complete;
-        rendezvous_send_candidates(node_touch(node), now, peer->handle, batch, count, node->complete);
+        peer->told_nat = node->nat_serial;
+        rendezvous_send_candidates(node_touch(node), now, peer->handle, &more);
     }
 }
 
@@ -103,10 +107,19 @@ void node_stun_resolved(struct node *node, uint64_t now)
     update_complete(node, now);
 }
 
+static void notice_hard(struct node *node)
+{
+    if (!node->addresses.symmetric || nat_is_hard(&node->nat))
+        return;
+    node->nat.mapping = NAT_MAPPING_ADDRESS_AND_PORT;
+    node->nat_serial++;
+}
+
 void node_stun_told(struct node *node, uint64_t now, const struct stun_client_event *told)
 {
     if (told->type == STUN_CLIENT_MAPPED) {
         node_addresses_mapped(&node->addresses, told);
+        notice_hard(node);
         inform_everybody(node, now);
     } else if (told->type == STUN_CLIENT_DONE) {
         node->round_done = true;

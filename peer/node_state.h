@@ -34,6 +34,8 @@ struct peer {
     uint64_t farewell_until; /* PEER_ENDED */
     uint64_t retold, sought; /* when it was last told everything again, its pairs all checked; 0: never */
     uint32_t told_serial;    /* candidates up to this one are known to it */
+    uint32_t told_nat;       /* what we know of our NAT up to this verdict is known to it */
+    struct nat_behavior nat; /* of its network, as it told */
     bool described, told_complete, connected, released, refused;
 };
 
@@ -44,6 +46,8 @@ struct node {
     char to[PEER_NAME_MAX + 1];
     unsigned max_peers, paths;
     struct node_addresses addresses;
+    struct nat_behavior nat; /* of our network, as far as is known ... */
+    uint32_t nat_serial;     /* ... and how often that has changed */
     struct peer peers[NODE_PEERS_MAX];
     unsigned peers_used;  /* slots from here on were never used */
     unsigned next_output; /* slot to be served first: fairness */

@@ -141,9 +141,9 @@ static void why_not_lan(struct sentence *s, const struct path_facts *facts)
 static bool nats(struct sentence *s, const struct path_facts *facts)
 {
     bool remote = facts->remote_symmetric || facts->peer_prflx;
-    if (facts->local_symmetric && remote)
+    if (nat_is_hard(&facts->local_nat) && remote)
         say(s, "the NATs of both sides map by destination, so neither knows the port to knock at");
-    else if (facts->local_symmetric)
+    else if (nat_is_hard(&facts->local_nat))
         say(s, "the NAT here maps by destination, so the peer's NAT or firewall cannot tell our packets");
     else if (remote)
         say(s, "the peer's NAT maps by destination, so our NAT or firewall cannot tell its packets");

@@ -37,12 +37,13 @@ size_t path_payload(enum path_kind kind);
 
 /* What is known about the attempts, for the sentences. */
 struct path_facts {
-    unsigned tried[PATH_KINDS];     /* pairs checked, by kind */
-    unsigned answered[PATH_KINDS];  /* of these */
-    unsigned allowed;               /* PATH_BIT set by --paths */
-    bool local_srflx, remote_srflx; /* a server told that side's public address */
-    bool local_symmetric;           /* two servers saw us at different ports: our NAT maps by destination */
-    bool remote_symmetric; /* the peer announces one public address with several ports: so does its */
+    unsigned tried[PATH_KINDS];                /* pairs checked, by kind */
+    unsigned answered[PATH_KINDS];             /* of these */
+    unsigned allowed;                          /* PATH_BIT set by --paths */
+    bool local_srflx, remote_srflx;            /* a server told that side's public address */
+    struct nat_behavior local_nat, remote_nat; /* what each side's network is like */
+    bool remote_symmetric; /* the peer says so of its NAT, or announces one public address with several ports
+                            */
     bool peer_prflx; /* the peer's packets came from an address that it had not announced: so does its */
     bool heard;      /* at least one authenticated check of the peer arrived */
     bool same_machine;

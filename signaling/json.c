@@ -224,6 +224,11 @@ bool json_get_bool(const struct json *object, const char *name, bool *out)
     return true;
 }
 
+bool json_has(const struct json *object, const char *name)
+{
+    return member_of(object, name) != NULL;
+}
+
 bool json_get_int(const struct json *object, const char *name, int64_t min, int64_t max, int64_t *out)
 {
     const double exact = 9007199254740992.0; /* 2^53: above it a double skips whole numbers */

@@ -23,6 +23,8 @@ void json_free(struct json *root);
 /* Members of an object by exact name. False (or NULL): missing or of another type, and *out is as it was. */
 bool json_get_text(const struct json *object, const char *name, const char **out);
 bool json_get_bool(const struct json *object, const char *name, bool *out);
+/* Whether there is a member of this name, of whatever type. */
+bool json_has(const struct json *object, const char *name);
 /* A whole number within [min, max]. */
 bool json_get_int(const struct json *object, const char *name, int64_t min, int64_t max, int64_t *out);
 /* Exactly `len` bytes of unpadded base64url (RFC 4648 5). */

@@ -608,22 +608,19 @@ void rendezvous_describe(struct rendezvous *r, uint64_t now, peer_handle handle,
 }
 
 void rendezvous_send_candidates(struct rendezvous *r, uint64_t now, peer_handle handle,
-                                const struct wire_candidate *candidates, size_t count, bool complete)
+                                const struct description *more)
 {
     struct peer *peer;
     struct run *run;
     struct body body = {.type = BODY_CANDIDATES};
     struct message sealed;
     r->now = now;
-    if (!crowd_handle(&r->crowd, handle, &peer, &run) || count > CANDIDATES_MAX)
+    if (!crowd_handle(&r->crowd, handle, &peer, &run) || more->candidate_count > CANDIDATES_MAX)
         return;
     /* As the responder also before pake3: the offer was said under the same keys. */
     if (run->handshake.state != HANDSHAKE_PROVEN && run->handshake.state != HANDSHAKE_ANSWERED)
         return;
-    if (count)
-        memcpy(body.description.candidates, candidates, count * sizeof *candidates);
-    body.description.candidate_count = count;
-    body.description.complete = complete;
+    body.description = *more;
     if (!handshake_seal(&run->handshake, &r->party, &body, &sealed))
         return;
     show_clear(r, peer, run, true);

@@ -5,6 +5,7 @@
  * address is worth is not judged here: ICE does. */
 #include "message.h"
 #include "json.h"
+#include "message_nat.h"
 #include <string.h>
 
 enum { UFRAG_MIN = 4, PWD_MIN = 22 }; /* characters, RFC 8839 5.4 */
@@ -324,6 +325,7 @@ size_t body_encode(const struct body *body, char *out, size_t capacity)
         struct json *list = json_put_array(json, "candidates");
         for (size_t i = 0; i < description->candidate_count; i++)
             put_candidate(list, &description->candidates[i]);
+        message_put_nat(json, &description->nat);
     }
     return print_and_free(json, out, capacity);
 }
@@ -367,7 +369,8 @@ static bool get_body(const struct json *json, struct body *body)
         return false;
     body->type = (enum body_type)type;
     return get_members(json, body_members, COUNT(body_members), body->type, body) &&
-           (!(LISTED & BIT(body->type)) || get_candidates(json, &body->description));
+           (!(LISTED & BIT(body->type)) ||
+            (get_candidates(json, &body->description) && message_get_nat(json, &body->description.nat)));
 }
 
 bool body_decode(struct body *body, const uint8_t *text, size_t len)

@@ -2,7 +2,7 @@
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
-#include "addr.h"
+#include "nat_behavior.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,7 +83,8 @@ struct description {
     uint8_t machine[16]; /* keyed hash of the machine's identity, made and compared by rendezvous */
     struct wire_candidate candidates[CANDIDATES_MAX];
     size_t candidate_count;
-    bool complete; /* no more candidates are expected */
+    bool complete;           /* no more candidates are expected */
+    struct nat_behavior nat; /* of the network it is in; all UNKNOWN: nothing is said of it */
 };
 
 /* FAILED: your pake3 did not hold. Only who has the keys can say so. */
@@ -93,7 +94,7 @@ enum body_type { BODY_OFFER, BODY_ANSWER, BODY_CANDIDATES, BODY_BUSY, BODY_BYE, 
 struct body {
     enum body_type type;
     uint8_t reveal[REVEAL_LEN];     /* ANSWER: rA */
-    struct description description; /* OFFER, ANSWER; CANDIDATES uses its candidates and `complete` alone */
+    struct description description; /* OFFER, ANSWER; CANDIDATES uses its candidates, `complete` and `nat` */
     char reason[128];               /* BUSY, BYE: for people; may be empty */
 };
 

@@ -124,9 +124,10 @@ bool rendezvous_has_untried(const struct rendezvous *rendezvous, uint64_t now);
 /* Our side's description for `peer`: copied; name and machine are filled in here. Sends pake2 or pake3. */
 void rendezvous_describe(struct rendezvous *rendezvous, uint64_t now, peer_handle peer,
                          const struct description *own);
-/* A batch of later candidates, sealed; repeated at 0.25, 0.5, 1, 2 s until rendezvous_settle. */
+/* What was found since, sealed: of `more` the candidates, `complete` and `nat`; repeated at 0.25, 0.5, 1, 2 s
+ * until rendezvous_settle. */
 void rendezvous_send_candidates(struct rendezvous *rendezvous, uint64_t now, peer_handle peer,
-                                const struct wire_candidate *candidates, size_t count, bool complete);
+                                const struct description *more);
 /* Packets flow with this peer: nothing needs to be repeated. */
 void rendezvous_settle(struct rendezvous *rendezvous, peer_handle peer);
 /* Says busy (sealed; without keys yet, nothing) and forgets the run; the peer may be met again after its next

@@ -97,7 +97,7 @@ static void react(unsigned n, const struct rendezvous_event *event)
     side->last = event->peer;
     rendezvous_describe(side->machine, now, event->peer, &own);
     if (event->type == RENDEZVOUS_PEER)
-        rendezvous_send_candidates(side->machine, now, event->peer, own.candidates, 1, true);
+        rendezvous_send_candidates(side->machine, now, event->peer, &own);
 }
 
 static void drain(void)
@@ -227,7 +227,7 @@ static void use(struct script *script)
         rendezvous_settle(side->machine, side->last);
         break;
     case 4:
-        rendezvous_send_candidates(side->machine, now, side->last, own.candidates, 1, false);
+        rendezvous_send_candidates(side->machine, now, side->last, &own);
         break;
     case 5:
         rendezvous_set_slots(side->machine, now, what & 3);

@@ -63,7 +63,7 @@ static struct addr choose_outer(struct sim_nat *nat, const struct addr *inner, s
     return outer;
 }
 
-static void permit(struct sim_nat *nat, struct nat_mapping *mapping, const struct addr *destination)
+static void permit(struct sim_nat *nat, struct sim_mapping *mapping, const struct addr *destination)
 {
     struct addr allowed = part_of(destination, nat->behavior->filtering);
     for (size_t i = 0; i < mapping->permit_count; i++)
@@ -84,10 +84,10 @@ bool nat_outbound(struct sim_nat *nat, uint64_t now, struct addr *source, const 
         i++;
     if (i == NAT_MAPPINGS_MAX)
         return false;
-    struct nat_mapping *mapping = &nat->mappings[i];
+    struct sim_mapping *mapping = &nat->mappings[i];
     if (i == nat->count) {
         struct addr outer = choose_outer(nat, source, chance);
-        *mapping = (struct nat_mapping){.inner = *source, .outer = outer, .towards = towards};
+        *mapping = (struct sim_mapping){.inner = *source, .outer = outer, .towards = towards};
         nat->count++;
     }
     mapping->used = now;
@@ -101,7 +101,7 @@ bool nat_inbound(struct sim_nat *nat, uint64_t now, const struct addr *source, s
     struct addr from = part_of(source, nat->behavior->filtering);
     expire(nat, now);
     for (size_t i = 0; i < nat->count; i++) {
-        struct nat_mapping *mapping = &nat->mappings[i];
+        struct sim_mapping *mapping = &nat->mappings[i];
         if (!addr_equal(&mapping->outer, destination))
             continue;
         for (size_t k = 0; k < mapping->permit_count; k++)

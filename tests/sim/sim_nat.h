@@ -7,20 +7,20 @@
 
 /* RFC 4787 4.1 and 5: what a mapping, and what a filter depends on. */
 enum nat_depends { NAT_ENDPOINT_INDEPENDENT, NAT_ADDRESS_DEPENDENT, NAT_ADDRESS_PORT_DEPENDENT };
-enum nat_ports { NAT_PRESERVE, NAT_SEQUENTIAL, NAT_RANDOM };
+enum sim_ports { NAT_PRESERVE, NAT_SEQUENTIAL, NAT_RANDOM };
 
 /* What it does to IPv4. IPv6 passes its filter untranslated. */
 struct nat_kind {
     const char *name;
     bool firewall; /* filters, translates nothing */
     enum nat_depends mapping, filtering;
-    enum nat_ports ports;
+    enum sim_ports ports;
     bool hairpin; /* RFC 4787 6 */
 };
 
 enum { NAT_MAPPINGS_MAX = 128, NAT_PERMITS_MAX = 32 };
 
-struct nat_mapping {
+struct sim_mapping {
     struct addr inner, outer;
     struct addr towards; /* what the mapping depends on, the rest zero */
     struct addr permits[NAT_PERMITS_MAX];
@@ -34,7 +34,7 @@ struct sim_nat {
     uint64_t lifetime;   /* ns without a packet until a mapping is gone */
     uint16_t next_port;
     bool rebound; /* it does not preserve ports any more */
-    struct nat_mapping mappings[NAT_MAPPINGS_MAX];
+    struct sim_mapping mappings[NAT_MAPPINGS_MAX];
     size_t count;
 };
 

@@ -253,7 +253,7 @@ static inline void post_proven(struct post *post, struct host *host, const struc
     link->same_machine = event->same_machine;
     if (event->role == PAKE_INITIATOR && !host->mute)
         rendezvous_describe(host->machine, post->now, event->peer, &own);
-    rendezvous_send_candidates(host->machine, post->now, event->peer, own.candidates, 1, true);
+    rendezvous_send_candidates(host->machine, post->now, event->peer, &own);
 }
 
 static inline void post_wanted(struct post *post, struct host *host, const struct rendezvous_event *event)

@@ -184,7 +184,8 @@ static void a_symmetric_nat_and_a_port_restricted_one_fail_with_a_reason(void **
     struct net *net = two(5, true, false);
     side_nat(net, 0, "203.0.113.1", FILTER_PORT, true);
     side_nat(net, 1, "203.0.113.2", FILTER_PORT, false);
-    ice_set_symmetric(net->sides[0].ice, true);
+    ice_set_nat(net->sides[0].ice, &(struct nat_behavior){.mapping = NAT_MAPPING_ADDRESS_AND_PORT},
+                &(struct nat_behavior){0});
     learn(net, 0);
     learn(net, 1);
     net_run(net, 60 * S);
@@ -551,7 +552,7 @@ static void facts_and_counts_are_those_of_the_session(void **state)
     assert_int_equal(facts.tried[PATH_DIRECT], 1);
     assert_int_equal(facts.answered[PATH_DIRECT], 1);
     assert_true(facts.local_srflx && facts.remote_srflx && facts.heard);
-    assert_false(facts.peer_prflx || facts.local_symmetric || facts.same_machine);
+    assert_false(facts.peer_prflx || nat_is_hard(&facts.local_nat) || facts.same_machine);
     assert_int_equal(facts.allowed, PATH_ALL);
     struct ice_stats stats;
     ice_stats(net->sides[0].ice, &stats);

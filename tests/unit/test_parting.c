@@ -204,7 +204,7 @@ static void an_ended_handle_does_nothing(void **state)
     forget(post, 0, 1);
     unsigned before = post->sent;
     rendezvous_describe(machine, post->now, handle, &own);
-    rendezvous_send_candidates(machine, post->now, handle, own.candidates, 1, true);
+    rendezvous_send_candidates(machine, post->now, handle, &own);
     rendezvous_refuse(machine, post->now, handle, "");
     rendezvous_bye(machine, post->now, handle, "");
     rendezvous_forget(machine, post->now, handle);

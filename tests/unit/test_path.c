@@ -183,11 +183,11 @@ static void the_nats_are_blamed_where_they_are_known(void **state)
 {
     (void)state;
     struct path_facts facts = {.allowed = PATH_ALL, .tried = {[PATH_DIRECT] = 1}};
-    facts.local_symmetric = true;
+    facts.local_nat.mapping = NAT_MAPPING_ADDRESS;
     says(why(PATH_TURN, &facts), "the NAT here maps by destination");
     facts.peer_prflx = true;
     says(why(PATH_TURN, &facts), "the NATs of both sides map by destination");
-    facts.local_symmetric = false;
+    facts.local_nat.mapping = NAT_MAPPING_ENDPOINT;
     says(why(PATH_TURN, &facts), "the peer's NAT maps by destination");
 }
 
@@ -196,16 +196,19 @@ static void no_path_says_what_was_tried_and_what_to_change(void **state)
     (void)state;
     struct path_facts facts = {.allowed = PATH_BIT(PATH_HOST) | PATH_BIT(PATH_LAN) | PATH_BIT(PATH_DIRECT),
                                .tried = {[PATH_LAN] = 2, [PATH_DIRECT] = 3}};
-    facts.local_symmetric = facts.peer_prflx = true;
+    facts.peer_prflx = true;
+    facts.local_nat.mapping = NAT_MAPPING_ADDRESS_AND_PORT;
     assert_string_equal(
         why_none(&facts),
         "2 lan and 3 direct pairs did not answer: the NATs of both sides map by destination, so "
         "neither knows the port to knock at; try one side on another network, or with IPv6");
-    facts.local_symmetric = facts.peer_prflx = false;
+    facts.peer_prflx = false;
+    facts.local_nat.mapping = NAT_MAPPING_UNKNOWN;
     facts.remote_symmetric = true;
     says(why_none(&facts), "the peer's NAT maps by destination");
     facts.remote_symmetric = false;
-    facts.local_symmetric = facts.peer_prflx = false;
+    facts.peer_prflx = false;
+    facts.local_nat.mapping = NAT_MAPPING_UNKNOWN;
     says(why_none(&facts), "no STUN server told either side's public address");
     facts.local_srflx = true;
     says(why_none(&facts), "the peer's public address is unknown");
@@ -233,7 +236,8 @@ static void every_combination_of_facts_makes_a_whole_sentence(void **state)
     (void)state;
     for (unsigned bits = 0; bits < 1u << 12; bits++) {
         struct path_facts facts = {.allowed = bits & PATH_ALL,
-                                   .local_symmetric = bits >> 5 & 1,
+                                   .local_nat.mapping =
+                                       bits >> 5 & 1 ? NAT_MAPPING_ADDRESS : NAT_MAPPING_UNKNOWN,
                                    .peer_prflx = bits >> 6 & 1,
                                    .local_srflx = bits >> 7 & 1,
                                    .remote_srflx = bits >> 8 & 1,

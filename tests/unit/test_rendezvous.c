@@ -225,7 +225,7 @@ static void after_a_second_without_an_answer_every_broker_is_used(void **state)
     post_run(post, 5 * NS_PER_S);
     unsigned before = post->hosts[1].candidates;
     struct link *link = post_link_to(&post->hosts[0], &post->hosts[1]);
-    rendezvous_send_candidates(post->hosts[0].machine, post->now, link->handle, more.candidates, 1, true);
+    rendezvous_send_candidates(post->hosts[0].machine, post->now, link->handle, &more);
     post_run(post, 990 * NS_PER_MS);
     assert_int_equal(post->hosts[1].candidates, before);
     post_run(post, 100 * NS_PER_MS);

@@ -109,8 +109,7 @@ static void an_honest_peer_joins_after_a_flood_and_a_known_one_talks_on_in_it(vo
             post_run(post, 10 * NS_PER_MS);
         if (i == 1000)
             rendezvous_send_candidates(post->hosts[1].machine, post->now,
-                                       post_link_to(&post->hosts[1], &post->hosts[0])->handle,
-                                       more.candidates, 1, true);
+                                       post_link_to(&post->hosts[1], &post->hosts[0])->handle, &more);
     }
     assert_int_equal(post->hosts[0].candidates, 2);
     unsigned honest = post_add(post, secret_config());
@@ -381,8 +380,7 @@ static void forgeries_in_a_proven_peers_name_do_not_touch_its_session(void **sta
         }
         for (unsigned i = 0; i < 2; i++)
             rendezvous_send_candidates(post->hosts[i].machine, post->now,
-                                       post_link_to(&post->hosts[i], &post->hosts[!i])->handle,
-                                       more.candidates, 1, false);
+                                       post_link_to(&post->hosts[i], &post->hosts[!i])->handle, &more);
         post_run(post, 10 * NS_PER_S);
         for (unsigned i = 0; i < 2; i++) {
             assert_int_equal(post->hosts[i].candidates, heard[i] + 1);
