@@ -1,5 +1,6 @@
 """home.py - a gateway with its lan and the machines in it."""
 
+import dataclasses
 import ipaddress
 
 import nat
@@ -9,20 +10,24 @@ from machine import ROUTER, ROUTER6, Machine, Node, mac_of
 class Home:
     """A gateway with its lan and its machines; `machine` is the first of them.
 
-    kind      of its IPv4 (nat.KINDS), None for none
+    kind      of its IPv4 (nat.ALL_KINDS), None for none
     ipv6      None, "open" or "fw" (answers only)
     subnet    of the lan, as 192.168.1.0/24; drawn where none is given; a routed kind gets a public one
     carrier   another Home whose lan the wan is plugged into, None for the internet
     seconds   life of an idle mapping
+    hole      bytes of the largest IP packet that comes through its wan; larger ones vanish. None for no such hole
+    wire      a topology.Wire to the internet, None for one without length. Its seed is drawn
     rng       where its numbers come from, None for the lab's
     """
 
-    def __init__(self, lab, kind, ipv6=None, subnet=None, carrier=None, seconds=None, rng=None):
+    def __init__(self, lab, kind, ipv6=None, subnet=None, carrier=None, seconds=None, rng=None, hole=None, wire=None):
         self.lab = lab
         self.kind = kind
         self.ipv6 = ipv6
         self.carrier = carrier
+        self.hole = hole
         self.rng = rng or lab.rng
+        self.wire = wire and dataclasses.replace(wire, seed=self.rng.randrange(1 << 20))
         self.machines = []
         self.number = lab.number()
         self.gateway = Node("gateway", forwards=True)
@@ -34,7 +39,7 @@ class Home:
         try:
             self._connect_wan()
             self._connect_lan()
-            self.nat = nat.Nat(kind, self.address, self.rng, seconds)
+            self.nat = nat.Nat(kind, self.address, self.rng, seconds, hole)
             self._load(seconds)
         except BaseException:
             self.close()
@@ -81,6 +86,8 @@ class Home:
             f"link set host{number} master lan up",
         )
         machine.ip(f"link set eth0 address 02:01:00:00:{number >> 8 & 255:02x}:{number & 255:02x}", "link set eth0 up")
+        if self.hole:  # what is cut into packets only behind it would look too large to it
+            machine.ip("link set eth0 gso_max_segs 1")
         if self.kind:
             machine.address = address or str(self.free.pop(0))
             machine.ip(
@@ -103,6 +110,36 @@ class Home:
         self.gateway.nft(self.nat.rules(self.ipv6))
         self.gateway.forget_flows()
 
+    def change_address(self):
+        """The provider gives the gateway another public address, as some do every night: every flow is gone. Only of a
+        home with NAT that is plugged into the internet itself."""
+        old, self.wan = self.wan, self.lab.take(self.lab.addresses)
+        self.gateway.ip(
+            f"addr add {self.wan}/32 dev wan",
+            f"addr delete {old}/32 dev wan",
+            f"link set wan address {mac_of(self.wan)}",
+        )
+        self._route_wan()
+        self.lab.introduce(self.gateway, "wan", self.wan, mac_of(self.wan))
+        self.lab.give(self.lab.addresses, old)
+        self.nat.wan = self.wan
+        self.restart_gateway()
+
+    def move_machine(self, machine=None):
+        """A machine gets another address of the lan, and the old one is gone, as after a change of network."""
+        machine = machine or self.machine
+        old, machine.address = machine.address, str(self.free.pop(0))
+        machine.ip(
+            f"addr delete {old}/{self.subnet.prefixlen} dev eth0",
+            f"addr add {machine.address}/{self.subnet.prefixlen} dev eth0",
+            f"route replace default via {self.subnet[1]}",
+        )
+
+    def plug_in(self):
+        """The cable is in again. A gateway that lost its cable has lost its routes."""
+        self.gateway.ip("link set wan up")
+        self._route_wan()
+
     def cut_off(self):
         """Takes the cable to the internet out; the lan goes on."""
         self.gateway.ip("link set wan down")
@@ -121,10 +158,9 @@ class Home:
         if self.carrier:
             self._connect_carrier()
             return
-        self.lab.plug(self.gateway, "wan", mac_of(self.wan), self.lab.home_ms)
-        self.gateway.ip(
-            f"addr add {self.wan}/32 dev wan", f"route add {ROUTER} dev wan", f"route add default via {ROUTER}"
-        )
+        self.lab.plug(self.gateway, "wan", mac_of(self.wan), self.lab.home_ms, self.wire)
+        self.gateway.ip(f"addr add {self.wan}/32 dev wan")
+        self._route_wan()
         self.lab.introduce(self.gateway, "wan", self.wan, mac_of(self.wan))
         if self.prefix:
             self.lab.router.ip(f"route add {self.prefix} via {self.wan}")
@@ -132,6 +168,11 @@ class Home:
             wan6 = f"2001:db8::{self.number:x}:1"
             self.gateway.ip(f"addr add {wan6}/64 dev wan nodad", f"route add default via {ROUTER6}")
             self.lab.router.ip(f"route add {self.prefix6} via {wan6}")
+
+    def _route_wan(self):
+        via = self.carrier.subnet[1] if self.carrier else ROUTER
+        direct = [] if self.carrier else [f"route replace {ROUTER} dev wan"]
+        self.gateway.ip(*direct, f"route replace default via {via} dev wan")
 
     def _connect_carrier(self):
         port = f"host{self.lab.number()}"

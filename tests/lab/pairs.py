@@ -1,21 +1,24 @@
-"""pairs.py - every pair of the eight kinds of NAT meets, or says why it cannot."""
+"""pairs.py - every pair of the nine kinds of NAT meets, or says why it cannot."""
 
 import itertools
 
 import nat
 from trial import ORDERS, Scenario, meet
 
+BLOCKED = ("tcponly",)
 HARD = ("syms", "symr")
 FILTERED = ("fw", "port", "portrej")
-# every kind, and one each of the two reasons why there is no path
+# every kind, and one each of the reasons why there is no path
 QUICK_PAIRS = (
     "open-symr fw-fw fw-port full-full full-symr addr-portrej addr-syms port-port port-portrej portrej-portrej "
-    "port-symr syms-symr"
+    "port-symr syms-symr port-tcponly"
 ).split()
 
 
 def pair_kind(left, right):
     """The path expected between two kinds without a relay, as classic ICE finds it: None where there is none."""
+    if left in BLOCKED or right in BLOCKED:
+        return None
     hard = [kind for kind in (left, right) if kind in HARD]
     if len(hard) == 2 or (hard and (left in FILTERED or right in FILTERED)):
         return None

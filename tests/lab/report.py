@@ -21,6 +21,7 @@ SHORT = {
     "portrej": "port, refuses by ICMP",
     "syms": "symmetric, ports in sequence",
     "symr": "symmetric, ports at random",
+    "tcponly": "no UDP passes",
 }
 
 

@@ -1,5 +1,6 @@
 """selftest.py - proves that the laboratory is what it says: measured with plain UDP sockets, not read from rules."""
 
+import concurrent.futures
 import ipaddress
 import os
 import select
@@ -11,12 +12,16 @@ import time
 import nat
 from namespace import LabError
 from servers import STUN_PORT
-from topology import Lab
+from topology import Lab, Wire
 from trial import Skip
+from turns import TLS_PORT, Turn
 
 IP_RECVERR = 11  # tell every ICMP error, also those that a socket may survive
+IP_MTU_DISCOVER, IP_PMTUDISC_PROBE = 10, 3  # send what was asked for, whole, whatever the kernel thinks of the path
 SILENCE = 0.15  # seconds without a packet that count as never; a packet needs far less than 1 ms
-MAPPING = {"full": "one", "addr": "one", "port": "one", "portrej": "one", "syms": "sequence", "symr": "random"}
+# how a kind maps: one port for all, one for each address, a sequence, or at random; None: no UDP passes
+MAPPING = dict.fromkeys(("full", "addr", "port", "portrej", "hairpin"), "one") | dict.fromkeys(nat.STEPS, "sequence")
+MAPPING |= {"symr": "random", "block": "random", "addrmap": "address", "tcponly": None, "only443": None}
 # who may send to a mapping that was opened towards one address and port: a stranger, the same address from another port
 FILTER = {"open": (True, True), "full": (True, True), "addr": (False, True)}
 
@@ -73,15 +78,15 @@ class Bench:
             sock.close()
         self.home.close()
 
-    def outside(self, address):
-        return self._bound(self.lab.servers.node, address)
+    def outside(self, address, port=0):
+        return self._bound(self.lab.servers.node, address, port)
 
     def inside(self):
         return self._bound(self.home.machine, self.home.machine.address)
 
-    def _bound(self, node, address):
+    def _bound(self, node, address, port=0):
         sock = node.socket()
-        sock.bind((address, 0))
+        sock.bind((address, port))
         self.sockets.append(sock)
         return sock
 
@@ -103,13 +108,18 @@ def kind_maps_as_named(lab, kind, bits):
             expect(len(set(ports)) == 1, f"several mappings: {ports}")
             expect(ports[0] == inside.getsockname()[1] ^ bench.home.nat.bits, "not the port that was drawn")
         elif how == "sequence":
-            expect([b - a for a, b in zip(ports, ports[1:])] == [1, 1], f"not one after the other: {ports}")
+            step = nat.STEPS[kind]
+            expect([b - a for a, b in zip(ports, ports[1:])] == [step, step], f"not every {step}.: {ports}")
         else:
+            if how == "address":
+                same = ports.pop(0) == ports[0]
+                expect(same, f"an address's two ports have two mappings: {seen}")
             ports += [send_and_meet(bench.inside(), bench.outer[0])[1] for _ in range(6)]
             steps = {b - a for a, b in zip(ports, ports[1:])}
             expect(len(set(ports)) == len(ports) and len(steps) > 4, f"not at random: {ports}")
-            low = bench.home.nat.low
-            expect(all(low <= p < low + nat.RANDOM_PORTS for p in ports), f"outside the range: {ports}")
+            low, size = bench.home.nat.low, nat.BLOCK_PORTS if kind == "block" else nat.RANDOM_PORTS
+            expect(low % nat.BLOCK_PORTS == 0, f"no block begins at {low}")
+            expect(all(low <= p < low + size for p in ports), f"outside the range: {ports}")
 
 
 def kind_filters_as_named(lab, kind, bits):
@@ -127,6 +137,24 @@ def kind_filters_as_named(lab, kind, bits):
             packet = arrives(inside, 2 if may else SILENCE)
             expect(bool(packet) == may, f"{who} {'did not get' if may else 'got'} through")
             expect(not packet or packet[1] == sender.getsockname(), f"{who} came from {packet}")
+
+
+def kind_forbids_as_named(lab, kind):
+    """tcponly lets TCP out to any port, only443 to that one, and neither lets UDP out."""
+    with Bench(lab, kind) as bench:
+        for port in (0, 443, 53):
+            outer = bench.outer[0] if port == 0 else bench.outside(lab.servers.second, port)
+            bench.inside().sendto(b"out", outer.getsockname())
+            expect(not arrives(outer), f"UDP to port {outer.getsockname()[1]} went through")
+        for port, may in ((443, True), (8443, kind == "tcponly")):
+            with lab.servers.node.socket(kind=socket.SOCK_STREAM) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((lab.servers.second, port))
+                listener.listen()
+                with bench.home.machine.socket(kind=socket.SOCK_STREAM) as caller:
+                    caller.settimeout(2 if may else SILENCE)
+                    got = caller.connect_ex(listener.getsockname())
+            expect((got == 0) == may, f"TCP to port {port}: {os.strerror(got)}")
 
 
 def kind_refuses_as_named(lab, kind):
@@ -175,13 +203,116 @@ def cones_punch(lab):
         expect(not late or late[0] != b"punch" or late[1][0] != at_c[0], "a port-restricted NAT let a new port in")
 
 
-def hairpin_is_absent(lab, kind):
+def kind_has_hairpin_as_named(lab, kind):
     with Bench(lab, kind) as bench:
         sock, other = bench.inside(), bench.home.add_machine().socket()
         with other:
             mapped = send_and_meet(sock, bench.outer[0])
+            other_mapped = send_and_meet(other, bench.outer[0])
             other.sendto(b"hairpin", mapped)
-            expect(not arrives(sock), "the gateway turned a packet round")
+            if kind != "hairpin":
+                expect(not arrives(sock), "the gateway turned a packet round")
+                return
+            packet = arrives(sock, 2)
+            expect(packet, "the gateway did not turn a packet round")
+            expect(packet[1] == other_mapped, f"came from {packet[1]}, not from {other_mapped}")
+            sock.sendto(b"back", packet[1])
+            expect(arrives(other, 2), "the answer did not come round")
+
+
+def addrmap_answers_from_one_address_only(lab):
+    """What it maps for one address, another one cannot use."""
+    with Bench(lab, "addrmap") as bench:
+        inside = bench.inside()
+        mapped = send_and_meet(inside, bench.outer[0])
+        bench.outer[2].sendto(b"in", mapped)
+        expect(not arrives(inside), "a stranger got through")
+        bench.home.restart_gateway()
+        expect(send_and_meet(inside, bench.outer[0]) != mapped, "the mapping outlived the gateway")
+
+
+def hole_swallows_large_packets(lab):
+    """1,280 bytes pass, both ways, 1,281 do not and nobody says so."""
+    with Bench(lab, "port", hole=1280) as bench:
+        inside, outer = bench.inside(), bench.outer[0]
+        mapped = send_and_meet(inside, outer)
+        inside.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
+        for sender, receiver, target in ((inside, outer, outer.getsockname()), (outer, inside, mapped)):
+            for size, may in ((1280 - 28, True), (1281 - 28, False)):
+                sender.sendto(bytes(size), target)
+                expect(bool(arrives(receiver, 2 if may else SILENCE)) == may, f"{size} bytes and headers")
+        inside.sendto(bytes(1400), outer.getsockname())
+        expect(not error_of(inside), "somebody complained of the size")
+
+
+def changed_address_is_another(lab):
+    with Bench(lab, "port") as bench:
+        inside = bench.inside()
+        before = send_and_meet(inside, bench.outer[0])
+        bench.home.change_address()
+        bench.outer[0].sendto(b"late", before)
+        expect(not arrives(inside), "the old address still works")
+        after = send_and_meet(inside, bench.outer[0])
+        expect(after[0] == bench.home.wan != before[0], f"{before} became {after}")
+        bench.outer[0].sendto(b"answer", after)
+        expect(arrives(inside, 2), "the answer did not reach the new address")
+
+
+def moved_machine_has_another_address(lab):
+    with Bench(lab, "port") as bench:
+        old = bench.home.machine.address
+        bench.home.move_machine()
+        inside = bench.inside()
+        expect(inside.getsockname()[0] != old, "the same address")
+        outer = bench.outer[0]
+        outer.sendto(b"answer", send_and_meet(inside, outer))
+        expect(arrives(inside, 2), "no answer at the new address")
+
+
+def cable_comes_back(lab):
+    with Bench(lab, "port") as bench:
+        inside, outer = bench.inside(), bench.outer[0]
+        send_and_meet(inside, outer)
+        bench.home.cut_off()
+        inside.sendto(b"out", outer.getsockname())
+        expect(not arrives(outer), "went through without a cable")
+        bench.home.plug_in()
+        outer.sendto(b"answer", send_and_meet(inside, outer))
+        expect(arrives(inside, 2), "no answer after the cable was back")
+
+
+def wire_loses_as_asked(lab):
+    with Bench(lab, "open", wire=Wire(5, 0, 33.3)) as bench:
+        inside, outer = bench.inside(), bench.outer[0]
+        for number in range(300):
+            inside.sendto(b"%d" % number, outer.getsockname())
+            time.sleep(0.0005)
+        got = sum(1 for _ in iter(lambda: arrives(outer, 0.05), None))
+        expect(160 < got < 240, f"{got} of 300 arrived")
+
+
+def relay_wants_its_password(lab):
+    """Over UDP, TCP and TLS, the last on port 443, which leaves a network that lets nothing else out."""
+
+    def borrow(home, password, *options):
+        to = [turn.address, "-p", TLS_PORT if "-S" in options else STUN_PORT]
+        who = ["-u", turn.user, "-w", password]
+        done = home.machine.run(["turnutils_uclient", *options, "-y", "-c", "-n", 1, "-m", 1, *who, *to])
+        return "Total lost packets 0 " in done.stdout, done.stdout[-300:]
+
+    home, strict = lab.home("port"), lab.home("only443")
+    trials = [(home, ()), (home, ("-t",)), (strict, ("-t", "-S"))]
+    try:
+        with Turn(lab) as turn, concurrent.futures.ThreadPoolExecutor() as side_by_side:
+            good = [side_by_side.submit(borrow, where, turn.password, *how) for where, how in trials]
+            bad = side_by_side.submit(borrow, home, "wrong")
+            for (_, how), trial in zip(trials, good):
+                works, told = trial.result()
+                expect(works, f"{how or 'UDP'}: {told}")
+            expect(not bad.result()[0], "a wrong password works")
+    finally:
+        home.close()
+        strict.close()
 
 
 def mappings_expire(lab):
@@ -345,7 +476,10 @@ def delay_is_as_asked(build):
 
 def checks(lab):
     """(name, function) in the order to be run."""
-    for kind in nat.KINDS:
+    for kind in nat.ALL_KINDS:
+        if kind in nat.FORBIDDEN:
+            yield f"{kind} forbids as named", lambda k=kind: kind_forbids_as_named(lab, k)
+            continue
         cone = MAPPING.get(kind) == "one"
         for bits, how in ((0, ", keeping ports"), (0x2A5, ", changing ports")) if cone else ((None, ""),):
             yield f"{kind} maps as named{how}", lambda k=kind, b=bits: kind_maps_as_named(lab, k, b)
@@ -356,7 +490,14 @@ def checks(lab):
         if kind != "open":
             yield f"{kind} refuses as named", lambda k=kind: kind_refuses_as_named(lab, k)
         if kind not in nat.ROUTED:
-            yield f"{kind} has no hairpin", lambda k=kind: hairpin_is_absent(lab, k)
+            yield f"{kind} has hairpin as named", lambda k=kind: kind_has_hairpin_as_named(lab, k)
+    yield "addrmap answers from one address only", lambda: addrmap_answers_from_one_address_only(lab)
+    yield "a hole swallows large packets", lambda: hole_swallows_large_packets(lab)
+    yield "a changed address is another", lambda: changed_address_is_another(lab)
+    yield "a moved machine has another address", lambda: moved_machine_has_another_address(lab)
+    yield "a cable comes back", lambda: cable_comes_back(lab)
+    yield "a wire loses as asked", lambda: wire_loses_as_asked(lab)
+    yield "a relay wants its password", lambda: relay_wants_its_password(lab)
     yield "two cones punch, a symmetric NAT does not", lambda: cones_punch(lab)
     yield "an idle mapping expires", lambda: mappings_expire(lab)
     yield "a restarted gateway maps anew", lambda: restarted_gateway_maps_anew(lab)

@@ -17,11 +17,23 @@ import random
 import subprocess
 import tempfile
 import threading
+from dataclasses import dataclass, replace
 
 from home import Home
 from machine import ROUTER, ROUTER6, ROUTER_MAC, Node
 from namespace import LabError
 from servers import Servers
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A cable to the internet: ms one way, up to so many ms more for each frame, which also reorders, and how many of
+    100 frames it loses, each way. A home's is drawn from the same seed as its ports."""
+
+    delay_ms: float = 0
+    jitter_ms: float = 0
+    loss_percent: float = 0
+    seed: int = 1
 
 
 class Lab:
@@ -90,23 +102,25 @@ class Lab:
         with self.lock:
             pool.append(value)
 
-    def plug(self, node, device, mac, delay_ms=0):
-        """Connects a new device of the node to the internet; answers the name of the router's end."""
+    def plug(self, node, device, mac, delay_ms=0, wire=None):
+        """Connects a new device of the node to the internet; answers the name of the router's end. Over `wire`, where
+        one is given, which is as long as it says on top of `delay_ms`."""
         port = f"port{self.number()}"
-        if delay_ms:
-            self._plug_slow(node, device, port, delay_ms)
+        if delay_ms or wire:
+            wire = wire or Wire()
+            self._plug_slow(node, device, port, replace(wire, delay_ms=wire.delay_ms + delay_ms))
         else:
             self.router.ip(f"link add {port} type veth peer name {device} netns {node.path}")
         self.router.ip(f"link set {port} master internet up")
         node.ip(f"link set {device} address {mac}", f"link set {device} up")
         return port
 
-    def _plug_slow(self, node, device, port, delay_ms):
+    def _plug_slow(self, node, device, port, wire):
         program = os.path.join(self.build, "lab", "delay")
-        wire = node.start(
-            [program, self.router.path, port, node.path, device, delay_ms], stdout=subprocess.PIPE, text=True
-        )
-        if wire.stdout.readline() != "ready\n":
+        ends = [self.router.path, port, node.path, device]
+        shape = [wire.delay_ms, wire.jitter_ms, wire.loss_percent, wire.seed]
+        carrier = node.start([program, *ends, *shape], stdout=subprocess.PIPE, text=True)
+        if carrier.stdout.readline() != "ready\n":
             raise LabError(f"{program} did not start (`make {program}` builds it; it needs /dev/net/tun)")
 
     def introduce(self, node, device, address, mac):
