@@ -2,6 +2,13 @@
  * 14). */
 #include "ice_solo.h"
 
+/* What is promised (ice.h), in figures of their own: a limit that is measured with itself always holds. */
+enum {
+    PROMISED_FAST = 20,
+    PROMISED_SLOW_MS = 50,
+    PROMISED_MAX = 100,
+};
+
 /* `count` candidates at one address, ports from `port`. Returns how many were taken. */
 static size_t add_many(struct solo *solo, const char *ip, unsigned port, unsigned count)
 {
@@ -20,7 +27,7 @@ static void assert_paced(const struct solo *solo)
     for (size_t i = 0; i < solo->sent_count; i++)
         for (size_t j = i; j < solo->sent_count; j++) {
             uint64_t window = solo->sent[j].at - solo->sent[i].at;
-            if (j - i + 1 > ICE_CHECKS_FAST + window / (ICE_CHECKS_SLOW_MS * MS))
+            if (j - i + 1 > PROMISED_FAST + window / (PROMISED_SLOW_MS * MS))
                 fail_msg("%zu checks in %llu ms", j - i + 1, (unsigned long long)(window / MS));
         }
 }
@@ -94,11 +101,11 @@ static void twenty_leave_at_once_then_twenty_a_second(void **state)
     assert_int_equal(add_many(solo, "203.0.113.9", 1000, 30), 30);
     solo_run(solo, 30 * S);
     assert_paced(solo);
-    for (size_t i = 0; i < ICE_CHECKS_FAST; i++)
-        assert_int_equal(solo->sent[i].at, i * ICE_CHECK_INTERVAL_MS * MS);
-    assert_int_equal(solo->sent[ICE_CHECKS_FAST].at, ICE_CHECKS_SLOW_MS * MS + 50 * MS);
-    for (size_t i = ICE_CHECKS_FAST; i < 30; i++)
-        assert_true(solo->sent[i].at - solo->sent[i - 1].at <= ICE_CHECKS_SLOW_MS * MS);
+    for (size_t i = 0; i < PROMISED_FAST; i++)
+        assert_int_equal(solo->sent[i].at, i * 5 * MS);
+    assert_int_equal(solo->sent[PROMISED_FAST].at, 100 * MS);
+    for (size_t i = PROMISED_FAST; i < 30; i++)
+        assert_true(solo->sent[i].at - solo->sent[i - 1].at <= PROMISED_SLOW_MS * MS);
     solo_free(solo);
 }
 
@@ -185,7 +192,7 @@ static void a_heard_pair_is_asked_often_until_the_budget_ends(void **state)
     struct solo *solo = solo_new(true);
     assert_true(heard(solo, "203.0.113.9:9", 0, 0));
     solo_run(solo, 120 * S);
-    assert_int_equal(solo->ice->stats.checks_sent, ICE_CHECKS_MAX);
+    assert_int_equal(solo->ice->stats.checks_sent, PROMISED_MAX);
     for (size_t i = 2; i < solo->sent_count; i++)
         assert_true(solo->sent[i].at - solo->sent[i - 1].at <= 250 * MS);
     assert_true(ice_deadline(solo->ice) == NEVER);
@@ -220,7 +227,7 @@ static void five_hundred_candidates_of_one_victim_cost_it_a_hundred_packets(void
         for (size_t i = 0; i < solo->sent_count; i++)
             requests += is_request(&solo->sent[i]);
         assert_int_equal(requests, solo->ice->stats.checks_sent);
-        assert_in_range(requests, 60, ICE_CHECKS_MAX);
+        assert_in_range(requests, 60, PROMISED_MAX);
         if (variant < 2)
             assert_paced(solo);
         solo_free(solo);
@@ -248,7 +255,7 @@ static void an_accomplice_who_answers_does_not_raise_the_victims_share(void **st
     struct addr ip = at("198.51.100.66:1");
     for (size_t i = 0; i < solo->sent_count; i++)
         victim += addr_equal_ip(&solo->sent[i].remote, &ip);
-    assert_in_range(victim, 20, ICE_CHECKS_MAX);
+    assert_in_range(victim, 20, PROMISED_MAX);
     solo_free(solo);
 }
 
@@ -292,10 +299,10 @@ static void ten_minutes_later_there_is_a_new_budget(void **state)
     solo_run(solo, 599 * S);
     assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.10:9", 0));
     solo_run(solo, 600 * S);
-    assert_int_equal(solo->ice->stats.checks_sent, ICE_CHECKS_MAX);
+    assert_int_equal(solo->ice->stats.checks_sent, PROMISED_MAX);
     assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.11:9", 0));
     solo_run(solo, 1200 * S);
-    assert_in_range(solo->ice->stats.checks_sent, ICE_CHECKS_MAX + 10, 2 * ICE_CHECKS_MAX);
+    assert_in_range(solo->ice->stats.checks_sent, PROMISED_MAX + 10, 2 * PROMISED_MAX);
     solo_free(solo);
 }
 

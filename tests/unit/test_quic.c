@@ -92,7 +92,9 @@ struct net {
     struct flight **heap;
     size_t count, capacity;
     uint64_t order, sent, wakes;
-    bool cut; /* nothing gets through */
+    uint64_t moment;       /* of the last packet ... */
+    size_t at_once, burst; /* ... and the bytes that left in it; the most of any moment */
+    bool cut;              /* nothing gets through */
     void (*on_event)(struct net *net, int end, const struct quic_event *event);
     void (*on_wake)(struct net *net);
     void *test;
@@ -149,6 +151,9 @@ static bool chance(struct net *net, unsigned thousandths)
 static void send_one(struct net *net, int to, const uint8_t *data, size_t len)
 {
     net->sent++;
+    net->at_once = (net->moment == net->now ? net->at_once : 0) + len;
+    net->moment = net->now;
+    net->burst = net->at_once > net->burst ? net->at_once : net->burst;
     if (net->cut || chance(net, net->loss))
         return;
     for (int copies = chance(net, net->duplicates) ? 2 : 1; copies; copies--) {
@@ -869,6 +874,23 @@ static void two_long_streams_share_a_slow_path_evenly(void **state)
     net_free(net);
 }
 
+/* What leaves at once meets the smallest queue on the way at once. A window of many packets is spread over
+ * the round trip instead (RFC 9002 7.7). */
+static void a_window_leaves_spread_over_the_round_trip(void **state)
+{
+    (void)state;
+    struct net *net = net_new(50, 1, 1);
+    connect(net);
+    settle(net);
+    net->burst = 0;
+    struct transfer *t = transfer_start(net, CLIENT, 20000000);
+    run(net, 60 * NS_PER_S);
+    assert_arrived(net);
+    assert_in_range(net->burst, 1, 2 * QUIC_BATCH); /* unpaced, 2 MB */
+    free(t);
+    net_free(net);
+}
+
 static void datagrams_arrive_whole_or_not_at_all(void **state)
 {
     (void)state;
@@ -1256,6 +1278,7 @@ int main(void)
         cmocka_unit_test(two_hundred_and_fifty_six_streams_at_once_share_the_path),
         cmocka_unit_test(a_short_stream_does_not_wait_for_a_long_one),
         cmocka_unit_test(two_long_streams_share_a_slow_path_evenly),
+        cmocka_unit_test(a_window_leaves_spread_over_the_round_trip),
         cmocka_unit_test(datagrams_arrive_whole_or_not_at_all),
         cmocka_unit_test(the_oldest_datagram_gives_way),
         cmocka_unit_test(a_flood_of_datagrams_does_not_starve_a_stream),
