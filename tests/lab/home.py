@@ -88,6 +88,7 @@ class Home:
         machine.ip(f"link set eth0 address 02:01:00:00:{number >> 8 & 255:02x}:{number & 255:02x}", "link set eth0 up")
         if self.hole:  # what is cut into packets only behind it would look too large to it
             machine.ip("link set eth0 gso_max_segs 1")
+        self.gateway.await_port(f"host{number}")
         if self.kind:
             machine.address = address or str(self.free.pop(0))
             machine.ip(
@@ -186,6 +187,7 @@ class Home:
             f"addr add {self.carrier_address}/{self.carrier.subnet.prefixlen} dev wan",
             f"route add default via {self.carrier.subnet[1]}",
         )
+        self.carrier.gateway.await_port(port)
 
     def _connect_lan(self):
         self.gateway.ip(f"link add lan address 02:02:00:00:{self.number >> 8:02x}:{self.number & 255:02x} type bridge")

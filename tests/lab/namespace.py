@@ -6,15 +6,18 @@ show it; `nsenter --net=PATH` enters it while the run lasts (PATH is Namespace.p
 """
 
 import ctypes
+import json
 import os
 import signal
 import socket
 import subprocess
 import threading
+import time
 
 CLONE_NEWNET = 0x40000000
 NFNETLINK_CONNTRACK = 1
 NETLINK_NETFILTER = 12
+PORT_SECONDS = 10  # after which a bridge's port that does not come up never will
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _entered = threading.local()
@@ -96,6 +99,19 @@ class Namespace:
     def ip(self, *lines):
         """`ip` commands, one a line, as a batch."""
         self.configure(["ip", "-batch", "-"], lines)
+
+    def await_port(self, device):
+        """Until a bridge carries what comes in by this port. The kernel gets to that a moment after the port is up, on
+        a busy machine a long one; what is sent before is lost, and who asked for an address asks again after 1 s."""
+        by = time.monotonic() + PORT_SECONDS
+        while True:
+            shown = self.run(["ip", "-d", "-j", "link", "show", "dev", device])
+            port = json.loads(shown.stdout)[0] if shown.returncode == 0 else {}
+            state = port.get("linkinfo", {}).get("info_slave_data", {}).get("state")
+            if state == "forwarding" and port.get("operstate") == "UP":
+                return
+            if time.monotonic() > by:
+                raise LabError(f"{self.name}: {device} is {state} after {PORT_SECONDS} s")
 
     def nft(self, text):
         self.configure(["nft", "-f", "-"], [text])

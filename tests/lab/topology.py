@@ -113,6 +113,7 @@ class Lab:
             self.router.ip(f"link add {port} type veth peer name {device} netns {node.path}")
         self.router.ip(f"link set {port} master internet up")
         node.ip(f"link set {device} address {mac}", f"link set {device} up")
+        self.router.await_port(port)
         return port
 
     def _plug_slow(self, node, device, port, wire):
