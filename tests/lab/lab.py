@@ -87,7 +87,11 @@ def enter_or_leave():
     try:
         probe = Machine("probe")
         probe.nft("add table ip probe\nadd chain ip probe outbound { type nat hook postrouting priority 100; }")
+        # inside a chroot a mount namespace shows the files of the machine around it
+        same = probe.run(["test", "-e", os.path.abspath(__file__)]).returncode == 0
         probe.close()
+        if not same:
+            leave("a namespace here sees other files than this program: is this a chroot?")
     except (LabError, OSError) as error:
         leave(f"this {'user namespace' if os.environ.get(INSIDE) else 'machine'} has no network to play with: {error}")
 
