@@ -110,6 +110,20 @@ void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ou
     ice_set_nat(conn->ice, ours, theirs);
 }
 
+unsigned conn_wants_sockets(const struct conn *conn)
+{
+    (void)conn;
+    return 0;
+}
+
+void conn_set_sockets(struct conn *conn, uint64_t now, const struct addr *locals, size_t count)
+{
+    (void)conn;
+    (void)now;
+    (void)locals;
+    (void)count;
+}
+
 void conn_set_payload_limit(struct conn *conn, size_t limit)
 {
     conn->payload_limit = limit;

@@ -67,6 +67,10 @@ bool conn_is_eager(const struct conn *conn);
 void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
                   const struct nat_behavior *theirs);
 
+/* How many extra sockets it wants, and those that there are (ports only). It may use any of them. */
+unsigned conn_wants_sockets(const struct conn *conn);
+void conn_set_sockets(struct conn *conn, uint64_t now, const struct addr *locals, size_t count);
+
 /* The largest UDP payload that the interface of the path takes; 0: unlimited. */
 void conn_set_payload_limit(struct conn *conn, size_t limit);
 

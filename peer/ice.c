@@ -138,6 +138,20 @@ static void forget_locals(struct ice *ice, const struct addr *base)
     ice->local_count = kept;
 }
 
+/* Extra sockets go with the address that they share. */
+static bool stands_on(const struct ice_base *base, const struct ice_base *gone)
+{
+    return base == gone || (base->extra && addr_equal_ip(&base->address, &gone->address));
+}
+
+static void forget_bases(struct ice *ice, struct ice_base *gone)
+{
+    for (size_t i = 0; i < ICE_LOCALS_MAX; i++)
+        if (&ice->bases[i] != gone && ice->bases[i].used && stands_on(&ice->bases[i], gone))
+            ice->bases[i] = (struct ice_base){0};
+    *gone = (struct ice_base){0};
+}
+
 void ice_remove_base(struct ice *ice, uint64_t now, const struct addr *address)
 {
     struct ice_base *base = address->family ? ice_base_of(ice, address, address) : NULL;
@@ -145,13 +159,13 @@ void ice_remove_base(struct ice *ice, uint64_t now, const struct addr *address)
         return;
     ice->quiet_until = 0;
     forget_locals(ice, address);
-    bool path_gone = ice->path && ice->path->base == base;
+    bool path_gone = ice->path && stands_on(ice->path->base, base);
     ICE_EACH_PAIR(ice, pair)
     {
-        if (pair->base == base)
+        if (stands_on(pair->base, base))
             ice_pair_drop(ice, pair);
     }
-    *base = (struct ice_base){0};
+    forget_bases(ice, base);
     if (path_gone) {
         uint64_t expires = ICE_CONSENT_EXPIRES_S * NS_PER_S;
         ice_choice_replace(ice, now, now > expires ? now - expires : 0);

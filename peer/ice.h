@@ -71,6 +71,8 @@ bool ice_add_local(struct ice *ice, uint64_t now, const struct candidate *candid
 /* An interface's address is gone: its candidates and pairs too; if the path was there, the next best takes
  * over. */
 void ice_remove_base(struct ice *ice, uint64_t now, const struct addr *base);
+/* Whether a pair that works, or is being checked, has a base with this port. */
+bool ice_uses_port(const struct ice *ice, uint16_t port);
 /* The peer's credentials. Checks of the peer are answered before that, and remembered; ours start now. */
 void ice_set_remote(struct ice *ice, uint64_t now, const char *ufrag, const char *pwd);
 /* A candidate of the peer. Unusable ones (loopback between machines, multicast, port 0, zone unknown) are
@@ -100,7 +102,9 @@ bool ice_is_suspicious(const struct ice *ice);
 void ice_restart_checks(struct ice *ice, uint64_t now);
 
 /* The four verbs. `input` takes any STUN datagram and returns whether it was this agent's: an answer to one
- * of its checks, or a request with its ufrag and right integrity. Others are not counted. */
+ * of its checks, or a request with its ufrag and right integrity. Others are not counted. A request to an
+ * address of ours with another port than any that is known came to an extra socket: that one becomes a base,
+ * without being offered to anybody. */
 bool ice_input(struct ice *ice, uint64_t now, const struct packet *in);
 bool ice_output(struct ice *ice, uint64_t now, struct packet *out);
 uint64_t ice_deadline(const struct ice *ice);

@@ -21,7 +21,8 @@ enum {
         8, /* answers waiting for output; whoever drains after every input never has more than one */
     ICE_UFRAG_LEN = 8, /* characters; ice.h */
     ICE_PWD_LEN = 24,
-    ICE_VERIFY_COPIES = 3, /* of a check to a pair that has answered before */
+    ICE_EXTRA_BASES_MAX = 8, /* extra sockets on which the peer is heard at a time */
+    ICE_VERIFY_COPIES = 3,   /* of a check to a pair that has answered before */
 };
 
 /* One of our sockets' addresses: what RFC 8445 calls a base. Pairs are made of these, because two candidates
@@ -29,6 +30,8 @@ enum {
 struct ice_base {
     bool used;
     bool relayed;
+    bool
+        extra; /* a further socket, on which the peer was heard: no candidate, and no pairs but those heard */
     struct addr address;
     unsigned locals;   /* candidates that share it */
     uint32_t priority; /* of the best of them */
@@ -166,6 +169,8 @@ bool ice_is_own(const struct ice *ice, const struct addr *addr);
 /* The base that `local` names; where the system did not say (family 0), the first of the remote's family.
  * NULL: none. */
 struct ice_base *ice_base_of(struct ice *ice, const struct addr *local, const struct addr *remote);
+/* As ice_base_of, and makes one where `local` is an extra socket. NULL: none. */
+struct ice_base *ice_base_adopt(struct ice *ice, const struct addr *local, const struct addr *remote);
 /* What traffic between the two would be; *to is the address to send to. False: they cannot or may not talk.
  */
 bool ice_may_pair(const struct ice *ice, const struct ice_base *base, const struct addr *address,

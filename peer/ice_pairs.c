@@ -42,6 +42,66 @@ struct ice_base *ice_base_of(struct ice *ice, const struct addr *local, const st
     return NULL;
 }
 
+/* An extra socket's base goes when all that was heard on it has come to nothing. */
+static bool is_spent(const struct ice *ice, const struct ice_base *base)
+{
+    if (!base->extra)
+        return false;
+    ICE_EACH_PAIR(ice, pair)
+    {
+        if (pair->base == base && pair->state != PAIR_FAILED)
+            return false;
+    }
+    return true;
+}
+
+static struct ice_base *base_slot(struct ice *ice)
+{
+    struct ice_base *spent = NULL;
+    for (size_t i = 0; i < ICE_LOCALS_MAX; i++) {
+        if (!ice->bases[i].used)
+            return &ice->bases[i];
+        if (is_spent(ice, &ice->bases[i]))
+            spent = &ice->bases[i];
+    }
+    if (spent)
+        ICE_EACH_PAIR(ice, pair)
+        {
+            if (pair->base == spent)
+                ice_pair_drop(ice, pair);
+        }
+    return spent;
+}
+
+struct ice_base *ice_base_adopt(struct ice *ice, const struct addr *local, const struct addr *remote)
+{
+    struct ice_base *base = ice_base_of(ice, local, remote), *sibling = NULL;
+    if (base || !local->family)
+        return base;
+    unsigned extras = 0;
+    for (size_t i = 0; i < ICE_LOCALS_MAX; i++) {
+        struct ice_base *other = &ice->bases[i];
+        extras += other->used && other->extra && !is_spent(ice, other);
+        if (other->used && !other->relayed && !other->extra && addr_equal_ip(&other->address, local))
+            sibling = other;
+    }
+    base = sibling && extras < ICE_EXTRA_BASES_MAX ? base_slot(ice) : NULL;
+    if (base)
+        *base = (struct ice_base){
+            .used = true, .extra = true, .address = *local, .priority = sibling->priority - 1};
+    return base;
+}
+
+bool ice_uses_port(const struct ice *ice, uint16_t port)
+{
+    ICE_EACH_PAIR(ice, pair)
+    {
+        if (pair->base->address.port == port && pair->state != PAIR_FAILED)
+            return true;
+    }
+    return false;
+}
+
 /* Link-local addresses talk to their like on one link, loopback to itself, and neither to anybody else. */
 static bool scopes_meet(const struct ice *ice, const struct addr *base, struct addr *to)
 {
@@ -238,8 +298,9 @@ void ice_pairs_make(struct ice *ice)
         for (size_t r = 0; r < ICE_REMOTES_MAX; r++) {
             struct ice_base *base = &ice->bases[b];
             struct ice_remote *remote = &ice->remotes[r];
-            /* A found candidate has the one pair that it was found on (RFC 8445 7.3.1.4). */
-            if (base->used && remote->used && remote->kind != CANDIDATE_PRFLX)
+            /* A found candidate has the one pair that it was found on (RFC 8445 7.3.1.4), and an extra
+             * socket those that were heard on it. */
+            if (base->used && !base->extra && remote->used && remote->kind != CANDIDATE_PRFLX)
                 ice_pair_of(ice, base, remote);
         }
 }

@@ -128,7 +128,7 @@ static void request(struct ice *ice, uint64_t now, const struct packet *in, cons
     struct addr to;
     enum path_kind kind;
     const struct ice_remote *known = ice_remote_find(ice, &in->remote);
-    struct ice_base *base = ice_base_of(ice, &in->local, &in->remote);
+    struct ice_base *base = ice_base_adopt(ice, &in->local, &in->remote);
     if (!base || !ice_may_pair(ice, base, &in->remote, known ? known->kind : CANDIDATE_PRFLX, &to, &kind))
         return;
     if (msg->unknown_count) {

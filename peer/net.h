@@ -1,4 +1,4 @@
-/* net.h - one UDP socket a family, the machine's interfaces, its identity: the only socket calls. */
+/* net.h - the UDP sockets of a node, the machine's interfaces, its identity: the only socket calls. */
 #ifndef NET_H
 #define NET_H
 
@@ -6,8 +6,9 @@
 #include "packet.h"
 
 enum {
-    NET_INTERFACES_MAX = 32,     /* names in the lists below */
-    NET_SOCKET_BUFFER = 4194304, /* bytes asked for in either direction (transport.md, trap 9) */
+    NET_INTERFACES_MAX = 32,          /* names in the lists below */
+    NET_SOCKET_BUFFER = 4194304,      /* bytes asked for in either direction (transport.md, trap 9) */
+    NET_EXTRA_MAX = NODE_SOCKETS_MAX, /* further sockets */
 };
 
 struct net_config {
@@ -37,7 +38,7 @@ int net_open(struct net **out, const struct net_config *config);
 void net_close(struct net *net);
 
 /* Descriptors to wait on: for reading always, for writing after NET_AGAIN; -1 where there is none. */
-enum { NET_IPV4, NET_IPV6, NET_CHANGES, NET_FDS };
+enum { NET_IPV4, NET_IPV6, NET_CHANGES, NET_EXTRA, NET_FDS };
 int net_fd(const struct net *net, unsigned index);
 
 /* The usable addresses now, with the port of the socket of their family; returns how many. A family whose
@@ -46,11 +47,23 @@ size_t net_addresses(const struct net *net, struct node_address *out, size_t max
 /* Takes what the descriptor of changes says; true: net_addresses may say something else now. */
 bool net_has_changed(struct net *net);
 
-/* The next datagram of a family (NET_IPV4 or NET_IPV6), in an internal buffer until the next call. False:
+/* Opens extra IPv4 sockets until there are `count`, or closes some until there are, but none that `keep`
+ * wants: that one gets large buffers. The descriptor NET_EXTRA comes with the first and goes with the last.
+ * Returns how many there are: fewer than `count` where the system refuses. */
+size_t net_set_extra(struct net *net, size_t count, bool (*keep)(void *context, const struct addr *local),
+                     void *context);
+/* Where they are: port, and no address, for they listen on all of them. `out` takes NET_EXTRA_MAX. */
+size_t net_extra(const struct net *net, struct addr *out);
+
+/* The next datagram of NET_IPV4, NET_IPV6 or NET_EXTRA, in an internal buffer until the next call. False:
  * none now; ask again when the descriptor is readable. A batch is read by one system call and handed out one
  * by one, GRO undone. */
-bool net_receive(struct net *net, unsigned family, struct packet *in);
+bool net_receive(struct net *net, unsigned index, struct packet *in);
+/* Leaves from the extra socket that has the port of `out->local`, else from the family's own. */
 enum net_result net_send(struct net *net, const struct packet *out);
+/* Whether `out` would leave from an extra socket; then NET_EXTRA's descriptor tells when it can (`on`), or no
+ * longer does. */
+bool net_await_extra(struct net *net, const struct packet *out, bool on);
 void net_stats(const struct net *net, struct net_stats *stats);
 
 /* 32 bytes that are the same for all programs of this machine, this boot and this network namespace, and

@@ -176,7 +176,7 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
     *event = (struct node_event){.text = ""};
     while (stun_client_event(node->stun, &seen))
         node_stun_told(node, now, &seen);
-    if (candidate_told(node, event))
+    if (candidate_told(node, event) || node_sockets_told(node, event))
         return true;
     while (!node->meetings_said) {
         if (!rendezvous_event(node->rendezvous, &met)) {

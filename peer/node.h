@@ -12,7 +12,8 @@ enum {
     NODE_ADDRESSES_MAX = 32, /* of this machine */
     NODE_CANDIDATES_MAX = CANDIDATES_MAX,
     NODE_SECRET_PATIENCE_S =
-        3, /* interface.md, exit code 6; longer while others are there who were not tried */
+        3,                  /* interface.md, exit code 6; longer while others are there who were not tried */
+    NODE_SOCKETS_MAX = 256, /* extra sockets (security.md: at most 256 for the holes of one punch) */
 };
 
 /* One address of this machine. */
@@ -51,6 +52,8 @@ enum node_event_type {
     NODE_BUSY,    /* `name` is there but does not take us, or we do not take it: `text` */
     NODE_SECRET,  /* `final` as P2P_EVENT_SECRET */
     NODE_TRACE,   /* `text`, `outgoing` */
+    NODE_SOCKETS, /* for whoever has the sockets: there shall be `count` extra ones; node_set_sockets answers
+                   */
 };
 
 struct node_event {
@@ -62,6 +65,7 @@ struct node_event {
     uint8_t kind;
     uint8_t words[3];
     bool final, outgoing;
+    size_t count;
     struct path path;
     struct addr address;
     enum candidate_kind candidate;
@@ -80,6 +84,11 @@ node_rendezvous(struct node *node); /* for topics, will, id and counters; its ve
 
 /* This machine's addresses as they are now; those that are gone are left, new ones offered to everybody. */
 void node_set_addresses(struct node *node, uint64_t now, const struct node_address *addresses, size_t count);
+/* The extra IPv4 sockets that there are now, at most NODE_SOCKETS_MAX: their ports, and no address, for they
+ * listen on all. A packet on one of them has its port in `local`. */
+void node_set_sockets(struct node *node, uint64_t now, const struct addr *locals, size_t count);
+/* Whether a path, or an attempt at one, needs this extra socket: it must not be closed. */
+bool node_uses_socket(const struct node *node, const struct addr *local);
 /* A STUN server to ask. */
 void node_add_stun(struct node *node, uint64_t now, const struct addr *server);
 /* Every STUN server's name is resolved, or has failed to: our candidates can be complete. */

@@ -1,6 +1,6 @@
 /* node_state.h - what a node knows, for the files that are the node: node.c (its verbs), node_places.c (who
- * gets a place), node_offer.c (what peers are told of our addresses) and node_meet.c (whom rendezvous has
- * met). */
+ * gets a place), node_sockets.c (many sockets for hard NATs), node_offer.c (what peers are told of our
+ * addresses) and node_meet.c (whom rendezvous has met). */
 #ifndef NODE_STATE_H
 #define NODE_STATE_H
 
@@ -58,7 +58,9 @@ struct node {
      * every batch of packets, and rendezvous looks at all whom it knows. */
     bool letters_said, meetings_said;
     uint64_t rendezvous_at;
-    uint64_t seen; /* the last call */
+    uint64_t seen;                         /* the last call */
+    struct addr sockets[NODE_SOCKETS_MAX]; /* extra ones */
+    size_t socket_count, sockets_told;     /* that there are; that were asked for last */
     char text[PATH_WHY_MAX];
     struct node_stats stats;
 };
@@ -115,6 +117,11 @@ void node_seek(struct node *node, uint64_t now, struct peer *peer);
 bool node_has_lost_path(const struct peer *peer);
 /* To be called with every call's `now`: seeks everybody after a sleep. */
 void node_notice_sleep(struct node *node, uint64_t now);
+
+/* ---- node_sockets.c ---- */
+
+/* Whether *event asks for more or fewer extra sockets. */
+bool node_sockets_told(struct node *node, struct node_event *event);
 
 /* ---- node_meet.c ---- */
 

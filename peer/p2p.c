@@ -420,12 +420,33 @@ static void broker_told(struct p2p_node *node, uint64_t now, unsigned broker, co
                                          .final = is_cut_off(node)});
 }
 
+static bool is_used(void *context, const struct addr *local)
+{
+    return node_uses_socket(context, local);
+}
+
+/* More or fewer extra sockets; those that carry a path stay. */
+static void set_sockets(struct p2p_node *node, uint64_t now, size_t count)
+{
+    struct addr locals[NET_EXTRA_MAX];
+    int before = net_fd(node->net, NET_EXTRA);
+    net_set_extra(node->net, count, is_used, node->node);
+    int after = net_fd(node->net, NET_EXTRA);
+    if (before < 0 && after >= 0)
+        loop_watch(node->loop, after); /* a closed descriptor is forgotten by itself */
+    count = net_extra(node->net, locals);
+    node_set_sockets(node->node, now, locals, count);
+}
+
 /* Machines are drained after every letter, so that an answer leaves before the next one is read. */
 static void drain_events(struct p2p_node *node, uint64_t now)
 {
     struct node_event told;
     while (node_event(node->node, now, &told))
-        events_put_node(node, &told);
+        if (told.type == NODE_SOCKETS)
+            set_sockets(node, now, told.count);
+        else
+            events_put_node(node, &told);
 }
 
 static void read_brokers(struct p2p_node *node, uint64_t now)
@@ -458,14 +479,16 @@ static void read_net(struct p2p_node *node, uint64_t now)
     struct packet in;
     if (loop_is_ready(node->loop, net_fd(node->net, NET_CHANGES)) && net_has_changed(node->net) && node->node)
         read_addresses(node, now);
-    for (unsigned family = 0; family < 2; family++) {
-        if (!loop_is_ready(node->loop, net_fd(node->net, family)) && !node->unread[family])
+    static const unsigned sources[] = {NET_IPV4, NET_IPV6, NET_EXTRA};
+    for (unsigned i = 0; i < sizeof sources / sizeof *sources; i++) {
+        unsigned source = sources[i];
+        if (!loop_is_ready(node->loop, net_fd(node->net, source)) && !node->unread[source])
             continue;
         unsigned taken = 0;
-        for (; taken < RECEIVE_MAX && net_receive(node->net, family, &in); taken++)
+        for (; taken < RECEIVE_MAX && net_receive(node->net, source, &in); taken++)
             if (node->node)
                 node_input(node->node, now, &in);
-        node->unread[family] = taken == RECEIVE_MAX;
+        node->unread[source] = taken == RECEIVE_MAX;
     }
 }
 
@@ -479,17 +502,22 @@ static void write_letters(struct p2p_node *node, uint64_t now)
                                    letter.len); /* it is said again */
 }
 
+static void await_socket(struct p2p_node *node, const struct packet *out, bool on)
+{
+    if (!net_await_extra(node->net, out, on))
+        loop_watch_write(node->loop, net_fd(node->net, out->remote.family == 6), on);
+}
+
 /* False: the socket is full; the packet waits for it. */
 static bool send_packet(struct p2p_node *node, const struct packet *out)
 {
-    unsigned family = out->remote.family == 6;
     enum net_result result = net_send(node->net, out);
     if (result == NET_TOO_LONG)
         node_too_long(node->node, &out->remote);
     if (result == NET_AGAIN && !node->waiting.len)
-        loop_watch_write(node->loop, net_fd(node->net, family), true);
+        await_socket(node, out, true);
     if (result != NET_AGAIN && node->waiting.len)
-        loop_watch_write(node->loop, net_fd(node->net, family), false);
+        await_socket(node, out, false);
     node->waiting = *out;
     if (result != NET_AGAIN)
         node->waiting.len = 0;
@@ -554,7 +582,8 @@ int p2p_node_fd(const struct p2p_node *node)
 
 static uint64_t next_deadline(const struct p2p_node *node)
 {
-    if (node->dirty || node->first || node->unread[NET_IPV4] || node->unread[NET_IPV6])
+    if (node->dirty || node->first || node->unread[NET_IPV4] || node->unread[NET_IPV6] ||
+        node->unread[NET_EXTRA])
         return 0;
     uint64_t deadline = node->node && !node->waiting.len ? node_deadline(node->node) : NEVER;
     return !node->left && node->leave_by < deadline ? node->leave_by : deadline;

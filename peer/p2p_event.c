@@ -147,6 +147,8 @@ void events_put_node(struct p2p_node *node, const struct node_event *told)
         event.error = P2P_ESECRET;
         event.final = told->final;
         break;
+    case NODE_SOCKETS: /* p2p.c's own business */
+        return;
     case NODE_TRACE:
         event.detail = told->outgoing ? "out" : "in";
         break;

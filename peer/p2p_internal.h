@@ -67,8 +67,8 @@ struct p2p_node {
     char topic[ROOM_TOPIC_LEN + 1];
     uint64_t joined_at, leave_by; /* leave_by NEVER: not leaving */
     bool left;
-    bool unread[2]; /* of a family, datagrams that were read from the system but not taken yet */
-    bool dirty;     /* the program wrote since the last p2p_node_process */
+    bool unread[NET_FDS]; /* of a descriptor, datagrams that were read from the system but not taken yet */
+    bool dirty;           /* the program wrote since the last p2p_node_process */
     struct p2p_peer peers[NODE_PEERS_MAX];
     struct p2p_peer *closing; /* its CLOSED was the event returned last */
 

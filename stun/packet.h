@@ -17,6 +17,7 @@ struct packet {
     size_t len; /* bytes */
     size_t
         segment; /* output only: bytes of every datagram in `data` but the last (GSO); 0: a single datagram */
+    uint8_t ttl; /* output only: hops it may travel, to open our own gateway alone; 0: the system's choice */
 };
 
 /* The most bytes that a machine other than quic puts into one packet. RFC 8489 6.1: below the path MTU. */

@@ -137,6 +137,27 @@ static void secret_failed(struct player *player, uint64_t now, const struct node
         player->wrong_secrets++;
 }
 
+/* More or fewer extra sockets; those that carry a path stay. */
+static void set_sockets(struct player *player, uint64_t now, size_t count)
+{
+    struct addr locals[HOST_EXTRA_MAX];
+    size_t open = 0, listed = 0;
+    for (unsigned i = 0; i < HOST_EXTRA_MAX; i++)
+        open += player->extra[i];
+    for (unsigned i = 0; i < HOST_EXTRA_MAX; i++) {
+        struct addr local = {.family = 4, .port = (uint16_t)(player->extra_first + i)};
+        bool spare = player->extra[i] && !node_uses_socket(player->node, &local);
+        if (open < count ? !player->extra[i] : open > count && spare) {
+            player->extra[i] = !player->extra[i];
+            open = player->extra[i] ? open + 1 : open - 1;
+        }
+        if (player->extra[i])
+            locals[listed++] = local;
+    }
+    host_set_extra(player->host, player->extra_first, player->extra);
+    node_set_sockets(player->node, now, locals, listed);
+}
+
 static void told(struct player *player, uint64_t now, const struct node_event *event)
 {
     switch (event->type) {
@@ -169,6 +190,9 @@ static void told(struct player *player, uint64_t now, const struct node_event *e
         break;
     case NODE_CANDIDATE:
         player->candidates++;
+        break;
+    case NODE_SOCKETS:
+        set_sockets(player, now, event->count);
         break;
     case NODE_SECRET:
         secret_failed(player, now, event);
@@ -266,6 +290,9 @@ void player_start(struct player *player, struct meeting *meeting, struct host *h
     struct errand errand = player->errand;
     *player = (struct player){.meeting = meeting, .host = host, .errand = errand, .started = now};
     player->chance.state = seed;
+    player->extra_first =
+        (uint16_t)(10000 + port / 1000 * 300); /* programs of one machine have ports apart */
+    host_set_extra(host, player->extra_first, player->extra);
     player->random = (struct random){.fill = chance_fill, .context = &player->chance};
     struct node_config config = {.room = "sim",
                                  .secret = (const uint8_t *)options->secret,

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct network {
     unsigned parent;
@@ -24,6 +25,8 @@ struct host {
     struct addr addresses[HOST_ADDRESSES_MAX];
     unsigned address_count;
     uint16_t port; /* 0: any */
+    uint16_t extra_first;
+    bool extra[HOST_EXTRA_MAX];
     bool on;
     uint64_t posted; /* when the last letter to it is due: letters keep their order */
 };
@@ -133,6 +136,12 @@ void host_set_port(struct host *host, uint16_t port)
     host->port = port;
 }
 
+void host_set_extra(struct host *host, uint16_t first, const bool *open)
+{
+    host->extra_first = first;
+    memcpy(host->extra, open, sizeof host->extra);
+}
+
 uint16_t host_port(const struct host *host)
 {
     return host->port;
@@ -230,11 +239,17 @@ static void enqueue(struct world *world, struct parcel *parcel, const void *data
 
 /* ---- the way of a packet ---- */
 
+static bool listens(const struct host *host, uint16_t port)
+{
+    unsigned extra = (unsigned)port - host->extra_first;
+    return !host->port || host->port == port || (extra < HOST_EXTRA_MAX && host->extra[extra]);
+}
+
 static bool host_has(const struct host *host, const struct addr *address)
 {
     for (unsigned k = 0; k < host->address_count; k++)
         if (addr_equal_ip(&host->addresses[k], address))
-            return !host->port || host->port == address->port;
+            return listens(host, address->port);
     return false;
 }
 

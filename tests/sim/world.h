@@ -5,7 +5,7 @@
 #include "packet.h"
 #include "sim_nat.h"
 
-enum { NETWORKS_MAX = 8, HOSTS_MAX = 16, HOST_ADDRESSES_MAX = 4 };
+enum { NETWORKS_MAX = 8, HOSTS_MAX = 16, HOST_ADDRESSES_MAX = 4, HOST_EXTRA_MAX = 256 };
 
 /* How the internet treats a packet. A local network loses nothing and takes LAN_DELAY. */
 struct weather {
@@ -47,6 +47,8 @@ void host_set_address(struct host *host, unsigned index, const struct addr *addr
 /* Programs of one machine share its addresses: then the port says whose a packet is (0, the default: any). */
 void host_set_port(struct host *host, uint16_t port);
 uint16_t host_port(const struct host *host);
+/* Further ports of the program, from `first` on: whether each of HOST_EXTRA_MAX is open. */
+void host_set_extra(struct host *host, uint16_t first, const bool *open);
 size_t host_addresses(const struct host *host, struct addr *out);
 /* Off: it neither hears nor is asked (a killed or sleeping machine). */
 void host_set_on(struct host *host, bool on);

@@ -1,12 +1,15 @@
 /* test_net.c - real sockets on loopback: one a family, source addresses, batches, what is too long. */
 #include "net.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -140,6 +143,97 @@ static void excluded_interfaces_have_no_addresses(void **state)
     net_close(net);
 }
 
+/* ---- extra sockets ---- */
+
+struct kept {
+    uint16_t port;
+};
+
+static bool keep(void *context, const struct addr *local)
+{
+    const struct kept *kept = context;
+    return local->port == kept->port;
+}
+
+static void extra_sockets_hear_and_speak_each_for_itself(void **state)
+{
+    (void)state;
+    struct net *a = open_one(0), *b = open_one(0);
+    struct addr from = loopback(a, 0), to = loopback(b, 0), locals[NET_EXTRA_MAX];
+    struct kept kept = {0};
+    assert_int_equal(net_fd(b, NET_EXTRA), -1);
+    assert_int_equal(net_set_extra(b, NET_EXTRA_MAX, keep, &kept), NET_EXTRA_MAX);
+    assert_int_equal(net_extra(b, locals), NET_EXTRA_MAX);
+    for (size_t i = 0; i < NET_EXTRA_MAX; i++) {
+        to.port = locals[i].port;
+        struct packet out = {.local = from, .remote = to, .data = (uint8_t *)"in", .len = 2};
+        assert_int_equal(net_send(a, &out), NET_SENT);
+    }
+    uint8_t heard[65536] = {0};
+    for (size_t i = 0; i < NET_EXTRA_MAX; i++) {
+        struct packet in = receive(b, NET_EXTRA);
+        assert_int_equal(heard[in.local.port]++, 0);
+        assert_true(addr_equal(&in.remote, &from));
+        struct packet out = {.local = in.local, .remote = in.remote, .data = (uint8_t *)"out", .len = 3};
+        assert_int_equal(net_send(b, &out), NET_SENT);
+        assert_int_equal(receive(a, NET_IPV4).remote.port, in.local.port);
+    }
+    struct packet none;
+    assert_false(net_receive(b, NET_EXTRA, &none));
+    net_close(a);
+    net_close(b);
+}
+
+static void extra_sockets_close_but_for_the_one_that_is_used(void **state)
+{
+    (void)state;
+    struct net *a = open_one(0), *b = open_one(0);
+    struct addr from = loopback(a, 0), to = loopback(b, 0), locals[NET_EXTRA_MAX];
+    struct kept kept = {0};
+    assert_int_equal(net_set_extra(b, 16, keep, &kept), 16);
+    net_extra(b, locals);
+    kept.port = to.port = locals[7].port;
+    struct packet out = {.local = from, .remote = to, .data = (uint8_t *)"still", .len = 5};
+    assert_int_equal(net_set_extra(b, 0, keep, &kept), 1);
+    assert_int_equal(net_send(a, &out), NET_SENT);
+    assert_int_equal(receive(b, NET_EXTRA).local.port, kept.port);
+    kept.port = 0;
+    assert_int_equal(net_set_extra(b, 0, keep, &kept), 0);
+    assert_int_equal(net_fd(b, NET_EXTRA), -1);
+    net_close(a);
+    net_close(b);
+}
+
+static void a_packet_travels_as_far_as_its_ttl_says(void **state)
+{
+    (void)state;
+    struct net *a = open_one(0);
+    int on = 1, ttl = 0, sock = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof any;
+    assert_int_equal(bind(sock, (struct sockaddr *)&any, len), 0);
+    assert_int_equal(getsockname(sock, (struct sockaddr *)&any, &len), 0);
+    assert_int_equal(setsockopt(sock, IPPROTO_IP, IP_RECVTTL, &on, sizeof on), 0);
+    struct addr to = loopback(a, 0);
+    struct packet out = {.local = to, .remote = to, .data = (uint8_t *)"low", .len = 3, .ttl = 3};
+    out.remote.port = ntohs(any.sin_port);
+    for (unsigned i = 0; i < 2; i++, out.ttl = 0) {
+        _Alignas(struct cmsghdr) char control[64], data[8];
+        struct iovec vector = {.iov_base = data, .iov_len = sizeof data};
+        struct msghdr header = {
+            .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        assert_int_equal(net_send(a, &out), NET_SENT);
+        assert_int_equal(recvmsg(sock, &header, 0), 3);
+        memcpy(&ttl, CMSG_DATA(CMSG_FIRSTHDR(&header)), sizeof ttl);
+        if (i == 0)
+            assert_int_equal(ttl, 3);
+        else
+            assert_true(ttl > 3);
+    }
+    close(sock);
+    net_close(a);
+}
+
 static void the_machine_is_the_same_each_time(void **state)
 {
     (void)state;
@@ -159,6 +253,9 @@ int main(void)
         cmocka_unit_test(what_the_system_refuses_is_counted_and_lost),
         cmocka_unit_test(a_taken_port_is_told_from_other_failures),
         cmocka_unit_test(excluded_interfaces_have_no_addresses),
+        cmocka_unit_test(extra_sockets_hear_and_speak_each_for_itself),
+        cmocka_unit_test(extra_sockets_close_but_for_the_one_that_is_used),
+        cmocka_unit_test(a_packet_travels_as_far_as_its_ttl_says),
         cmocka_unit_test(the_machine_is_the_same_each_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

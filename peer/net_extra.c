@@ -1,0 +1,170 @@
+/* net_extra.c - many IPv4 sockets for a while: to hold open, or to look through, a hard NAT.
+ *
+ * One epoll descriptor stands for all of them, so that whoever waits has one more to watch, and 256 that are
+ * silent cost nothing. While there are none, neither is there anything else. */
+#include "net_extra.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { READY_MAX = 16 /* sockets that one call tells of */ };
+
+struct extra {
+    int epoll; /* -1: there are none */
+    struct inbox *inbox;
+    size_t count;
+    struct net_socket sockets[NET_EXTRA_MAX];
+    struct epoll_event ready[READY_MAX];
+    int ready_count, ready_next;
+};
+
+struct extra *extra_new(void)
+{
+    struct extra *extra = calloc(1, sizeof *extra);
+    if (extra)
+        extra->epoll = -1;
+    return extra;
+}
+
+static void close_waiting(struct extra *extra)
+{
+    if (extra->epoll >= 0)
+        close(extra->epoll);
+    extra->epoll = -1;
+    inbox_free(extra->inbox);
+    extra->inbox = NULL;
+}
+
+void extra_free(struct extra *extra)
+{
+    if (!extra)
+        return;
+    for (size_t i = 0; i < extra->count; i++)
+        close(extra->sockets[i].fd);
+    close_waiting(extra);
+    free(extra);
+}
+
+int extra_fd(const struct extra *extra)
+{
+    return extra->epoll;
+}
+
+/* ---- opened and closed ---- */
+
+static bool open_waiting(struct extra *extra)
+{
+    if (extra->epoll >= 0)
+        return true;
+    extra->epoll = epoll_create1(EPOLL_CLOEXEC);
+    extra->inbox = inbox_new();
+    if (extra->epoll >= 0 && extra->inbox)
+        return true;
+    close_waiting(extra);
+    return false;
+}
+
+static bool open_one(struct extra *extra)
+{
+    struct net_socket *sock = &extra->sockets[extra->count];
+    *sock = (struct net_socket){.fd = -1};
+    struct epoll_event event = {.events = EPOLLIN};
+    if (net_socket_open(sock, 4, 0) == NET_OK && sock->fd >= 0) {
+        event.data.u32 = sock->port;
+        if (epoll_ctl(extra->epoll, EPOLL_CTL_ADD, sock->fd, &event) == 0) {
+            net_socket_narrow(sock);
+            extra->count++;
+            return true;
+        }
+    }
+    if (sock->fd >= 0)
+        close(sock->fd);
+    return false;
+}
+
+static struct addr local_of(const struct net_socket *sock)
+{
+    return (struct addr){.family = 4, .port = sock->port};
+}
+
+/* What is kept has found its use: it will carry much. */
+static void close_others(struct extra *extra, size_t count,
+                         bool (*keep)(void *context, const struct addr *local), void *context)
+{
+    size_t kept = 0, left = extra->count;
+    for (size_t i = 0; i < extra->count; i++) {
+        struct net_socket *sock = &extra->sockets[i];
+        struct addr local = local_of(sock);
+        bool used = keep(context, &local);
+        if (!used && left > count) {
+            close(sock->fd);
+            left--;
+            continue;
+        }
+        if (used && !sock->gso)
+            net_socket_widen(sock);
+        extra->sockets[kept++] = *sock;
+    }
+    extra->count = kept;
+    inbox_forget(extra->inbox);
+    extra->ready_count = extra->ready_next = 0;
+}
+
+size_t extra_set(struct extra *extra, size_t count, bool (*keep)(void *context, const struct addr *local),
+                 void *context)
+{
+    if (count > NET_EXTRA_MAX)
+        count = NET_EXTRA_MAX;
+    if (extra->count > count)
+        close_others(extra, count, keep, context);
+    else if (extra->count < count && open_waiting(extra))
+        while (extra->count < count && open_one(extra))
+            ;
+    if (extra->count == 0)
+        close_waiting(extra);
+    return extra->count;
+}
+
+size_t extra_list(const struct extra *extra, struct addr *out)
+{
+    for (size_t i = 0; i < extra->count; i++)
+        out[i] = local_of(&extra->sockets[i]);
+    return extra->count;
+}
+
+/* ---- receiving and sending ---- */
+
+struct net_socket *extra_find(struct extra *extra, uint16_t port)
+{
+    for (size_t i = 0; i < extra->count; i++)
+        if (extra->sockets[i].port == port)
+            return &extra->sockets[i];
+    return NULL;
+}
+
+bool extra_receive(struct extra *extra, struct packet *in, struct net_stats *stats)
+{
+    if (extra->count == 0)
+        return false;
+    for (;;) {
+        for (; extra->ready_next < extra->ready_count; extra->ready_next++) {
+            const struct epoll_event *event = &extra->ready[extra->ready_next];
+            const struct net_socket *sock = extra_find(extra, (uint16_t)event->data.u32);
+            if (sock && event->events & ~(unsigned)EPOLLOUT && inbox_next(extra->inbox, sock, in, stats))
+                return true;
+        }
+        bool more = extra->ready_count == READY_MAX || extra->ready_next == 0;
+        extra->ready_count = extra->ready_next = 0;
+        int got = more ? epoll_wait(extra->epoll, extra->ready, READY_MAX, 0) : 0;
+        if (got <= 0)
+            return false;
+        extra->ready_count = got;
+    }
+}
+
+bool extra_await(struct extra *extra, const struct net_socket *sock, bool on)
+{
+    struct epoll_event event = {.events = EPOLLIN | (on ? EPOLLOUT : 0), .data.u32 = sock->port};
+    return epoll_ctl(extra->epoll, EPOLL_CTL_MOD, sock->fd, &event) == 0;
+}

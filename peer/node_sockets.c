@@ -1,0 +1,45 @@
+/* node_sockets.c - the extra sockets of a node: how many are wanted, who is told of them.
+ *
+ * They are one pool for all who want some: who looks at our NAT, and every connection that punches. */
+#include "node_state.h"
+
+#include <string.h>
+
+static size_t wanted(const struct node *node)
+{
+    size_t most = 0;
+    for (unsigned i = 0; i < node->peers_used; i++)
+        if (node_peer_is_live(&node->peers[i])) {
+            size_t wants = conn_wants_sockets(node->peers[i].conn);
+            most = wants > most ? wants : most;
+        }
+    return most < NODE_SOCKETS_MAX ? most : NODE_SOCKETS_MAX;
+}
+
+bool node_sockets_told(struct node *node, struct node_event *event)
+{
+    size_t count = wanted(node);
+    if (count == node->sockets_told)
+        return false;
+    node->sockets_told = count;
+    event->type = NODE_SOCKETS;
+    event->count = count;
+    return true;
+}
+
+void node_set_sockets(struct node *node, uint64_t now, const struct addr *locals, size_t count)
+{
+    node->socket_count = count < NODE_SOCKETS_MAX ? count : NODE_SOCKETS_MAX;
+    memcpy(node->sockets, locals, node->socket_count * sizeof *locals);
+    for (unsigned i = 0; i < node->peers_used; i++)
+        if (node_peer_is_live(&node->peers[i]))
+            conn_set_sockets(node->peers[i].conn, now, node->sockets, node->socket_count);
+}
+
+bool node_uses_socket(const struct node *node, const struct addr *local)
+{
+    for (unsigned i = 0; i < node->peers_used; i++)
+        if (node_peer_is_live(&node->peers[i]) && ice_uses_port(conn_ice(node->peers[i].conn), local->port))
+            return true;
+    return false;
+}
