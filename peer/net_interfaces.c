@@ -2,6 +2,7 @@
  *
  * Elsewhere than on Linux nothing is watched: the addresses are those of the start. */
 #include "net_interfaces.h"
+#include "socket_address.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -151,24 +152,11 @@ static uint32_t interface_mtu(const char *name)
 
 static bool entry_address(const struct ifaddrs *entry, struct addr *out)
 {
-    uint8_t ip[16];
     if (!entry->ifa_addr || !(entry->ifa_flags & IFF_UP))
         return false;
-    if (entry->ifa_addr->sa_family == AF_INET) {
-        struct sockaddr_in v4;
-        memcpy(&v4, entry->ifa_addr, sizeof v4);
-        memcpy(ip, &v4.sin_addr, 4);
-        *out = addr_make4(ip, 0);
-        return addr_scope(out) != ADDR_NONE;
-    }
-    if (entry->ifa_addr->sa_family == AF_INET6) {
-        struct sockaddr_in6 v6;
-        memcpy(&v6, entry->ifa_addr, sizeof v6);
-        memcpy(ip, &v6.sin6_addr, 16);
-        *out = addr_make6(ip, 0, v6.sin6_scope_id);
-        return addr_scope(out) != ADDR_NONE;
-    }
-    return false;
+    *out = socket_address_get(entry->ifa_addr);
+    out->port = 0;
+    return addr_scope(out) != ADDR_NONE;
 }
 
 /* A link-local address helps only where its interface has nothing else of that family. */

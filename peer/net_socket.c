@@ -4,6 +4,7 @@
  * its NAT mappings. Long writes leave as one call (GSO), arrive as one (GRO); where the system has neither,
  * or a device breaks it, datagrams go one by one. */
 #include "net_socket.h"
+#include "socket_address.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -27,12 +28,6 @@ enum {
     NARROW_BUFFER = 8192, /* bytes: some checks */
 };
 
-union socket_address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
 struct inbox {
     bool dry;                  /* the last call found less than it had room for: nothing more for now */
     int batch, next;           /* messages read, the one being handed out */
@@ -46,33 +41,6 @@ struct inbox {
     uint8_t *buffers; /* BATCH * BUFFER, touched only as far as datagrams fill it */
 };
 
-static socklen_t to_system(union socket_address *out, const struct addr *addr)
-{
-    memset(out, 0, sizeof *out);
-    if (addr->family == 4) {
-        out->v4.sin_family = AF_INET;
-        out->v4.sin_port = htons(addr->port);
-        memcpy(&out->v4.sin_addr, addr->ip, 4);
-        return sizeof out->v4;
-    }
-    out->v6.sin6_family = AF_INET6;
-    out->v6.sin6_port = htons(addr->port);
-    out->v6.sin6_scope_id = addr->scope;
-    memcpy(&out->v6.sin6_addr, addr->ip, 16);
-    return sizeof out->v6;
-}
-
-static struct addr from_system(const union socket_address *in)
-{
-    uint8_t ip[16];
-    if (in->any.sa_family == AF_INET) {
-        memcpy(ip, &in->v4.sin_addr, 4);
-        return addr_make4(ip, ntohs(in->v4.sin_port));
-    }
-    memcpy(ip, &in->v6.sin6_addr, 16);
-    return addr_make6(ip, ntohs(in->v6.sin6_port), in->v6.sin6_scope_id);
-}
-
 static void set_option(int fd, int level, int name, int value)
 {
     /* Options that make things better, not possible: without them we are slower. */
@@ -83,7 +51,7 @@ static int bind_port(int fd, int family, uint16_t port)
 {
     struct addr any = {.family = family == AF_INET ? 4 : 6, .port = port};
     union socket_address address;
-    socklen_t len = to_system(&address, &any);
+    socklen_t len = socket_address_set(&address, &any);
     return bind(fd, &address.any, len);
 }
 
@@ -119,7 +87,7 @@ int net_socket_open(struct net_socket *sock, unsigned family, uint16_t port)
     socklen_t len = sizeof bound;
     if (getsockname(sock->fd, &bound.any, &len))
         return NET_ESYSTEM;
-    sock->port = from_system(&bound).port;
+    sock->port = socket_address_get(&bound.any).port;
     return NET_OK;
 }
 
@@ -245,7 +213,7 @@ bool inbox_next(struct inbox *inbox, const struct net_socket *sock, struct packe
         }
         if (inbox->offset == 0) {
             read_controls(inbox, sock->port, &message->msg_hdr, len);
-            inbox->remote = from_system(&inbox->sources[inbox->next]);
+            inbox->remote = socket_address_get(&inbox->sources[inbox->next].any);
         }
         in->local = inbox->local;
         in->remote = inbox->remote;
@@ -293,7 +261,7 @@ static enum net_result send_once(struct net_socket *sock, const struct packet *o
     _Alignas(struct cmsghdr) char control[CONTROL] = {0};
     struct iovec vector = {.iov_base = out->data, .iov_len = out->len};
     struct msghdr header = {.msg_name = &remote,
-                            .msg_namelen = to_system(&remote, &out->remote),
+                            .msg_namelen = socket_address_set(&remote, &out->remote),
                             .msg_iov = &vector,
                             .msg_iovlen = 1,
                             .msg_control = control};

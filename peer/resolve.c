@@ -3,6 +3,7 @@
  * getaddrinfo may block for a minute and cannot be stopped. So each question has a thread that owns a share
  * of the answer's box: whoever comes last, the thread or the resolver, frees it. */
 #include "resolve.h"
+#include "socket_address.h"
 
 #include <fcntl.h>
 #include <netdb.h>
@@ -126,21 +127,6 @@ bool resolver_parse(const char *text, uint16_t default_port, char host[256], uin
     return !colon || parse_port(colon + 1, port);
 }
 
-static struct addr from_system(const struct sockaddr *in, uint16_t port)
-{
-    uint8_t ip[16];
-    if (in->sa_family == AF_INET) {
-        struct sockaddr_in v4;
-        memcpy(&v4, in, sizeof v4);
-        memcpy(ip, &v4.sin_addr, 4);
-        return addr_make4(ip, port);
-    }
-    struct sockaddr_in6 v6;
-    memcpy(&v6, in, sizeof v6);
-    memcpy(ip, &v6.sin6_addr, 16);
-    return addr_make6(ip, port, v6.sin6_scope_id);
-}
-
 static void take_first_of_each(struct question *question, const struct addrinfo *list)
 {
     struct resolved *answer = &question->answer;
@@ -149,8 +135,11 @@ static void take_first_of_each(struct question *question, const struct addrinfo 
         if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6)
             continue;
         bool *had = &have[entry->ai_family == AF_INET6];
-        if (!*had && answer->count < RESOLVE_ADDRESSES_MAX)
-            answer->addresses[answer->count++] = from_system(entry->ai_addr, question->port);
+        if (!*had && answer->count < RESOLVE_ADDRESSES_MAX) {
+            struct addr *address = &answer->addresses[answer->count++];
+            *address = socket_address_get(entry->ai_addr);
+            address->port = question->port;
+        }
         *had = true;
     }
 }

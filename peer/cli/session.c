@@ -166,7 +166,7 @@ static bool note_present(struct session *session, const char *name)
         if (strcmp(session->present[i], shown) == 0)
             return false;
     if (session->present_count < PRESENT_MAX)
-        strcpy(session->present[session->present_count++], shown);
+        snprintf(session->present[session->present_count++], SHOWN_NAME_MAX, "%s", shown);
     return true;
 }
 

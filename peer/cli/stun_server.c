@@ -24,9 +24,9 @@
 enum {
     STATIONS_MAX = 2,
     SOCKETS_MAX = 4,
-    REQUEST_MAX =
-        4096,  /* bytes: one with PADDING (RFC 5780 7.6) is longer than a packet, and is to hear 420 */
-    BATCH = 64 /* datagrams a turn and socket */
+    REQUEST_MAX = 65536, /* bytes, any datagram: PADDING (RFC 5780 7.6) makes it as long as the interface
+                            takes, and is to hear 420 */
+    BATCH = 64           /* datagrams a turn and socket */
 };
 
 /* A server for one family and its sockets: one, or four. */

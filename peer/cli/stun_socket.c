@@ -7,57 +7,30 @@
  * address of ours. */
 #include "stun_socket.h"
 
+#include "socket_address.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
 union control {
     struct cmsghdr align;
     char space[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
 };
 
-static socklen_t to_system(union address *out, const struct addr *addr)
-{
-    memset(out, 0, sizeof *out);
-    if (addr->family == 4) {
-        out->v4.sin_family = AF_INET;
-        out->v4.sin_port = htons(addr->port);
-        memcpy(&out->v4.sin_addr, addr->ip, 4);
-        return sizeof out->v4;
-    }
-    out->v6.sin6_family = AF_INET6;
-    out->v6.sin6_port = htons(addr->port);
-    out->v6.sin6_scope_id = addr->scope;
-    memcpy(&out->v6.sin6_addr, addr->ip, 16);
-    return sizeof out->v6;
-}
-
-static struct addr from_system(const union address *in)
-{
-    if (in->any.sa_family == AF_INET)
-        return addr_make4((const uint8_t *)&in->v4.sin_addr, ntohs(in->v4.sin_port));
-    return addr_make6(in->v6.sin6_addr.s6_addr, ntohs(in->v6.sin6_port), in->v6.sin6_scope_id);
-}
-
 static int set_up(int fd, const struct addr *local, struct stun_socket *out)
 {
     int on = 1;
-    union address address;
-    socklen_t len = to_system(&address, local);
+    union socket_address address;
+    socklen_t len = socket_address_set(&address, local);
     int err = local->family == 4 ? setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on)
                                  : setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) ||
                                        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (err || bind(fd, &address.any, len) || getsockname(fd, &address.any, &len))
         return -1;
-    *out = (struct stun_socket){.fd = fd, .local = from_system(&address)};
+    *out = (struct stun_socket){.fd = fd, .local = socket_address_get(&address.any)};
     return 0;
 }
 
@@ -102,7 +75,7 @@ static struct addr destination(const struct stun_socket *socket, struct msghdr *
 
 bool stun_socket_receive(const struct stun_socket *socket, struct packet *in)
 {
-    union address from;
+    union socket_address from;
     union control control;
     struct iovec bytes = {.iov_base = in->data, .iov_len = in->len};
     struct msghdr message = {.msg_name = &from,
@@ -118,7 +91,7 @@ bool stun_socket_receive(const struct stun_socket *socket, struct packet *in)
     if (got < 0)
         return false;
     in->len = (size_t)got;
-    in->remote = from_system(&from);
+    in->remote = socket_address_get(&from.any);
     in->local = destination(socket, &message);
     return true;
 }
@@ -144,11 +117,11 @@ static size_t add_source(struct msghdr *message, const struct addr *local)
 
 void stun_socket_send(const struct stun_socket *socket, const struct packet *out)
 {
-    union address to;
+    union socket_address to;
     union control control = {.space = {0}};
     struct iovec bytes = {.iov_base = out->data, .iov_len = out->len};
     struct msghdr message = {.msg_name = &to,
-                             .msg_namelen = to_system(&to, &out->remote),
+                             .msg_namelen = socket_address_set(&to, &out->remote),
                              .msg_iov = &bytes,
                              .msg_iovlen = 1,
                              .msg_control = &control,

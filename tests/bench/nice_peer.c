@@ -6,10 +6,12 @@
  * path. Sealed: hello; three messages of a password exchange that carry the sealed descriptions; late
  * candidates sealed; a handshake on the path (nice_tls.h says which); the line inside it. What arrives goes
  * to standard output; the times, as one JSON line, to standard error. */
+#include "../number.h"
 #include "nice_pake.h"
 #include "nice_room.h"
 #include "nice_tls.h"
 
+#include <limits.h>
 #include <nice/agent.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -25,6 +27,7 @@ enum {
     FIRST_RETRY_MS = 100, /* as ours; libnice's default is 500 */
     REPEAT_MS = 20,       /* the plain line is repeated until the other side's has come */
     LINGER_MS = 200,      /* so that what was sent last still arrives */
+    TIME_MAX = 1000000,   /* of an option, in its unit: milliseconds still fit an int */
     NS_PER_MS = 1000000
 };
 
@@ -435,12 +438,13 @@ static int peer_run(struct peer *peer)
 static bool split_address(char *text, const char **host, int *port)
 {
     char *colon = strrchr(text, ':');
-    if (!colon)
+    long long number;
+    if (!colon || !number_read(colon + 1, 65535, &number))
         return false;
     *colon = '\0';
     *host = text;
-    *port = atoi(colon + 1);
-    return *port > 0;
+    *port = (int)number;
+    return number > 0;
 }
 
 static int usage(void)
@@ -453,6 +457,7 @@ static int usage(void)
 
 static bool take_option(struct options *options, const char *name, char *value)
 {
+    long long number;
     if (strcmp(name, "--broker") == 0)
         return split_address(value, &options->broker, &options->broker_port);
     if (strcmp(name, "--stun") == 0)
@@ -462,13 +467,13 @@ static bool take_option(struct options *options, const char *name, char *value)
     if (strcmp(name, "--bind") == 0)
         return (options->bind = value) != NULL;
     if (strcmp(name, "--pacing") == 0)
-        return (options->pacing_ms = atoi(value)) > 0;
+        return number_read(value, TIME_MAX, &number) && (options->pacing_ms = (int)number) > 0;
     if (strcmp(name, "--retry") == 0)
-        return (options->retry_ms = atoi(value)) > 0;
+        return number_read(value, TIME_MAX, &number) && (options->retry_ms = (int)number) > 0;
     if (strcmp(name, "--wait") == 0)
-        return (options->wait_s = atoi(value)) > 0;
+        return number_read(value, TIME_MAX, &number) && (options->wait_s = (int)number) > 0;
     if (strcmp(name, "--start") == 0) /* when the process was started, on the monotonic clock */
-        return (options->start_ns = g_ascii_strtoll(value, NULL, 10)) > 0;
+        return number_read(value, LLONG_MAX, &number) && (options->start_ns = number) > 0;
     return false;
 }
 

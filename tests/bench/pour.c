@@ -8,7 +8,10 @@
  * as well as an altered byte; comparing costs 0.04 seconds a GB. At the end of input the sink prints one JSON
  * line on standard error: {"bytes":N,"seconds":T,"intact":true,"stopped_at":T,"went_on_at":T}; the seconds
  * run from the first to the last byte, the moments are on the monotonic clock, 0 for never. */
+#include "../number.h"
+
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +21,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCK = 65536, NUMBER = sizeof(uint64_t) };
+enum {
+    BLOCK = 65536,
+    NUMBER = sizeof(uint64_t),
+    STOP_MAX_S = 3600, /* no bench waits longer */
+};
 
 struct sink {
     uint64_t bytes, wrong;
@@ -119,13 +126,15 @@ static int sink_end(const struct sink *sink, ssize_t got)
 int main(int argc, char **argv)
 {
     static struct sink sink;
+    long long bytes, seconds;
     signal(SIGPIPE, SIG_IGN);
-    if (argc == 3 && strcmp(argv[1], "source") == 0)
-        return source_run(strtoull(argv[2], NULL, 10));
+    if (argc == 3 && strcmp(argv[1], "source") == 0 && number_read(argv[2], LLONG_MAX, &bytes))
+        return source_run((uint64_t)bytes);
     if (argc == 2 && strcmp(argv[1], "check") == 0)
         return sink_end(&sink, sink_check(&sink, 0, 0));
-    if (argc == 4 && strcmp(argv[1], "check") == 0)
-        return sink_end(&sink, sink_check(&sink, strtoull(argv[2], NULL, 10), (unsigned)atoi(argv[3])));
+    if (argc == 4 && strcmp(argv[1], "check") == 0 && number_read(argv[2], LLONG_MAX, &bytes) &&
+        number_read(argv[3], STOP_MAX_S, &seconds))
+        return sink_end(&sink, sink_check(&sink, (uint64_t)bytes, (unsigned)seconds));
     fprintf(stderr, "usage: pour source BYTES | pour check [STOP-AT SECONDS]\n");
     return 2;
 }

@@ -39,6 +39,7 @@ def build(name, folder):
     target = os.path.join(folder, name)
     paths = [os.path.join(HERE, source) for source in sources]
     seen = [os.path.join(HERE, file) for file in os.listdir(HERE) if file.endswith((".c", ".h"))]
+    seen.append(os.path.join(ROOT, "tests", "number.h"))
     if os.path.exists(target) and os.path.getmtime(target) > max(map(os.path.getmtime, seen)):
         return target
     os.makedirs(folder, exist_ok=True)

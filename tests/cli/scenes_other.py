@@ -175,6 +175,16 @@ def stun_server_with_two_addresses(world):
 
 
 @scene
+def stun_server_refuses_padding(world):
+    """A request with PADDING is longer than a packet; the STUN server hears it all and refuses the attribute"""
+    _, port = stun_server(world, "127.0.0.1")
+    for length in (4, 1500, 9000, 65000):
+        answer, _, _ = ask("127.0.0.1", port, struct.pack(">HH", 0x0026, length) + bytes(length))
+        check(answer[:2] == b"\x01\x11" and attribute(answer, 0x0009)[:4] == b"\0\0\4\x14", f"{length}: {answer!r}")
+        check(attribute(answer, 0x000A) == b"\0\x26", f"{length}: {answer!r}")
+
+
+@scene
 def stun_server_and_the_standard_client(world):
     """turnutils_stunclient is content with the STUN server"""
     client = shutil.which("turnutils_stunclient")

@@ -7,6 +7,7 @@
  * libnice's; in a conflict both begin as controlling (RFC 8445 7.3.1.1). Asked of both sides: one pair, the
  * same; datagrams that come back; and that it stays so for SECONDS (default 0), past several consents (RFC
  * 7675). Exit 0 when all held. */
+#include "../number.h"
 #include "candidate.h"
 #include "ice.h"
 
@@ -31,6 +32,7 @@ enum {
     ECHO_MS = 100,  /* between two of them */
     LOST_MAX = 2,   /* that libnice may drop before it trusts the pair */
     LINE_SIZE = 512,
+    STAY_MAX_S = 3600,
     TICK_MS = 20 /* for echoes; the agent's own deadline may be sooner */
 };
 
@@ -332,7 +334,8 @@ static void end(struct driver *driver)
 int main(int argc, char **argv)
 {
     static struct driver driver = {.random = {.fill = random_fill}};
-    if (argc != 3 && argc != 4) {
+    long long seconds = 0;
+    if ((argc != 3 && argc != 4) || (argc == 4 && !number_read(argv[3], STAY_MAX_S, &seconds))) {
         fprintf(stderr, "usage: interop_ice NICE_AGENT controlling|controlled|conflict [SECONDS]\n");
         return 2;
     }
@@ -343,7 +346,7 @@ int main(int argc, char **argv)
         perror("interop_ice");
         return 1;
     }
-    run(&driver, argc == 4 ? (unsigned)atoi(argv[3]) : 0);
+    run(&driver, (unsigned)seconds);
     end(&driver);
     printf("%s: %s: %u of %u datagrams came back\n", driver.failure ? driver.failure : "ok", argv[2],
            driver.returned, driver.sent);

@@ -3,9 +3,11 @@
 #include "fake_broker.h"
 #include "message.h"
 #include "mqtt.h"
+#include "number.h"
 #include "real_broker.h"
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/resource.h>
@@ -778,15 +780,15 @@ static void a_broker_that_does_not_read_fills_the_outbox_and_no_more(void **stat
 static long youngest_thread(const char *format)
 {
     long value = -1;
-    int youngest = 0;
+    long long youngest = 0, task_id;
     char path[64], line[256];
     DIR *tasks = opendir("/proc/self/task");
     for (struct dirent *task; tasks && (task = readdir(tasks));)
-        if (atoi(task->d_name) > youngest)
-            youngest = atoi(task->d_name);
+        if (number_read(task->d_name, LLONG_MAX, &task_id) && task_id > youngest)
+            youngest = task_id;
     if (tasks)
         closedir(tasks);
-    snprintf(path, sizeof path, "/proc/self/task/%d/status", youngest);
+    snprintf(path, sizeof path, "/proc/self/task/%lld/status", youngest);
     FILE *file = fopen(path, "r");
     while (file && fgets(line, sizeof line, file) && sscanf(line, format, &value) != 1)
         continue;
