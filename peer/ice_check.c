@@ -156,6 +156,8 @@ static void start(struct ice *ice, uint64_t now, struct ice_pair *pair, uint64_t
     stun_txn_start(&pair->txn, now, rto, copies, ice->config.random);
     if (same)
         memcpy(pair->txn.id, before.id, sizeof before.id);
+    else
+        pair->asked = 0;
     pair->asked_controlling = ice->controlling;
     pair->asked_nominate = nominate;
     pair->asked_nomination = number;
@@ -178,7 +180,7 @@ static void begin(struct ice *ice, uint64_t now, struct ice_pair *pair)
 }
 
 /* One more copy of a request that is under way, now, and the waiting begins anew. RFC 8445 7.3.1.4 cancels it
- * for a new one; with the same id the answer to an earlier copy counts too, where round trips are long. */
+ * for a new one; under the same id the answer to an earlier copy counts too, where round trips are long. */
 static void hurry(uint64_t now, struct ice_pair *pair)
 {
     pair->txn.deadline = now;
@@ -203,7 +205,29 @@ static void account(struct ice *ice, uint64_t now, struct ice_pair *pair)
     pair->remote->unanswered++;
 }
 
-static size_t request_write(const struct ice *ice, const struct ice_pair *pair, uint8_t *out, size_t capacity)
+/* Each copy's id ends in its own number, so that an answer says which of them it is to: counted from another
+ * one, the round trip could be anything (RFC 6298 3). To the peer they are requests of the same content. */
+static void mark(struct ice_pair *pair, uint64_t now, uint8_t id[STUN_ID_LEN])
+{
+    memcpy(id, pair->txn.id, STUN_ID_LEN);
+    id[STUN_ID_LEN - 1] ^= (uint8_t)pair->asked;
+    pair->asked_at[pair->asked++ % ICE_COPIES_KNOWN] = now;
+}
+
+/* Whether a copy with this id left, and if its time is still known, when; else *at is NEVER. */
+static bool has_asked(const struct ice_pair *pair, const uint8_t id[STUN_ID_LEN], uint64_t *at)
+{
+    unsigned copy = id[STUN_ID_LEN - 1] ^ pair->txn.id[STUN_ID_LEN - 1];
+    *at = NEVER;
+    if (!pair->txn.running || memcmp(pair->txn.id, id, STUN_ID_LEN - 1) != 0 || copy >= pair->asked)
+        return false;
+    if (pair->asked - copy <= ICE_COPIES_KNOWN)
+        *at = pair->asked_at[copy % ICE_COPIES_KNOWN];
+    return true;
+}
+
+static size_t request_write(const struct ice *ice, uint64_t now, struct ice_pair *pair, uint8_t *out,
+                            size_t capacity)
 {
     char username[UFRAG_MAX + 1 + ICE_UFRAG_LEN + 1];
     int len = snprintf(username, sizeof username, "%s:%s", ice->remote_ufrag, ice->ufrag);
@@ -223,7 +247,7 @@ static size_t request_write(const struct ice *ice, const struct ice_pair *pair, 
         msg.has |= STUN_HAS_NOMINATION;
         msg.nomination = pair->asked_nomination;
     }
-    memcpy(msg.id, pair->txn.id, sizeof msg.id);
+    mark(pair, now, msg.id);
     struct stun_key key = {(const uint8_t *)ice->remote_pwd, strlen(ice->remote_pwd)};
     return stun_encode(&msg, &key, out, capacity);
 }
@@ -244,7 +268,7 @@ bool ice_check_write(struct ice *ice, uint64_t now, struct ice_pair *pair, struc
     out->local = pair->base->address;
     out->remote = pair->to;
     out->segment = 0;
-    out->len = request_write(ice, pair, out->data, out->len);
+    out->len = request_write(ice, now, pair, out->data, out->len);
     return out->len > 0;
 }
 
@@ -356,9 +380,13 @@ static void learn_mapped(struct ice *ice, uint64_t now, struct ice_pair *pair, c
     candidate_foundation(found);
 }
 
-static void answered(struct ice *ice, uint64_t now, struct ice_pair *pair, uint64_t rtt)
+static void measured(struct ice_pair *pair, uint64_t rtt)
 {
     pair->rtt = pair->rtt ? pair->rtt - pair->rtt / 8 + rtt / 8 : later(rtt, 1);
+}
+
+static void answered(struct ice *ice, uint64_t now, struct ice_pair *pair)
+{
     pair->state = PAIR_VALID;
     pair->answered = true;
     pair->triggered = false;
@@ -377,11 +405,11 @@ static void answered(struct ice *ice, uint64_t now, struct ice_pair *pair, uint6
     ice_choice_answered(ice, now, pair);
 }
 
-static struct ice_pair *pair_that_asked(struct ice *ice, const uint8_t id[STUN_ID_LEN])
+static struct ice_pair *pair_that_asked(struct ice *ice, const uint8_t id[STUN_ID_LEN], uint64_t *at)
 {
     ICE_EACH_PAIR(ice, pair)
     {
-        if (pair->txn.running && pair->txn.sends && memcmp(pair->txn.id, id, STUN_ID_LEN) == 0)
+        if (has_asked(pair, id, at))
             return pair;
     }
     return NULL;
@@ -389,7 +417,8 @@ static struct ice_pair *pair_that_asked(struct ice *ice, const uint8_t id[STUN_I
 
 bool ice_check_answer(struct ice *ice, uint64_t now, const struct packet *in, const struct stun_msg *msg)
 {
-    struct ice_pair *pair = pair_that_asked(ice, msg->id);
+    uint64_t asked_at;
+    struct ice_pair *pair = pair_that_asked(ice, msg->id, &asked_at);
     if (!pair)
         return false;
     struct stun_key key = {(const uint8_t *)ice->remote_pwd, strlen(ice->remote_pwd)};
@@ -404,8 +433,7 @@ bool ice_check_answer(struct ice *ice, uint64_t now, const struct packet *in, co
     /* RFC 8445 7.2.5.2.1: only a path that is the same in both directions is one. */
     bool symmetric = addr_equal(&in->remote, &pair->to) &&
                      (in->local.family == 0 || addr_equal(&in->local, &pair->base->address));
-    uint64_t rtt;
-    stun_txn_answered(&pair->txn, now, msg->id, &rtt);
+    stun_txn_stop(&pair->txn);
     ice->stats.answers++;
     if (msg->class == STUN_ERROR && msg->error == 487) {
         role_refused(ice, now, pair);
@@ -415,7 +443,9 @@ bool ice_check_answer(struct ice *ice, uint64_t now, const struct packet *in, co
         learn_mapped(ice, now, pair, &msg->mapped);
         if (pair->asked_nominate)
             ice->nomination_done = true;
-        answered(ice, now, pair, rtt);
+        if (asked_at != NEVER)
+            measured(pair, now - asked_at);
+        answered(ice, now, pair);
     }
     return true;
 }

@@ -22,6 +22,7 @@ enum {
     ICE_UFRAG_LEN = 8, /* characters; ice.h */
     ICE_PWD_LEN = 24,
     ICE_EXTRA_BASES_MAX = 8, /* extra sockets on which the peer is heard at a time */
+    ICE_COPIES_KNOWN = 16,   /* more than leave in a second */
     ICE_VERIFY_COPIES = 3,   /* of a check to a pair that has answered before */
 };
 
@@ -67,6 +68,8 @@ struct ice_pair {
     bool triggered; /* RFC 8445 6.1.4.1: goes before the others, the oldest first */
     uint64_t triggered_at;
     struct stun_txn txn;
+    uint64_t asked_at[ICE_COPIES_KNOWN];    /* when the last copies under this id left, a ring */
+    unsigned asked;                         /* copies under this id, ever: what the next one is marked with */
     bool asked_controlling, asked_nominate; /* what the running request says: its copies are all alike */
     uint32_t asked_nomination;
     unsigned copies; /* sent since the checks (re)started */

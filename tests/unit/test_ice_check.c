@@ -88,7 +88,10 @@ static void copies_of_a_silent_pair_back_off_over_ten_seconds_and_end(void **sta
     assert_int_equal(solo->sent_count, sizeof times / sizeof *times);
     for (size_t i = 0; i < solo->sent_count; i++)
         assert_int_equal(solo->sent[i].at / MS, times[i]);
-    assert_memory_equal(msg_of(&solo->sent[0]).id, msg_of(&solo->sent[6]).id, STUN_ID_LEN); /* one request */
+    assert_memory_equal(msg_of(&solo->sent[0]).id, msg_of(&solo->sent[6]).id,
+                        STUN_ID_LEN - 1); /* one request */
+    assert_memory_not_equal(msg_of(&solo->sent[0]).id, msg_of(&solo->sent[6]).id,
+                            STUN_ID_LEN); /* its copies */
     assert_int_equal(pair_to(solo, "203.0.113.9:9")->state, PAIR_FAILED);
     assert_true(ice_deadline(solo->ice) == NEVER);
     solo_free(solo);
@@ -172,7 +175,7 @@ static void copies_leave_room_for_a_triggered_check(void **state)
     solo_free(solo);
 }
 
-static void a_check_under_way_is_hurried_with_the_same_id(void **state)
+static void a_check_under_way_is_hurried_under_the_same_id(void **state)
 {
     (void)state;
     struct solo *solo = solo_new(true);
@@ -182,7 +185,7 @@ static void a_check_under_way_is_hurried_with_the_same_id(void **state)
     assert_true(heard(solo, "203.0.113.9:9", 0, 0));
     solo_run(solo, solo->now + 100 * MS);
     assert_int_equal(solo->sent_count - before, 3); /* answer, check, and a copy 100 ms after */
-    assert_memory_equal(msg_of(&solo->sent[0]).id, msg_of(&solo->sent[before + 1]).id, STUN_ID_LEN);
+    assert_memory_equal(msg_of(&solo->sent[0]).id, msg_of(&solo->sent[before + 1]).id, STUN_ID_LEN - 1);
     solo_free(solo);
 }
 
@@ -334,6 +337,62 @@ static void an_answer_makes_the_pair_valid_and_measures_the_round_trip(void **st
     assert_int_equal(pair->rtt, 20 * MS);
     assert_int_equal(events_of(solo, ICE_PATH), 1);
     assert_true(path_is(solo, "203.0.113.9:9"));
+    solo_free(solo);
+}
+
+static void the_round_trip_is_counted_from_the_copy_that_was_answered(void **state)
+{
+    (void)state;
+    static const unsigned answered_copy[] = {0, 1};
+    for (size_t i = 0; i < 2; i++) {
+        struct solo *solo = solo_new(true);
+        assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:9", 0));
+        solo_run(solo, 50 * MS);
+        assert_true(heard(solo, "203.0.113.9:9", 0, 0)); /* another copy leaves at once */
+        solo_run(solo, 50 * MS);
+        size_t copies[2] = {0, last_request_to(solo, "203.0.113.9:9")};
+        assert_int_equal(solo->sent[copies[1]].at, 50 * MS);
+        size_t n = copies[answered_copy[i]];
+        solo->now = solo->sent[n].at + 60 * MS;
+        assert_true(answer(solo, n));
+        assert_int_equal(pair_to(solo, "203.0.113.9:9")->rtt, 60 * MS);
+        solo_free(solo);
+    }
+}
+
+/* Sixteen copies are remembered. An answer to an older one proves the path, and measures nothing. */
+static void a_copy_that_is_forgotten_measures_nothing(void **state)
+{
+    (void)state;
+    for (unsigned more = 15; more < 17; more++) {
+        struct solo *solo = solo_new(true);
+        assert_true(heard(solo, "203.0.113.9:9", 0, 0));
+        solo_drain(solo);
+        size_t first = last_request_to(solo, "203.0.113.9:9");
+        while (solo->ice->stats.checks_sent < 1 + more)
+            solo_run(solo, ice_deadline(solo->ice));
+        assert_true(answer(solo, first));
+        assert_int_equal(pair_to(solo, "203.0.113.9:9")->state, PAIR_VALID);
+        assert_int_equal(pair_to(solo, "203.0.113.9:9")->rtt, more < 16 ? solo->now : 0);
+        solo_free(solo);
+    }
+}
+
+/* The number of a copy that never left is nobody's: with the other 95 bits it would still prove nothing. */
+static void an_id_of_a_copy_that_never_left_is_no_answer(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:9", 0));
+    assert_int_equal(solo_drain(solo), 1);
+    struct stun_msg msg = msg_of(&solo->sent[0]);
+    struct stun_msg reply = {
+        .class = STUN_SUCCESS, .method = STUN_BINDING, .has = STUN_HAS_INTEGRITY | STUN_HAS_FINGERPRINT};
+    memcpy(reply.id, msg.id, sizeof reply.id);
+    reply.id[STUN_ID_LEN - 1] ^= 1;
+    reply.mapped = solo->base;
+    assert_false(solo_input(solo, &solo->sent[0].remote, &solo->base, &reply, PEER_PWD));
+    assert_int_equal(pair_to(solo, "203.0.113.9:9")->state, PAIR_CHECKING);
     solo_free(solo);
 }
 
@@ -629,7 +688,7 @@ int main(void)
         cmocka_unit_test(the_highest_priority_goes_first_and_kinds_take_turns),
         cmocka_unit_test(a_heard_pair_is_checked_at_once),
         cmocka_unit_test(copies_leave_room_for_a_triggered_check),
-        cmocka_unit_test(a_check_under_way_is_hurried_with_the_same_id),
+        cmocka_unit_test(a_check_under_way_is_hurried_under_the_same_id),
         cmocka_unit_test(a_heard_pair_is_asked_often_until_the_budget_ends),
         cmocka_unit_test(five_hundred_candidates_of_one_victim_cost_it_a_hundred_packets),
         cmocka_unit_test(an_accomplice_who_answers_does_not_raise_the_victims_share),
@@ -638,6 +697,9 @@ int main(void)
         cmocka_unit_test(ten_minutes_later_there_is_a_new_budget),
         cmocka_unit_test(the_clock_may_begin_anywhere),
         cmocka_unit_test(an_answer_makes_the_pair_valid_and_measures_the_round_trip),
+        cmocka_unit_test(the_round_trip_is_counted_from_the_copy_that_was_answered),
+        cmocka_unit_test(a_copy_that_is_forgotten_measures_nothing),
+        cmocka_unit_test(an_id_of_a_copy_that_never_left_is_no_answer),
         cmocka_unit_test(an_answer_from_elsewhere_fails_the_pair),
         cmocka_unit_test(an_answer_that_proves_nothing_changes_nothing),
         cmocka_unit_test(a_late_answer_does_not_reopen_a_failed_pair),
