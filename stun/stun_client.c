@@ -26,6 +26,7 @@ static const uint64_t REFRESH = STUN_CLIENT_REFRESH_S * NS_PER_S;
 struct question {
     struct stun_txn txn;
     struct addr mapped; /* what was last reported; family 0: nothing, or silence since */
+    struct addr other;  /* OTHER-ADDRESS (RFC 5780 7.4) */
     uint64_t rtt;
     bool is_silent;
     bool tells_mapped, tells_silent; /* events to be pulled */
@@ -220,10 +221,12 @@ static void note_silence(struct question *question)
     question->tells_mapped = false;
 }
 
-static void note_answer(struct question *question, const struct addr *mapped, uint64_t rtt)
+static void note_answer(struct question *question, const struct stun_msg *msg, uint64_t rtt)
 {
+    const struct addr *mapped = &msg->mapped;
     question->is_silent = question->tells_silent = false;
     question->rtt = rtt;
+    question->other = msg->other_address;
     if (addr_equal(&question->mapped, mapped))
         return;
     question->mapped = *mapped;
@@ -269,7 +272,7 @@ bool stun_client_input(struct stun_client *client, uint64_t now, const struct pa
     /* An error, or an answer without an address, is as good as none: asking the same again would not change
      * it. */
     if (msg.class == STUN_SUCCESS && msg.mapped.family != 0 && is_understood(&msg))
-        note_answer(question, &msg.mapped, rtt);
+        note_answer(question, &msg, rtt);
     else
         note_silence(question);
     end_round(client);
@@ -338,6 +341,7 @@ static bool question_event(struct question *question, struct stun_client_event *
         return false;
     event->type = STUN_CLIENT_MAPPED;
     event->mapped = question->mapped;
+    event->other = question->other;
     event->rtt = question->rtt;
     event->doubt = doubt_of(&question->mapped, &event->local, &event->server);
     return true;

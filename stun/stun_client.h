@@ -34,6 +34,7 @@ struct stun_client_event {
     struct addr local;  /* which of ours asked */
     struct addr server; /* who answered, or did not */
     struct addr mapped; /* MAPPED: what it saw */
+    struct addr other;  /* MAPPED: its second address and port, where it speaks RFC 5780; else family 0 */
     enum stun_doubt doubt;
     uint64_t rtt; /* ns */
 };

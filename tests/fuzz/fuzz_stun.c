@@ -1,6 +1,7 @@
 /* fuzz_stun.c - hostile bytes for everything on the ground floor that reads a datagram.
  * What decodes must survive being written and read again; the client and the server must stay within their
  * promises whatever they are told. The corpus holds the vectors of the RFCs, and what coturn says. */
+#include "nat_survey.h"
 #include "stun_client.h"
 #include "stun_msg.h"
 #include "stun_server.h"
@@ -81,6 +82,53 @@ static void feed_client(uint8_t *data, size_t size)
     stun_client_free(client);
 }
 
+/* A survey of a hard NAT, whose every question the input may answer, from the server and from its other
+ * address. */
+static void feed_survey(uint8_t *data, size_t size)
+{
+    static const char *const servers[] = {"198.51.100.1:3478", "198.51.100.2:3478"};
+    struct random random = {fill_with_id, data + 8};
+    struct nat_survey *survey = nat_survey_new(&random);
+    must(survey != NULL);
+    struct addr local = addr_of("192.0.2.1:4000"), sockets[4];
+    for (uint16_t i = 0; i < 2; i++) {
+        struct stun_client_event told = {.type = STUN_CLIENT_MAPPED, .local = local};
+        told.server = addr_of(servers[i]);
+        told.mapped = addr_of("203.0.113.7:4000");
+        told.mapped.port = (uint16_t)(told.mapped.port + i);
+        told.other = addr_of("198.51.100.3:3479");
+        nat_survey_told(survey, 1, &told);
+    }
+    must(nat_is_hard(nat_survey_behavior(survey)));
+    for (uint16_t i = 0; i < 4; i++) {
+        sockets[i] = local;
+        sockets[i].port = (uint16_t)(5000 + i);
+    }
+    nat_survey_set_sockets(survey, 1, sockets, 4);
+    uint8_t request[PACKET_MAX];
+    uint64_t now = 1;
+    unsigned turns = 0, sent = 0;
+    while (nat_survey_deadline(survey) != NEVER) {
+        struct nat_survey_event event;
+        struct packet out = {.data = request, .len = sizeof request};
+        must(turns++ < 1000);
+        now = nat_survey_deadline(survey) > now ? nat_survey_deadline(survey) : now;
+        while (nat_survey_output(survey, now, &out)) {
+            must(sent++ < 200);
+            struct packet in = {.local = out.local, .remote = out.remote, .data = data, .len = size};
+            nat_survey_input(survey, now, &in);
+            in.remote = addr_of("198.51.100.3:3479");
+            nat_survey_input(survey, now, &in);
+            out = (struct packet){.data = request, .len = sizeof request};
+        }
+        while (nat_survey_event(survey, now, &event))
+            ;
+    }
+    const struct nat_behavior *told = nat_survey_behavior(survey);
+    must(nat_is_hard(told) && told->step >= -64 && told->step <= 64 && told->low <= told->high);
+    nat_survey_free(survey);
+}
+
 /* One server for all inputs, a second apart so that none is limited. */
 static void feed_server(uint8_t *data, size_t size)
 {
@@ -118,6 +166,8 @@ static void feed(uint8_t *data, size_t size)
     feed_server(data, size);
     if (size >= HEADER_LEN)
         feed_client(data, size);
+    if (size >= HEADER_LEN)
+        feed_survey(data, size);
 }
 
 /* Once as it is; and once as the attributes of a message whose header is right, so that the cookie and the

@@ -1,0 +1,376 @@
+/* test_nat_survey.c - every kind of NAT is told for what it is, soon, and by the fewest questions. */
+#include "fail_alloc.h"
+#include "nat_house.h"
+#include "stun_msg.h"
+
+static const struct house_nat plain = {.mapping = NAT_MAPPING_ENDPOINT,
+                                       .filtering = NAT_FILTERING_ADDRESS_AND_PORT,
+                                       .ports = NAT_PORTS_PRESERVED};
+static const struct house_nat hard = {.mapping = NAT_MAPPING_ADDRESS_AND_PORT,
+                                      .filtering = NAT_FILTERING_ADDRESS_AND_PORT,
+                                      .ports = NAT_PORTS_RANDOM,
+                                      .low = 20000,
+                                      .size = 41000};
+
+static void two_servers(struct house *house, bool speak_5780)
+{
+    house_add_server(house, "203.0.113.1:3478", speak_5780 ? "203.0.113.2:3478" : NULL);
+    house_add_server(house, "203.0.113.9:19302", NULL);
+}
+
+static void add_kind(struct house_nat *nat, unsigned ports)
+{
+    static const struct house_nat kinds[] = {
+        {.ports = NAT_PORTS_PRESERVED},
+        {.ports = NAT_PORTS_SEQUENTIAL, .step = 1},
+        {.ports = NAT_PORTS_SEQUENTIAL, .step = -2, .others = 20},
+        {.ports = NAT_PORTS_BLOCK, .low = 34816, .size = 1024},
+        {.ports = NAT_PORTS_RANDOM, .low = 20000, .size = 41000},
+    };
+    nat->ports = kinds[ports].ports;
+    nat->step = kinds[ports].step;
+    nat->others = kinds[ports].others;
+    nat->low = kinds[ports].low;
+    nat->size = kinds[ports].size;
+}
+
+/* A symmetric NAT that keeps the port towards its first destination cannot keep it towards the second: where
+ * the mapping is hard, `preserved` is not among the kinds. */
+static void judge_kind(const struct house_nat *nat, unsigned seed)
+{
+    struct house house;
+    house_open(&house, nat, seed);
+    two_servers(&house, true);
+    nat_survey_ask_all(house.survey, house.now);
+    house_run(&house, 3 * NS_PER_S);
+    const struct nat_behavior *told = nat_survey_behavior(house.survey);
+    bool good = told->mapping == nat->mapping && told->filtering == nat->filtering;
+    if (nat->mapping != NAT_MAPPING_NONE) {
+        good &= told->ports == nat->ports && told->step == nat->step;
+        if (!nat->hairpin || !nat_is_hard(told)) /* else the filter hides it */
+            good &= told->hairpin == (nat->hairpin ? NAT_ANSWER_YES : NAT_ANSWER_NO);
+    }
+    if (!good)
+        fail_msg(
+            "mapping %d told %d, filtering %d told %d, ports %d told %d, step %d told %d, hairpin %d told %d",
+            nat->mapping, told->mapping, nat->filtering, told->filtering, nat->ports, told->ports, nat->step,
+            told->step, nat->hairpin, told->hairpin);
+    assert_int_equal(house.done, 1);
+    assert_in_range(house.done_at - 1000 * NS_PER_S, 0, 1600 * NS_PER_MS);
+    house_close(&house);
+}
+
+static void every_kind_of_nat_is_told_for_what_it_is(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4 * 3 * 5 * 2; i++) {
+        struct house_nat nat = {.mapping = (enum nat_mapping)(NAT_MAPPING_NONE + i % 4),
+                                .filtering = (enum nat_filtering)(NAT_FILTERING_ENDPOINT + i / 4 % 3),
+                                .hairpin = i / 60};
+        add_kind(&nat, i / 12 % 5);
+        if (nat.ports == NAT_PORTS_PRESERVED && nat.mapping >= NAT_MAPPING_ADDRESS)
+            continue;
+        for (unsigned seed = 0; seed < 5; seed++)
+            judge_kind(&nat, seed);
+    }
+}
+
+static void an_easy_nat_costs_no_question_more(void **state)
+{
+    struct house house;
+    (void)state;
+    house_open(&house, &plain, 1);
+    two_servers(&house, true);
+    house_run(&house, 10 * NS_PER_S);
+    const struct nat_behavior *told = nat_survey_behavior(house.survey);
+    assert_int_equal(told->mapping, NAT_MAPPING_ENDPOINT);
+    assert_int_equal(told->ports, NAT_PORTS_PRESERVED);
+    assert_int_equal(told->last, 4000);
+    assert_int_equal(told->external.port, 4000);
+    assert_int_equal(house.sent, 2);
+    assert_int_equal(house.wanted, 0);
+    house_close(&house);
+}
+
+static void hard_is_told_with_the_second_answer_and_the_ports_a_round_trip_later(void **state)
+{
+    struct house house;
+    (void)state;
+    house_open(&house, &hard, 2);
+    two_servers(&house, false);
+    uint64_t started = house.now;
+    house_run(&house, 30 * NS_PER_MS);
+    assert_true(nat_is_hard(nat_survey_behavior(house.survey)));
+    assert_int_equal(house.hard_at - started, 30 * NS_PER_MS);
+    assert_int_equal(house.wanted, 1);
+    house_run(&house, 30 * NS_PER_MS);
+    assert_int_equal(nat_survey_behavior(house.survey)->ports, NAT_PORTS_RANDOM);
+    assert_int_equal(nat_survey_behavior(house.survey)->filtering, NAT_FILTERING_UNKNOWN);
+    assert_int_equal(house.sent, 2 + NAT_SURVEY_SOCKETS + 2); /* and two that try the hairpin */
+    house_close(&house);
+}
+
+static void without_sockets_nothing_is_asked_and_hard_stays_hard(void **state)
+{
+    struct house house;
+    (void)state;
+    house_open(&house, &hard, 3);
+    house.offers_sockets = false;
+    two_servers(&house, false);
+    house_run(&house, 10 * NS_PER_S);
+    assert_true(nat_is_hard(nat_survey_behavior(house.survey)));
+    assert_int_equal(nat_survey_behavior(house.survey)->ports, NAT_PORTS_UNKNOWN);
+    assert_int_equal(house.sent, 2);
+    assert_int_equal(house.done, 0);
+    house_close(&house);
+}
+
+static void one_server_with_two_addresses_suffices(void **state)
+{
+    static const enum nat_mapping mappings[] = {NAT_MAPPING_ENDPOINT, NAT_MAPPING_ADDRESS,
+                                                NAT_MAPPING_ADDRESS_AND_PORT};
+    (void)state;
+    for (size_t i = 0; i < sizeof mappings / sizeof *mappings; i++) {
+        struct house house;
+        struct house_nat nat = hard;
+        nat.mapping = mappings[i];
+        house_open(&house, &nat, 4);
+        house_add_server(&house, "203.0.113.1:3478", "203.0.113.2:3478");
+        house_run(&house, 2 * NS_PER_S);
+        assert_int_equal(nat_survey_behavior(house.survey)->mapping, mappings[i]);
+        house_close(&house);
+    }
+}
+
+static void one_server_with_one_address_tells_nothing(void **state)
+{
+    struct house house;
+    (void)state;
+    house_open(&house, &hard, 4);
+    house_add_server(&house, "203.0.113.1:3478", NULL);
+    house_run(&house, 10 * NS_PER_S);
+    assert_int_equal(nat_survey_behavior(house.survey)->mapping, NAT_MAPPING_UNKNOWN);
+    assert_int_equal(nat_survey_behavior(house.survey)->external.family, 4);
+    assert_int_equal(house.wanted, 0);
+    house_close(&house);
+}
+
+static void silence_of_all_servers_is_no_verdict(void **state)
+{
+    struct house house;
+    (void)state;
+    house_open(&house, &plain, 5);
+    house.loss = 100;
+    two_servers(&house, true);
+    nat_survey_ask_all(house.survey, house.now);
+    house_run(&house, 10 * NS_PER_S);
+    assert_int_equal(nat_survey_behavior(house.survey)->mapping, NAT_MAPPING_UNKNOWN);
+    assert_int_equal(house.wanted, 0);
+    assert_int_equal(nat_survey_local(house.survey).family, 0);
+    house_close(&house);
+}
+
+static void lost_packets_change_no_verdict(void **state)
+{
+    unsigned wrong = 0;
+    (void)state;
+    for (unsigned seed = 0; seed < 200; seed++) {
+        struct house house;
+        struct house_nat nat = hard;
+        add_kind(&nat, 1 + seed % 4);
+        nat.others = 0;
+        house_open(&house, &nat, seed);
+        house.loss = 10;
+        two_servers(&house, true);
+        house_run(&house, 4 * NS_PER_S);
+        const struct nat_behavior *told = nat_survey_behavior(house.survey);
+        wrong += told->mapping != nat.mapping || told->ports != nat.ports || told->filtering != nat.filtering;
+        house_close(&house);
+    }
+    assert_in_range(wrong, 0, 4);
+}
+
+static void tell(struct house *house, const char *local, const char *server, const char *mapped,
+                 enum stun_doubt doubt)
+{
+    struct stun_client_event told = {.type = STUN_CLIENT_MAPPED,
+                                     .local = house_addr(local),
+                                     .server = house_addr(server),
+                                     .mapped = house_addr(mapped),
+                                     .doubt = doubt};
+    nat_survey_told(house->survey, house->now, &told);
+}
+
+static void tell_done(struct house *house)
+{
+    nat_survey_told(house->survey, house->now, &(struct stun_client_event){.type = STUN_CLIENT_DONE});
+}
+
+static void a_nat_that_maps_anew_is_not_taken_for_a_hard_one(void **state)
+{
+    struct house house;
+    (void)state;
+    house_open(&house, &plain, 6);
+    tell(&house, "192.168.1.2:4000", "203.0.113.1:3478", "198.51.100.7:4000", STUN_CREDIBLE);
+    tell(&house, "192.168.1.2:4000", "203.0.113.9:3478", "198.51.100.7:4000", STUN_CREDIBLE);
+    tell_done(&house);
+    tell(&house, "192.168.1.2:4000", "203.0.113.9:3478", "198.51.100.7:5555", STUN_CREDIBLE);
+    assert_int_equal(nat_survey_behavior(house.survey)->mapping, NAT_MAPPING_ENDPOINT);
+    tell(&house, "192.168.1.2:4000", "203.0.113.1:3478", "198.51.100.7:5555", STUN_CREDIBLE);
+    tell_done(&house);
+    assert_int_equal(nat_survey_behavior(house.survey)->mapping, NAT_MAPPING_ENDPOINT);
+    assert_int_equal(nat_survey_behavior(house.survey)->external.port, 5555);
+    house_close(&house);
+}
+
+static void servers_inside_our_network_and_liars_have_no_say(void **state)
+{
+    struct house house;
+    (void)state;
+    house_open(&house, &plain, 7);
+    tell(&house, "192.168.1.2:4000", "192.168.1.9:3478", "192.168.1.2:4000", STUN_OWN_ADDRESS);
+    tell(&house, "192.168.1.2:4000", "203.0.113.1:3478", "10.1.2.3:4000", STUN_NOT_PUBLIC);
+    tell(&house, "192.168.1.2:4000", "203.0.113.1:3478", "203.0.113.1:4000", STUN_SERVER_ADDRESS);
+    tell(&house, "192.168.1.2:4000", "203.0.113.1:3478", "127.0.0.1:4000", STUN_NOT_AN_ADDRESS);
+    tell_done(&house);
+    assert_int_equal(nat_survey_behavior(house.survey)->mapping, NAT_MAPPING_UNKNOWN);
+    assert_int_equal(nat_survey_local(house.survey).family, 0);
+    house_close(&house);
+}
+
+static void ipv4_is_looked_at_even_if_ipv6_answers_first(void **state)
+{
+    struct house house;
+    (void)state;
+    house_open(&house, &plain, 8);
+    tell(&house, "[2001:db8::2]:4000", "[2001:db8::1]:3478", "[2001:db8::2]:4000", STUN_OWN_ADDRESS);
+    assert_int_equal(nat_survey_behavior(house.survey)->mapping, NAT_MAPPING_NONE);
+    tell(&house, "192.168.1.2:4000", "203.0.113.1:3478", "198.51.100.7:4000", STUN_CREDIBLE);
+    assert_int_equal(nat_survey_local(house.survey).family, 4);
+    tell(&house, "192.168.1.2:4000", "203.0.113.9:3478", "198.51.100.7:4000", STUN_CREDIBLE);
+    assert_int_equal(nat_survey_behavior(house.survey)->mapping, NAT_MAPPING_ENDPOINT);
+    tell(&house, "[2001:db8::2]:4000", "[2001:db8::1]:3478", "[2001:db8::2]:4000", STUN_OWN_ADDRESS);
+    assert_int_equal(nat_survey_behavior(house.survey)->mapping, NAT_MAPPING_ENDPOINT);
+    house_close(&house);
+}
+
+static void another_network_is_looked_at_anew(void **state)
+{
+    struct house house;
+    (void)state;
+    house_open(&house, &hard, 9);
+    two_servers(&house, true);
+    house_run(&house, 3 * NS_PER_S);
+    assert_true(nat_is_hard(nat_survey_behavior(house.survey)));
+    struct addr locals[2] = {house_addr("192.168.1.2:4000"), house_addr("10.0.0.2:4000")};
+    nat_survey_set_locals(house.survey, locals, 2);
+    assert_true(nat_is_hard(nat_survey_behavior(house.survey)));
+    nat_survey_set_locals(house.survey, &locals[1], 1);
+    assert_int_equal(nat_survey_behavior(house.survey)->mapping, NAT_MAPPING_UNKNOWN);
+    assert_int_equal(nat_survey_deadline(house.survey), NEVER);
+    house_close(&house);
+}
+
+static void other_sockets_show_where_a_sequence_goes_on(void **state)
+{
+    struct house house;
+    struct house_nat nat = hard;
+    (void)state;
+    add_kind(&nat, 1);
+    house_open(&house, &nat, 10);
+    two_servers(&house, false);
+    house_run(&house, 3 * NS_PER_S);
+    const struct nat_behavior *told = nat_survey_behavior(house.survey);
+    uint16_t before = told->last;
+    assert_int_equal(told->ports, NAT_PORTS_SEQUENTIAL);
+    house_offer(&house);
+    house_run(&house, NS_PER_S);
+    assert_int_equal(told->ports, NAT_PORTS_SEQUENTIAL);
+    assert_in_range((uint16_t)(told->last - before), NAT_SURVEY_SOCKETS, NAT_SURVEY_SOCKETS + 4);
+    nat_survey_set_sockets(house.survey, house.now, NULL, 0);
+    assert_int_equal(nat_survey_deadline(house.survey), NEVER);
+    assert_int_equal(told->ports, NAT_PORTS_SEQUENTIAL);
+    house_close(&house);
+}
+
+static void a_liar_cannot_send_us_to_others(void **state)
+{
+    static const char *const others[] = {"192.168.1.1:80",   "127.0.0.1:22",      "224.0.0.1:5",
+                                         "203.0.113.1:9999", "203.0.113.77:3478", "203.0.113.77"};
+    (void)state;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct house house;
+        house_open(&house, &plain, 11);
+        struct stun_client_event told = {.type = STUN_CLIENT_MAPPED,
+                                         .local = house_addr("192.168.1.2:4000"),
+                                         .server = house_addr("203.0.113.1:3478"),
+                                         .mapped = house_addr("198.51.100.7:4000"),
+                                         .other = house_addr("203.0.113.77:5")};
+        assert_true(addr_parse(&told.other, others[i]));
+        nat_survey_told(house.survey, house.now, &told);
+        tell_done(&house);
+        house_drain(&house);
+        assert_int_equal(house.sent, 0);
+        house_close(&house);
+    }
+}
+
+static void answers_with_a_foreign_id_or_from_elsewhere_are_not_taken(void **state)
+{
+    struct house house;
+    uint8_t data[256];
+    (void)state;
+    house_open(&house, &hard, 12);
+    house.loss = 100;
+    tell(&house, "192.168.1.2:4000", "203.0.113.1:3478", "198.51.100.7:4000", STUN_CREDIBLE);
+    tell(&house, "192.168.1.2:4000", "203.0.113.9:3478", "198.51.100.7:4001", STUN_CREDIBLE);
+    house_offer(&house);
+    struct packet out = {.data = data, .len = sizeof data};
+    assert_true(nat_survey_output(house.survey, house.now, &out));
+    struct stun_msg msg;
+    assert_true(stun_decode(&msg, data, out.len));
+    struct stun_msg answer = {.class = STUN_SUCCESS, .method = STUN_BINDING, .mapped = out.local};
+    struct packet in = {.local = out.local, .remote = out.remote, .data = data};
+    in.len = stun_encode(&answer, NULL, data, sizeof data);
+    assert_false(nat_survey_input(house.survey, house.now, &in));
+    memcpy(answer.id, msg.id, sizeof answer.id);
+    in.remote = house_addr("203.0.113.66:3478");
+    in.len = stun_encode(&answer, NULL, data, sizeof data);
+    assert_true(nat_survey_input(house.survey, house.now, &in));
+    house_run(&house, 3 * NS_PER_S);
+    assert_int_equal(nat_survey_behavior(house.survey)->ports, NAT_PORTS_UNKNOWN);
+    house_close(&house);
+}
+
+static void a_survey_that_gets_no_memory_is_none(void **state)
+{
+    static const struct random random = {house_fill, NULL};
+    (void)state;
+    fail_alloc_left = 1;
+    struct nat_survey *survey = nat_survey_new(&random);
+    assert_null(survey);
+    nat_survey_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_of_nat_is_told_for_what_it_is),
+        cmocka_unit_test(an_easy_nat_costs_no_question_more),
+        cmocka_unit_test(hard_is_told_with_the_second_answer_and_the_ports_a_round_trip_later),
+        cmocka_unit_test(without_sockets_nothing_is_asked_and_hard_stays_hard),
+        cmocka_unit_test(one_server_with_two_addresses_suffices),
+        cmocka_unit_test(one_server_with_one_address_tells_nothing),
+        cmocka_unit_test(silence_of_all_servers_is_no_verdict),
+        cmocka_unit_test(lost_packets_change_no_verdict),
+        cmocka_unit_test(a_nat_that_maps_anew_is_not_taken_for_a_hard_one),
+        cmocka_unit_test(servers_inside_our_network_and_liars_have_no_say),
+        cmocka_unit_test(ipv4_is_looked_at_even_if_ipv6_answers_first),
+        cmocka_unit_test(another_network_is_looked_at_anew),
+        cmocka_unit_test(other_sockets_show_where_a_sequence_goes_on),
+        cmocka_unit_test(a_liar_cannot_send_us_to_others),
+        cmocka_unit_test(answers_with_a_foreign_id_or_from_elsewhere_are_not_taken),
+        cmocka_unit_test(a_survey_that_gets_no_memory_is_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
