@@ -40,6 +40,7 @@ struct peer {
     uint64_t heard;             /* when it last said one */
     bool known;                 /* it spoke before, a while ago (sightings.h) */
     uint32_t broker;            /* bit of the broker over which it answered first; 0: none yet */
+    uint32_t relayed_by;        /* bit of the broker that last brought a packet of it; 0: none has */
     enum wish wish;             /* what we have not answered yet */
     struct knock knock;
     struct run

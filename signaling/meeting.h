@@ -2,6 +2,7 @@
  *   rendezvous.c  the four verbs: hellos, brokers, what arrives, what leaves
  *   meeting.c     what each message of a peer does to our runs with it
  *   parting.c     how runs end: refused, said goodbye to, forgotten, replaced, failed
+ *   relay.c       packets of proven peers, by way of the broker
  *   turns.c       whose turn it is when more want to meet than may, and who has waited too long */
 #ifndef MEETING_H
 #define MEETING_H

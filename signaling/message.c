@@ -60,25 +60,35 @@ struct member {
     size_t offset, size; /* in the struct, bytes */
     int64_t min, max;    /* TEXT: bytes, INT: value */
     bool (*valid)(const char *text);
+    bool optional; /* may be missing, as from an older peer: then zero. Zero is not written */
 };
 
 #define BIT(type) (1U << (type))
 #define AT(holder, field) offsetof(struct holder, field), sizeof(((struct holder *)0)->field)
-#define TEXT(name, types, holder, field, min, valid)                                                    \
-    {                                                                                                   \
-        name, types, SHAPE_TEXT, AT(holder, field), min, sizeof(((struct holder *)0)->field) - 1, valid \
+#define TEXT(name, types, holder, field, min, valid)                                                     \
+    {                                                                                                    \
+        name, types, SHAPE_TEXT, AT(holder, field), min, sizeof(((struct holder *)0)->field) - 1, valid, \
+            false                                                                                        \
     }
-#define BYTES(name, types, holder, field)                       \
-    {                                                           \
-        name, types, SHAPE_BYTES, AT(holder, field), 0, 0, NULL \
+#define BYTES(name, types, holder, field)                              \
+    {                                                                  \
+        name, types, SHAPE_BYTES, AT(holder, field), 0, 0, NULL, false \
     }
-#define BOOL(name, types, holder, field)                       \
-    {                                                          \
-        name, types, SHAPE_BOOL, AT(holder, field), 0, 0, NULL \
+#define BOOL(name, types, holder, field)                              \
+    {                                                                 \
+        name, types, SHAPE_BOOL, AT(holder, field), 0, 0, NULL, false \
     }
-#define INT(name, types, holder, field, min, max)                 \
-    {                                                             \
-        name, types, SHAPE_INT, AT(holder, field), min, max, NULL \
+#define INT(name, types, holder, field, min, max)                        \
+    {                                                                    \
+        name, types, SHAPE_INT, AT(holder, field), min, max, NULL, false \
+    }
+#define OPTIONAL_BOOL(name, types, holder, field)                    \
+    {                                                                \
+        name, types, SHAPE_BOOL, AT(holder, field), 0, 0, NULL, true \
+    }
+#define OPTIONAL_INT(name, types, holder, field, min, max)              \
+    {                                                                   \
+        name, types, SHAPE_INT, AT(holder, field), min, max, NULL, true \
     }
 
 enum {
@@ -117,6 +127,8 @@ static const struct member body_members[] = {
     TEXT("pwd", DESCRIBED, body, description.pwd, PWD_MIN, is_ice),
     BYTES("machine", DESCRIBED, body, description.machine),
     BOOL("complete", LISTED, body, description.complete),
+    OPTIONAL_INT("broker_relay", DESCRIBED, body, description.broker_relay, 1, UINT32_MAX),
+    OPTIONAL_BOOL("udp_blocked", LISTED, body, description.udp_blocked),
     TEXT("reason", REASON, body, reason, 0, is_printable),
 };
 
@@ -205,20 +217,31 @@ static bool get_member(const struct json *json, const struct member *member, voi
 
 /* ---- all members of a type ---- */
 
+static bool is_left_out(const struct member *member, const void *holder)
+{
+    const uint8_t *at = (const uint8_t *)holder + member->offset;
+    if (!member->optional)
+        return false;
+    return member->shape == SHAPE_BOOL ? !*(const bool *)at : load_int(at, member->size) == 0;
+}
+
 static void put_members(struct json *json, const struct member *members, size_t count, unsigned type,
                         const void *holder)
 {
     for (size_t i = 0; i < count; i++)
-        if (members[i].types & BIT(type))
+        if (members[i].types & BIT(type) && !is_left_out(&members[i], holder))
             put_member(json, &members[i], holder);
 }
 
 static bool get_members(const struct json *json, const struct member *members, size_t count, unsigned type,
                         void *holder)
 {
-    for (size_t i = 0; i < count; i++)
-        if (members[i].types & BIT(type) && !get_member(json, &members[i], holder))
+    for (size_t i = 0; i < count; i++) {
+        if (!(members[i].types & BIT(type)) || (members[i].optional && !json_has(json, members[i].name)))
+            continue;
+        if (!get_member(json, &members[i], holder))
             return false;
+    }
     return true;
 }
 

@@ -85,6 +85,9 @@ struct description {
     size_t candidate_count;
     bool complete;           /* no more candidates are expected */
     struct nat_behavior nat; /* of the network it is in; all UNKNOWN: nothing is said of it */
+    uint32_t broker_relay;   /* OFFER, ANSWER: bytes a second that it sends and takes through the broker when
+                                nothing else works; 0: none */
+    bool udp_blocked;        /* it asked servers over UDP and none has answered */
 };
 
 /* FAILED: your pake3 did not hold. Only who has the keys can say so. */

@@ -60,8 +60,9 @@ struct mqtt {
 
     /* Set before the thread starts. */
     struct mqtt_url url;
-    char *topics[MQTT_TOPICS_MAX];
-    int topic_count;
+    char *topics[MQTT_TOPICS_MAX + 1]; /* the one for bulk comes last */
+    int topic_count;                   /* of all */
+    const char *bulk_topic;            /* among `topics`, or NULL */
 
     /* The thread's. */
     struct mosquitto *client;
@@ -100,6 +101,11 @@ bool mqtt_event(struct mqtt *mqtt, struct mqtt_event *event)
 bool mqtt_publish(struct mqtt *mqtt, const char *topic, const void *data, size_t len)
 {
     return post_publish(&mqtt->post, topic, data, len);
+}
+
+bool mqtt_publish_bulk(struct mqtt *mqtt, const char *topic, const void *data, size_t len)
+{
+    return post_publish_bulk(&mqtt->post, topic, data, len);
 }
 
 uint64_t mqtt_dropped(struct mqtt *mqtt)
@@ -150,7 +156,7 @@ static void on_subscribe(struct mosquitto *client, void *context, int id, int co
     (void)client, (void)id;
     mqtt->unfinished = 0;
     for (int i = 0; i < count; i++) {
-        if (granted[i] < SUBACK_FAILED)
+        if (granted[i] < SUBACK_FAILED || (mqtt->bulk_topic && i == mqtt->topic_count - 1))
             continue;
         mqtt->accepted = false;
         mqtt->answer = mqtt->version == MQTT_PROTOCOL_V5 ? MQTT_RC_NOT_AUTHORIZED : REFUSED_AUTHORITY_3;
@@ -164,7 +170,9 @@ static void on_message(struct mosquitto *client, void *context, const struct mos
     mqtt->unfinished = 0;
     if (message->retain || message->payloadlen < 0 || message->payloadlen > MESSAGE_MAX)
         return;
-    post_tell(&mqtt->post, MQTT_MESSAGE, message->topic, message->payload, (size_t)message->payloadlen);
+    bool bulk = mqtt->bulk_topic && !strcmp(message->topic, mqtt->bulk_topic);
+    post_tell(&mqtt->post, bulk ? MQTT_BULK : MQTT_MESSAGE, message->topic, message->payload,
+              (size_t)message->payloadlen);
 }
 
 static void on_log(struct mosquitto *client, void *context, int level, const char *text)
@@ -202,7 +210,7 @@ static int send_outbox(struct mqtt *mqtt)
             err == MOSQ_ERR_TLS)
             return err;
         mqtt->last_out = now_ms();
-        post_left(&mqtt->post); /* anything else says that this message cannot be sent, ever */
+        post_left(&mqtt->post, node); /* anything else says that this message cannot be sent, ever */
     }
     return MOSQ_ERR_SUCCESS;
 }
@@ -621,7 +629,11 @@ static bool copy_topics(struct mqtt *mqtt, const struct mqtt_config *config)
             return false;
         mqtt->topic_count++;
     }
-    return true;
+    if (!config->bulk_topic)
+        return true;
+    mqtt->bulk_topic = mqtt->topics[mqtt->topic_count] = strdup(config->bulk_topic);
+    mqtt->topic_count += mqtt->bulk_topic != NULL;
+    return mqtt->bulk_topic != NULL;
 }
 
 static struct mqtt *mqtt_alloc(const struct mqtt_config *config)

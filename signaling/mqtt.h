@@ -12,6 +12,7 @@ enum {
     MQTT_PACKET_MAX =
         16384, /* bytes we let the broker send us at once (MQTT 5: 3.1.2.11.4): a message and its header */
     MQTT_QUEUE_MAX = 256, /* messages waiting in either direction; more are dropped and counted */
+    MQTT_BULK_MAX = 64,   /* of these, bulk: so it crowds nothing else out */
     MQTT_TOPICS_MAX = 4,
     MQTT_BACKOFF_MIN_MS = 500, /* reconnects wait between half and all of this, doubled each time ... */
     MQTT_BACKOFF_MAX_S = 30,   /* ... up to this */
@@ -32,6 +33,7 @@ bool mqtt_url_parse(struct mqtt_url *out, const char *text);
 struct mqtt_config {
     struct mqtt_url url;
     const char *topics[MQTT_TOPICS_MAX]; /* subscribed to at every connect, QoS 0; NULL: no more */
+    const char *bulk_topic;              /* also subscribed to; a broker may refuse that. NULL: none */
     const char *will_topic;              /* may be NULL */
     const void *will;
     size_t will_len;
@@ -43,12 +45,13 @@ enum mqtt_event_type {
     MQTT_FAILED,       /* an attempt failed: `text` says how; it is tried again by itself */
     MQTT_REFUSED,      /* the broker refused us (credentials, authorisation): not tried again with the same */
     MQTT_MESSAGE,
+    MQTT_BULK, /* the same, on the topic for bulk */
 };
 
 struct mqtt_event {
     enum mqtt_event_type type;
     const char *text;  /* FAILED, REFUSED, DISCONNECTED: a reason for people; valid until the next call */
-    const char *topic; /* MESSAGE: valid until the next call, as `data` */
+    const char *topic; /* MESSAGE, BULK: valid until the next call, as `data` */
     const uint8_t *data;
     size_t len;
 };
@@ -70,6 +73,9 @@ bool mqtt_event(struct mqtt *mqtt, struct mqtt_event *event);
  * same flight as CONNECT and SUBSCRIBE; while disconnected later it is dropped (rendezvous repeats). False:
  * dropped. */
 bool mqtt_publish(struct mqtt *mqtt, const char *topic, const void *data, size_t len);
+/* The same for what may be lost: it leaves after all that mqtt_publish took, and only while a connection is
+ * up; MQTT_BULK_MAX of it may wait. */
+bool mqtt_publish_bulk(struct mqtt *mqtt, const char *topic, const void *data, size_t len);
 /* Messages and events that were dropped in either direction because a queue was full or the connection down.
  */
 uint64_t mqtt_dropped(struct mqtt *mqtt);

@@ -1,5 +1,5 @@
-/* mqtt_post.c - what passes between a broker's thread and its owner: two bounded queues, two pipes to ring
- * with. */
+/* mqtt_post.c - what passes between a broker's thread and its owner: bounded queues, two pipes to ring with.
+ * Bulk has a share of its own in both directions: it may be lost, messages had better not be. */
 #include "mqtt_post.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -91,6 +91,7 @@ bool post_open(struct post *post)
     *post = (struct post){.event_pipe = {-1, -1}, .wake_pipe = {-1, -1}};
     post->events.end = &post->events.first;
     post->outbox.end = &post->outbox.first;
+    post->bulk.end = &post->bulk.first;
     pthread_mutex_init(&post->lock, NULL);
     return pipe_open(post->event_pipe) && pipe_open(post->wake_pipe);
 }
@@ -99,6 +100,7 @@ void post_free(struct post *post)
 {
     queue_clear(&post->events);
     queue_clear(&post->outbox);
+    queue_clear(&post->bulk);
     free(post->current);
     pipe_close(post->event_pipe);
     pipe_close(post->wake_pipe);
@@ -110,9 +112,11 @@ void post_free(struct post *post)
 void post_tell(struct post *post, enum mqtt_event_type type, const char *topic, const void *data, size_t len)
 {
     struct post_node *node = node_new(type, topic, data, len);
-    size_t limit = type == MQTT_MESSAGE ? MQTT_QUEUE_MAX : MQTT_QUEUE_MAX + POST_STATUS_MAX;
+    bool bulk = type == MQTT_BULK, message = bulk || type == MQTT_MESSAGE;
+    size_t limit = message ? MQTT_QUEUE_MAX : MQTT_QUEUE_MAX + POST_STATUS_MAX;
     pthread_mutex_lock(&post->lock);
-    if (node && post->events.count < limit) {
+    if (node && post->events.count < limit && (!bulk || post->bulk_events < MQTT_BULK_MAX)) {
+        post->bulk_events += bulk;
         if (!post->events.first)
             pipe_ring(post->event_pipe[1]);
         queue_add(&post->events, node);
@@ -136,11 +140,13 @@ bool post_take(struct post *post, struct mqtt_event *event)
     struct post_node *node = post->current = queue_take(&post->events);
     if (node && !post->events.first)
         pipe_drain(post->event_pipe[0]);
+    if (node && node->type == MQTT_BULK)
+        post->bulk_events--;
     pthread_mutex_unlock(&post->lock);
     if (!node)
         return false;
     *event = (struct mqtt_event){.type = node->type};
-    if (node->type == MQTT_MESSAGE)
+    if (node->type == MQTT_MESSAGE || node->type == MQTT_BULK)
         event->topic = node->topic, event->data = node->data, event->len = node->len;
     else
         event->text = node->topic;
@@ -197,6 +203,23 @@ bool post_publish(struct post *post, const char *topic, const void *data, size_t
     return taken;
 }
 
+bool post_publish_bulk(struct post *post, const char *topic, const void *data, size_t len)
+{
+    struct post_node *node = len <= MQTT_PACKET_MAX ? node_new(MQTT_BULK, topic, data, len) : NULL;
+    pthread_mutex_lock(&post->lock);
+    bool taken = node && post->stage == POST_UP && post->bulk.count < MQTT_BULK_MAX;
+    if (taken) {
+        queue_add(&post->bulk, node);
+        wake_locked(post);
+    } else {
+        post->dropped++;
+    }
+    pthread_mutex_unlock(&post->lock);
+    if (!taken)
+        free(node);
+    return taken;
+}
+
 uint64_t post_dropped(struct post *post)
 {
     pthread_mutex_lock(&post->lock);
@@ -208,19 +231,23 @@ uint64_t post_dropped(struct post *post)
 const struct post_node *post_next(struct post *post)
 {
     pthread_mutex_lock(&post->lock);
-    const struct post_node *node = post->unsent;
+    const struct post_node *node = post->unsent ? post->unsent : post->bulk.first;
     pthread_mutex_unlock(&post->lock);
     return node;
 }
 
 /* Before the first acceptance a message is kept for another attempt, afterwards it is done with. */
-void post_left(struct post *post)
+void post_left(struct post *post, const struct post_node *node)
 {
     struct post_node *gone = NULL;
     pthread_mutex_lock(&post->lock);
-    post->unsent = post->unsent->next;
-    if (post->stage != POST_FIRST)
-        gone = queue_take(&post->outbox);
+    if (node->type == MQTT_BULK) {
+        gone = queue_take(&post->bulk);
+    } else {
+        post->unsent = post->unsent->next;
+        if (post->stage != POST_FIRST)
+            gone = queue_take(&post->outbox);
+    }
     pthread_mutex_unlock(&post->lock);
     free(gone);
 }
@@ -241,6 +268,10 @@ void post_enter(struct post *post, enum post_stage stage)
         if (stage != POST_UP)
             post->dropped++;
         free(queue_take(&post->outbox));
+    }
+    if (stage != POST_UP) {
+        post->dropped += post->bulk.count;
+        queue_clear(&post->bulk);
     }
     post->stage = stage;
     pthread_mutex_unlock(&post->lock);

@@ -32,7 +32,8 @@ enum post_stage {
 struct post {
     pthread_mutex_t lock; /* over all but `current` and the descriptors */
     enum post_stage stage;
-    struct post_queue events, outbox;
+    struct post_queue events, outbox, bulk; /* bulk: leaves when the outbox has left */
+    size_t bulk_events;                     /* of `events` */
     struct post_node
         *unsent; /* first of the outbox that has not left on this connection; the head except in POST_FIRST */
     bool woken;  /* a byte is in the wake pipe */
@@ -50,6 +51,7 @@ void post_free(struct post *post);
 int post_fd(const struct post *post);
 bool post_take(struct post *post, struct mqtt_event *event);
 bool post_publish(struct post *post, const char *topic, const void *data, size_t len);
+bool post_publish_bulk(struct post *post, const char *topic, const void *data, size_t len);
 uint64_t post_dropped(struct post *post);
 /* Makes post_wake_fd readable. */
 void post_wake(struct post *post);
@@ -66,6 +68,6 @@ void post_enter(struct post *post, enum post_stage stage);
 void post_again(struct post *post);
 /* The next message to write, NULL: none. It stays valid until post_left says that it has left. */
 const struct post_node *post_next(struct post *post);
-void post_left(struct post *post);
+void post_left(struct post *post, const struct post_node *node);
 
 #endif

@@ -124,6 +124,7 @@ void rendezvous_will(const struct rendezvous *r, struct letter *will)
 {
     struct message message = {.type = MESSAGE_BYE};
     memcpy(message.from, r->party.id, sizeof message.from);
+    will->relay = false;
     will->brokers = rendezvous_all_brokers(r);
     memcpy(will->topic, r->hello_topic, sizeof will->topic);
     will->len = message_encode(&message, will->data, sizeof will->data);
@@ -340,6 +341,7 @@ static bool output_peers(struct rendezvous *r, uint64_t now, struct letter *lett
 bool rendezvous_output(struct rendezvous *r, uint64_t now, struct letter *letter)
 {
     r->now = now;
+    letter->relay = false;
     turns_take(r, now);
     if (!output_hello(r, now, letter) && !output_peers(r, now, letter) && !output_farewell(r, now, letter))
         return false;

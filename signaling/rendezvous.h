@@ -18,6 +18,8 @@ enum {
     TOPIC_MAX = 80,                /* characters of our longest topic and the NUL */
     RENDEZVOUS_HELLO_MIN_MS = 250, /* hello is repeated while alone after 0.25, 0.5, 1, 2 s ... */
     RENDEZVOUS_HELLO_MAX_S = 15,   /* ... up to this, with jitter */
+    RELAY_PACKET_MAX = 1452, /* bytes of a packet through the broker; ours have 1200, an interface rarely
+                                takes more */
 };
 
 struct rendezvous_config {
@@ -81,8 +83,16 @@ struct rendezvous_event {
 /* A message for the broker. */
 struct letter {
     uint32_t brokers; /* bit n: to broker n */
+    bool relay;       /* a packet rather than a message: it may be lost, and must not crowd these out */
     char topic[TOPIC_MAX];
-    char data[MESSAGE_MAX];
+    char data[MESSAGE_MAX]; /* JSON; of a packet its bytes */
+    size_t len;
+};
+
+/* A packet that a proven peer sent through the broker. */
+struct relayed {
+    peer_handle peer;
+    const uint8_t *data; /* inside the letter */
     size_t len;
 };
 
@@ -93,6 +103,7 @@ struct rendezvous_stats {
     uint64_t stale;     /* well-formed, but for no state that we are in */
     uint64_t limited;   /* over a limit */
     uint64_t failed;    /* tags or seals that did not hold */
+    uint64_t strangers; /* packets through the broker, of nobody who has proven anything, or of no length */
     uint64_t sent;      /* letters */
 };
 
@@ -107,6 +118,9 @@ const char *rendezvous_id(const struct rendezvous *rendezvous);
 /* The two topics to subscribe to, and the will (topic of hello, a bye of ours). */
 void rendezvous_topics(const struct rendezvous *rendezvous, char hello[TOPIC_MAX], char inbox[TOPIC_MAX]);
 void rendezvous_will(const struct rendezvous *rendezvous, struct letter *will);
+/* The third topic, for whoever takes packets by way of the broker. */
+void rendezvous_relay_topic(const struct rendezvous *rendezvous, char topic[TOPIC_MAX]);
+bool rendezvous_is_relay(const struct rendezvous *rendezvous, const char *topic);
 
 /* Broker n is connected (or again): hello is said there. Before the first, nothing is said but the first
  * hello, which rendezvous_output gives at once so that it can leave in the connection's first flight. */
@@ -144,6 +158,12 @@ void rendezvous_input(struct rendezvous *rendezvous, uint64_t now, unsigned brok
 bool rendezvous_output(struct rendezvous *rendezvous, uint64_t now, struct letter *letter);
 uint64_t rendezvous_deadline(const struct rendezvous *rendezvous);
 bool rendezvous_event(struct rendezvous *rendezvous, struct rendezvous_event *event);
+/* What `broker` received on the relay topic. False: not of a proven peer; dropped and counted. */
+bool rendezvous_relay_input(struct rendezvous *rendezvous, unsigned broker, const uint8_t *data, size_t len,
+                            struct relayed *relayed);
+/* Begins a letter to the peer `id` (also one that has left since): the caller adds at most RELAY_PACKET_MAX
+ * bytes after those `len` that are there. False: no broker is connected. */
+bool rendezvous_relay_address(struct rendezvous *rendezvous, const char *id, struct letter *letter);
 void rendezvous_stats(const struct rendezvous *rendezvous, struct rendezvous_stats *stats);
 
 #endif

@@ -1,0 +1,190 @@
+/* broker_path.c - the way through the broker: when it is taken and left, how fast, whether the peer still
+ * answers there.
+ *
+ *   allowed by both, a broker up, nothing direct works -> taken, 150 ms after both know each other
+ *   taken, and the peer is heard -> there; something direct works -> left
+ *   there, then unanswered for 30 s, or no broker -> stalled; heard -> there; 120 s -> lost
+ *   a will came and nothing after it for 5 s -> lost
+ *
+ * It owns no packet: conn asks QUIC to write when broker_path_ready says so. So nothing is dropped over the
+ * rate, it is written later. */
+#include "broker_path.h"
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+void broker_path_init(struct broker_path *path, struct bucket *shared)
+{
+    *path = (struct broker_path){.shared = shared, .from = NEVER, .failed = NEVER};
+}
+
+struct bucket broker_path_bucket(uint64_t rate)
+{
+    return (struct bucket){.rate = rate, .burst = later(BROKER_PATH_BURST, rate / 4)};
+}
+
+void broker_path_allow(struct broker_path *path, uint64_t now, uint64_t rate, uint64_t delay)
+{
+    path->allowed = rate > 0;
+    if (!path->allowed)
+        return;
+    path->send = path->take = broker_path_bucket(rate);
+    path->take.burst += BROKER_PATH_TAKE_S * rate;
+    path->take.rate += rate / 4; /* what the peer's burst lets through, and its clock */
+    path->from = now + later(BROKER_PATH_WAIT_MS * NS_PER_MS, BROKER_PATH_DELAYS * delay);
+}
+
+void broker_path_hurry(struct broker_path *path, uint64_t now)
+{
+    if (path->allowed)
+        path->from = sooner(path->from, now);
+}
+
+void broker_path_set_up(struct broker_path *path, uint64_t now, bool up)
+{
+    (void)now;
+    path->up = up;
+}
+
+/* ---- the rate ---- */
+
+enum { COST_MAX = BROKER_PATH_PAYLOAD + BROKER_PATH_OVERHEAD };
+
+uint64_t broker_path_ready(const struct broker_path *path)
+{
+    if (!path->used || !path->up)
+        return NEVER;
+    return later(bucket_ready(&path->send, COST_MAX), bucket_ready(path->shared, COST_MAX));
+}
+
+void broker_path_sent(struct broker_path *path, uint64_t now, size_t len)
+{
+    bucket_take(&path->send, now, len + BROKER_PATH_OVERHEAD);
+    bucket_take(path->shared, now, len + BROKER_PATH_OVERHEAD);
+}
+
+bool broker_path_takes(struct broker_path *path, uint64_t now, size_t len)
+{
+    uint64_t cost = len + BROKER_PATH_OVERHEAD;
+    if (!path->allowed || bucket_ready(&path->take, cost) > now) {
+        path->flooded++;
+        return false;
+    }
+    bucket_take(&path->take, now, cost);
+    return true;
+}
+
+/* ---- what changes ---- */
+
+static uint64_t take_at(const struct broker_path *path, const struct broker_view *view)
+{
+    return path->allowed && path->up && !view->direct ? path->from : NEVER;
+}
+
+/* When nobody has answered for too long; NEVER: all is answered. */
+static uint64_t silent_at(const struct broker_path *path, const struct broker_view *view)
+{
+    if (!path->up)
+        return 0;
+    if (!view->quic.waiting_since)
+        return NEVER;
+    return later(view->quic.waiting_since, path->taken) + BROKER_PATH_SILENT_S * NS_PER_S;
+}
+
+static bool is_answered(const struct broker_view *view, uint64_t since)
+{
+    return view->quic.last_received >= since;
+}
+
+/* When the peer must have been heard, or is lost. */
+static uint64_t lost_at(const struct broker_path *path, const struct broker_view *view)
+{
+    uint64_t at = NEVER, heard = view->quic.last_received;
+    if (view->hopeful)
+        return NEVER;
+    if (path->goodbye && path->used)
+        at = later(path->goodbye, path->taken) + BROKER_PATH_GOODBYE_S * NS_PER_S;
+    if (path->stalled)
+        at = sooner(at, (heard ? heard : path->taken) + BROKER_PATH_FORGET_S * NS_PER_S);
+    return at;
+}
+
+/* When it is certain that nobody was ever heard anywhere. */
+static uint64_t nobody_at(const struct broker_path *path, const struct broker_view *view)
+{
+    if (path->failed == NEVER || view->quic.last_received || view->hopeful)
+        return NEVER;
+    return path->used ? later(path->failed, path->taken + BROKER_PATH_FAIL_S * NS_PER_S) : path->failed;
+}
+
+/* Only while the peer is heard: who has gone silent is left in peace. */
+static uint64_t seek_at(const struct broker_path *path)
+{
+    return path->stalled ? NEVER : path->seek_at;
+}
+
+static enum broker_turn take(struct broker_path *path, uint64_t now)
+{
+    path->used = path->stalled = true; /* until the peer is heard there */
+    path->taken = path->silent = now;
+    path->seek_next = BROKER_PATH_SEEK_S * NS_PER_S;
+    path->seek_at = now + path->seek_next;
+    return BROKER_TURN_TAKEN;
+}
+
+static enum broker_turn seek(struct broker_path *path, uint64_t now)
+{
+    path->seek_next = sooner(2 * path->seek_next, BROKER_PATH_SEEK_MAX_S * NS_PER_S);
+    path->seek_at = now + path->seek_next;
+    return BROKER_TURN_SEEK;
+}
+
+enum broker_turn broker_path_turn(struct broker_path *path, uint64_t now, const struct broker_view *view)
+{
+    if (path->goodbye && is_answered(view, path->goodbye))
+        path->goodbye = 0;
+    if (now >= nobody_at(path, view)) {
+        path->failed = NEVER;
+        return BROKER_TURN_NOBODY;
+    }
+    if (!path->used)
+        return now >= take_at(path, view) ? take(path, now) : BROKER_TURN_NONE;
+    if (view->direct) {
+        path->used = path->stalled = false;
+        return BROKER_TURN_LEFT;
+    }
+    if (path->stalled && path->up && is_answered(view, path->silent)) {
+        path->stalled = false;
+        return BROKER_TURN_THERE;
+    }
+    if (now >= lost_at(path, view)) {
+        path->used = path->stalled = path->allowed = false;
+        return BROKER_TURN_LOST;
+    }
+    if (!path->stalled && now >= silent_at(path, view)) {
+        path->stalled = true;
+        path->silent = now;
+        return BROKER_TURN_STALLED;
+    }
+    return now >= seek_at(path) ? seek(path, now) : BROKER_TURN_NONE;
+}
+
+uint64_t broker_path_deadline(const struct broker_path *path, const struct broker_view *view)
+{
+    uint64_t at = nobody_at(path, view);
+    if (!path->used)
+        return sooner(at, take_at(path, view));
+    if (view->direct)
+        return 0;
+    at = sooner(at, lost_at(path, view));
+    if (!path->stalled)
+        at = sooner(at, silent_at(path, view));
+    return sooner(at, seek_at(path));
+}
