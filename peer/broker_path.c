@@ -85,7 +85,7 @@ bool broker_path_takes(struct broker_path *path, uint64_t now, size_t len)
 
 static uint64_t take_at(const struct broker_path *path, const struct broker_view *view)
 {
-    return path->allowed && path->up && !view->direct ? path->from : NEVER;
+    return path->allowed && path->up ? later(path->from, view->direct_until) : NEVER;
 }
 
 /* When nobody has answered for too long; NEVER: all is answered. */
@@ -107,8 +107,8 @@ static bool is_answered(const struct broker_view *view, uint64_t since)
 static uint64_t lost_at(const struct broker_path *path, const struct broker_view *view)
 {
     uint64_t at = NEVER, heard = view->quic.last_received;
-    if (view->hopeful)
-        return NEVER;
+    if (view->direct_until)
+        return NEVER; /* it may yet answer */
     if (path->goodbye && path->used)
         at = later(path->goodbye, path->taken) + BROKER_PATH_GOODBYE_S * NS_PER_S;
     if (path->stalled)
@@ -119,7 +119,7 @@ static uint64_t lost_at(const struct broker_path *path, const struct broker_view
 /* When it is certain that nobody was ever heard anywhere. */
 static uint64_t nobody_at(const struct broker_path *path, const struct broker_view *view)
 {
-    if (path->failed == NEVER || view->quic.last_received || view->hopeful)
+    if (path->failed == NEVER || view->quic.last_received || view->direct_until)
         return NEVER;
     return path->used ? later(path->failed, path->taken + BROKER_PATH_FAIL_S * NS_PER_S) : path->failed;
 }
@@ -148,7 +148,7 @@ static enum broker_turn seek(struct broker_path *path, uint64_t now)
 
 enum broker_turn broker_path_turn(struct broker_path *path, uint64_t now, const struct broker_view *view)
 {
-    if (path->goodbye && is_answered(view, path->goodbye))
+    if (path->goodbye && (view->direct_until == NEVER || is_answered(view, path->goodbye)))
         path->goodbye = 0;
     if (now >= nobody_at(path, view)) {
         path->failed = NEVER;
@@ -156,7 +156,7 @@ enum broker_turn broker_path_turn(struct broker_path *path, uint64_t now, const 
     }
     if (!path->used)
         return now >= take_at(path, view) ? take(path, now) : BROKER_TURN_NONE;
-    if (view->direct) {
+    if (now < view->direct_until) {
         path->used = path->stalled = false;
         return BROKER_TURN_LEFT;
     }
@@ -181,7 +181,7 @@ uint64_t broker_path_deadline(const struct broker_path *path, const struct broke
     uint64_t at = nobody_at(path, view);
     if (!path->used)
         return sooner(at, take_at(path, view));
-    if (view->direct)
+    if (view->direct_until == NEVER)
         return 0;
     at = sooner(at, lost_at(path, view));
     if (!path->stalled)

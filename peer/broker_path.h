@@ -25,13 +25,13 @@ enum {
 };
 
 struct broker_path {
-    bool allowed;    /* both sides' rates are above 0 */
-    bool up;         /* a broker of ours is connected */
-    bool used;       /* packets go there now */
-    bool stalled;    /* nobody is heard there (yet), or no broker is up */
-    uint64_t from;   /* it may be taken from then on */
-    uint64_t taken;  /* when it last was */
-    uint64_t silent; /* since when it has been stalled */
+    bool allowed;                /* both sides' rates are above 0 */
+    bool up;                     /* a broker of ours is connected */
+    bool used;                   /* packets go there now */
+    bool stalled;                /* nobody is heard there (yet), or no broker is up */
+    uint64_t from;               /* it may be taken from then on */
+    uint64_t taken;              /* when it last was */
+    uint64_t silent;             /* since when it has been stalled */
     uint64_t goodbye;            /* when a will of the peer came, and nothing after it; 0: none */
     uint64_t failed;             /* when all pairs of addresses had failed; NEVER: not yet */
     uint64_t seek_at, seek_next; /* when better ones are sought again, and the pause after that */
@@ -42,8 +42,8 @@ struct broker_path {
 
 /* What it must know of the rest of the connection. */
 struct broker_view {
-    bool direct;  /* a pair of addresses carries packets, and is in no doubt */
-    bool hopeful; /* ... or a doubted one may yet answer */
+    uint64_t
+        direct_until; /* a pair of addresses carries packets: NEVER, while it is in no doubt; 0: none does */
     struct quic_info quic;
 };
 

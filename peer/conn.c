@@ -1,7 +1,8 @@
 /* conn.c - all of it for one peer: ice finds the path, quic speaks over it.
  *
- * quic sees one constant path; every packet it writes goes where ice says at that moment. What it hears back,
- * or does not, tells ice whether the path still lives. */
+ * quic sees one constant path; every packet it writes goes where ice says at that moment, or through the
+ * broker while ice knows of nothing that works. What it hears back, or does not, tells ice whether the path
+ * still lives. */
 #include "conn.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@ enum {
     UNANSWERED_MIN_MS =
         400,               /* data unanswered for so long, or for 4 round trips: does the path still live? */
     DOUBT_PAUSE_MS = 1000, /* between two such questions */
+    HINT_PAUSE_S = 5,      /* between two for the reason that the peer prefers the broker to our pair */
     UNANSWERED_END_S =
         10, /* ... for so long, on every pair: as good as a goodbye, so that loss is told in 15 s */
     STREAMS_UNNAMED_MAX = 64, /* streams of the peer whose first byte has not come; more are abandoned */
@@ -31,6 +33,12 @@ struct conn {
     char end_text[PATH_WHY_MAX];
     size_t payload_limit;
     struct path path; /* the last one told */
+    struct broker_path broker;
+    bool throttled;  /* QUIC was not asked to write through the broker: over the rate */
+    bool failed;     /* ice has tried all, once, and nothing worked */
+    bool blocked[2]; /* UDP seems to be: ours, theirs */
+    bool retell;     /* why the path is the broker's is known better */
+    uint64_t hinted; /* when the peer's packets through the broker last made us doubt our pair */
     int64_t unnamed[STREAMS_UNNAMED_MAX];
     size_t unnamed_count;
     uint64_t doubted; /* when unanswered data last made us ask; 0: never */
@@ -50,6 +58,7 @@ struct conn *conn_new(const struct conn_config *config)
         return NULL;
     conn->config = *config;
     conn->readable = -1;
+    broker_path_init(&conn->broker, config->broker_share);
     uint8_t initial[QUIC_CID_LEN];
     quic_initial_id(initial, config->key);
     if (config->initiator)
@@ -103,11 +112,22 @@ bool conn_is_eager(const struct conn *conn)
     return conn->held && conn->heard && !conn->quic && !conn->ended;
 }
 
+/* Neither network lets the other in, they are two, and nobody has a relay: then only the broker is left. */
+static void hurry_if_hopeless(struct conn *conn, uint64_t now)
+{
+    struct path_facts facts;
+    ice_facts(conn->ice, &facts);
+    const struct addr *ours = &facts.local_nat.external, *theirs = &facts.remote_nat.external;
+    bool same = ours->family && theirs->family && addr_equal_ip(ours, theirs);
+    if (nat_is_hard(&facts.local_nat) && nat_is_hard(&facts.remote_nat) && !same && !ice_has_relay(conn->ice))
+        conn_set_hopeless(conn, now);
+}
+
 void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
                   const struct nat_behavior *theirs)
 {
-    (void)now;
     ice_set_nat(conn->ice, ours, theirs);
+    hurry_if_hopeless(conn, now);
 }
 
 unsigned conn_wants_sockets(const struct conn *conn)
@@ -129,17 +149,30 @@ void conn_set_payload_limit(struct conn *conn, size_t limit)
     conn->payload_limit = limit;
 }
 
+/* What a path through the broker looks like: no addresses, QUIC's own round trip. */
+static struct path broker_road(const struct conn *conn)
+{
+    struct quic_info info = {0};
+    if (conn->quic)
+        quic_info(conn->quic, &info);
+    return (struct path){.kind = PATH_BROKER, .rtt = info.rtt};
+}
+
 bool conn_path(const struct conn *conn, struct path *path)
 {
-    if (!conn->ended && ice_path(conn->ice, path))
+    if (!conn->ended && !conn->broker.used && ice_path(conn->ice, path))
         return true;
     *path = conn->path;
-    return false;
+    if (conn->ended || !conn->broker.used || conn->broker.stalled)
+        return false;
+    *path = broker_road(conn);
+    return true;
 }
 
 void conn_stats(const struct conn *conn, struct conn_stats *stats)
 {
     *stats = conn->stats;
+    stats->flooded = conn->broker.flooded;
 }
 
 static void conn_end(struct conn *conn, enum conn_end end, const char *text)
@@ -165,6 +198,8 @@ static void start_quic(struct conn *conn, uint64_t now)
     memset(config.key, 0, sizeof config.key);
     if (!conn->quic)
         conn_end(conn, CONN_BROKEN, "no memory for the encrypted connection");
+    else if (conn->broker.used)
+        quic_keep_alive(conn->quic, BROKER_PATH_PING_S * NS_PER_S);
 }
 
 static void start_when_ready(struct conn *conn, uint64_t now)
@@ -233,6 +268,99 @@ bool conn_input(struct conn *conn, uint64_t now, const struct packet *in)
     return true;
 }
 
+/* ---- through the broker ---- */
+
+void conn_allow_broker(struct conn *conn, uint64_t now, uint64_t rate, uint64_t delay)
+{
+    const unsigned others = PATH_ALL & ~PATH_BIT(PATH_BROKER);
+    if (!conn->config.broker_share)
+        return;
+    broker_path_allow(&conn->broker, now, rate, delay);
+    if (!(conn->config.paths & others))
+        conn_set_hopeless(conn, now);
+    hurry_if_hopeless(conn, now);
+}
+
+void conn_set_hopeless(struct conn *conn, uint64_t now)
+{
+    broker_path_hurry(&conn->broker, now);
+}
+
+/* What is unanswered, or a sign of life, leaves now: there is somebody again who may carry it. */
+static void knock(struct conn *conn, uint64_t now)
+{
+    if (!conn->quic)
+        return;
+    quic_hurry(conn->quic, now);
+    quic_ping(conn->quic);
+}
+
+void conn_set_broker(struct conn *conn, uint64_t now, bool up)
+{
+    conn->broker.up = up;
+    if (up && conn->broker.used)
+        knock(conn, now);
+}
+
+void conn_set_blocked(struct conn *conn, bool ours, bool theirs)
+{
+    conn->retell |= conn->blocked[0] != ours || conn->blocked[1] != theirs;
+    conn->blocked[0] = ours;
+    conn->blocked[1] = theirs;
+}
+
+void conn_suspect(struct conn *conn, uint64_t now)
+{
+    ice_suspect(conn->ice, now, true);
+    if (!conn->broker.goodbye)
+        conn->broker.goodbye = now;
+    if (conn->broker.used && conn->quic)
+        quic_ping(conn->quic);
+}
+
+bool conn_is_brokered(const struct conn *conn)
+{
+    return conn->broker.used;
+}
+
+/* Whoever sends through the broker has no pair that works: then ours may be dead too. */
+static void doubt_pair(struct conn *conn, uint64_t now)
+{
+    if (conn->hinted && now < conn->hinted + HINT_PAUSE_S * NS_PER_S)
+        return;
+    conn->hinted = now;
+    ice_suspect(conn->ice, now, false);
+}
+
+void conn_broker_input(struct conn *conn, uint64_t now, const uint8_t *data, size_t len)
+{
+    struct packet in = {.data = (uint8_t *)data, .len = len}; /* an input is only read */
+    uint8_t tag[QUIC_TAG_LEN];
+    if (!broker_path_takes(&conn->broker, now, len))
+        return;
+    if (!quic_packet_tag(tag, data, len) || memcmp(tag, conn->tag, sizeof tag) != 0) {
+        conn->stats.unproven++;
+        return;
+    }
+    if (ice_has_pair(conn->ice))
+        doubt_pair(conn, now);
+    else
+        broker_path_hurry(&conn->broker, now);
+    take_quic(conn, now, &in);
+}
+
+bool conn_broker_output(struct conn *conn, uint64_t now, struct packet *out)
+{
+    if (!conn->quic || !conn->broker.used)
+        return false;
+    conn->throttled = broker_path_ready(&conn->broker) > now;
+    if (conn->throttled || !quic_output(conn->quic, now, out, BROKER_PATH_PAYLOAD))
+        return false;
+    broker_path_sent(&conn->broker, now, out->len);
+    conn->stats.bytes_sent += out->len;
+    return true;
+}
+
 /* Checks go first: the peer takes QUIC only from an address that a check has proven. */
 bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
 {
@@ -242,7 +370,7 @@ bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
         return true;
     }
     struct path path;
-    if (!conn->quic || !ice_path(conn->ice, &path))
+    if (!conn->quic || conn->broker.used || !ice_path(conn->ice, &path))
         return false;
     out->len = capacity;
     size_t payload = path_payload(path.kind);
@@ -266,7 +394,7 @@ static uint64_t later(uint64_t a, uint64_t b)
 static uint64_t doubt_deadline(const struct conn *conn, uint64_t *since)
 {
     struct quic_info info;
-    if (!conn->connected || conn->ended)
+    if (!conn->connected || conn->ended || conn->broker.used)
         return NEVER;
     quic_info(conn->quic, &info);
     *since = info.waiting_since;
@@ -286,16 +414,34 @@ static void doubt_path(struct conn *conn, uint64_t now)
     ice_suspect(conn->ice, now, now - since >= UNANSWERED_END_S * NS_PER_S);
 }
 
+static struct broker_view broker_view(const struct conn *conn)
+{
+    struct broker_view view = {0};
+    uint64_t since = ice_suspicious_since(conn->ice);
+    if (ice_has_pair(conn->ice))
+        view.direct_until = since == NEVER ? NEVER : since + BROKER_PATH_DOUBT_S * NS_PER_S;
+    if (conn->quic && view.direct_until != NEVER)
+        quic_info(conn->quic, &view.quic);
+    return view;
+}
+
 uint64_t conn_deadline(const struct conn *conn)
 {
     uint64_t deadline = conn->ended ? NEVER : ice_deadline(conn->ice);
     struct path path;
     if (conn->quic) {
         /* Without a path QUIC may want to write but cannot: only ice can wake it. */
-        uint64_t quic = ice_path(conn->ice, &path) ? quic_deadline(conn->quic) : NEVER;
+        uint64_t quic = conn->broker.used || ice_path(conn->ice, &path) ? quic_deadline(conn->quic) : NEVER;
+        if (conn->broker.used)
+            quic = later(conn->throttled ? 0 : quic, broker_path_ready(&conn->broker));
         uint64_t since, doubt = doubt_deadline(conn, &since);
         deadline = quic < deadline ? quic : deadline;
         deadline = doubt < deadline ? doubt : deadline;
+    }
+    if (!conn->ended) {
+        struct broker_view view = broker_view(conn);
+        uint64_t broker = broker_path_deadline(&conn->broker, &view);
+        deadline = broker < deadline ? broker : deadline;
     }
     return deadline;
 }
@@ -319,17 +465,117 @@ static bool ice_told(struct conn *conn, uint64_t now, struct conn_event *event)
             memcpy(event->text, told.why, sizeof event->text);
             return true;
         case ICE_STALLED:
+            if (conn->broker.used && !conn->broker.stalled)
+                break;
             *event = (struct conn_event){.type = CONN_STALLED, .path = conn->path};
             return true;
         case ICE_LOST:
-            conn_end(conn, CONN_SILENT, "nothing was heard on any path any more");
+            if (conn->broker.allowed && (conn->broker.up || conn->broker.used))
+                ice_revive(conn->ice, now);
+            else
+                conn_end(conn, CONN_SILENT, "nothing was heard on any path any more");
             break;
         case ICE_FAILED:
-            conn_end(conn, CONN_NOPATH, told.why);
+            conn->retell |= !conn->failed;
+            conn->failed = true;
+            conn->broker.failed = now;
+            if (!conn->broker.allowed)
+                conn_end(conn, CONN_NOPATH, told.why);
             break;
         }
     }
     return false;
+}
+
+static void get_facts(const struct conn *conn, struct path_facts *facts)
+{
+    ice_facts(conn->ice, facts);
+    facts->failed = conn->failed;
+    facts->local_blocked = conn->blocked[0];
+    facts->remote_blocked = conn->blocked[1];
+}
+
+static bool tell_path(struct conn *conn, const struct path *path, struct conn_event *event)
+{
+    struct path_facts facts;
+    get_facts(conn, &facts);
+    conn->retell = false;
+    conn->path = *path;
+    *event = (struct conn_event){.type = CONN_PATH, .path = *path};
+    path_why(event->text, path, &facts);
+    return true;
+}
+
+static void broker_taken(struct conn *conn, uint64_t now)
+{
+    conn->heard = true;
+    start_when_ready(conn, now);
+    if (conn->quic)
+        quic_keep_alive(conn->quic, BROKER_PATH_PING_S * NS_PER_S);
+    knock(conn, now);
+}
+
+/* What carries packets again where the broker did, unless ice has told it already. */
+static bool broker_left(struct conn *conn, struct conn_event *event)
+{
+    struct path path;
+    if (conn->quic)
+        quic_keep_alive(conn->quic, 0);
+    return conn->path.kind == PATH_BROKER && ice_path(conn->ice, &path) && tell_path(conn, &path, event);
+}
+
+static void nobody_there(struct conn *conn)
+{
+    char text[PATH_WHY_MAX];
+    struct path_facts facts;
+    get_facts(conn, &facts);
+    path_why_none(text, &facts);
+    conn_end(conn, CONN_NOPATH, text);
+}
+
+/* What the way through the broker makes of it: whether *event tells of that. */
+static bool broker_turn(struct conn *conn, uint64_t now, enum broker_turn turn, struct conn_event *event)
+{
+    struct path path;
+    switch (turn) {
+    case BROKER_TURN_TAKEN:
+        broker_taken(conn, now);
+        return false;
+    case BROKER_TURN_THERE:
+        quic_hurry(conn->quic, now);
+        return conn_path(conn, &path) && tell_path(conn, &path, event);
+    case BROKER_TURN_LEFT:
+        return broker_left(conn, event);
+    case BROKER_TURN_STALLED:
+    case BROKER_TURN_SEEK:
+        *event = (struct conn_event){.type = turn == BROKER_TURN_SEEK ? CONN_SEEK : CONN_STALLED,
+                                     .path = conn->path};
+        return true;
+    case BROKER_TURN_LOST:
+        conn_end(conn, CONN_SILENT, "nothing was heard on any path any more");
+        return false;
+    case BROKER_TURN_NOBODY:
+        nobody_there(conn);
+        return false;
+    case BROKER_TURN_NONE:
+        break;
+    }
+    return false;
+}
+
+static bool broker_told(struct conn *conn, uint64_t now, struct conn_event *event)
+{
+    enum broker_turn turn;
+    struct path path;
+    do {
+        if (conn->ended)
+            return false;
+        struct broker_view view = broker_view(conn);
+        turn = broker_path_turn(&conn->broker, now, &view);
+        if (broker_turn(conn, now, turn, event))
+            return true;
+    } while (turn != BROKER_TURN_NONE);
+    return conn->retell && conn_is_brokered(conn) && conn_path(conn, &path) && tell_path(conn, &path, event);
 }
 
 /* The first byte of a stream says what it carries: a stream exists for the program once that is known. */
@@ -412,7 +658,7 @@ bool conn_event(struct conn *conn, uint64_t now, struct conn_event *event)
         return true;
     }
     doubt_path(conn, now);
-    if (ice_told(conn, now, event) || (conn->quic && quic_told(conn, event)))
+    if (ice_told(conn, now, event) || broker_told(conn, now, event) || (conn->quic && quic_told(conn, event)))
         return true;
     if (!conn->end_due)
         return false;

@@ -2,6 +2,7 @@
 #ifndef CONN_H
 #define CONN_H
 
+#include "broker_path.h"
 #include "ice.h"
 #include "quic.h"
 
@@ -10,6 +11,8 @@ struct conn_config {
     uint8_t key[QUIC_KEY_LEN]; /* the PAKE's TLS key; the caller wipes its copy */
     unsigned paths;            /* PATH_BIT set */
     uint64_t delay; /* one way over the broker, ns: the first guess of the round trip; 0: unknown */
+    struct bucket *broker_share; /* what all connections may send through the broker; outlives this one.
+                                    NULL: they may not */
     const struct random *random; /* outlives the connection */
 };
 
@@ -21,6 +24,7 @@ enum conn_event_type {
     CONN_READABLE,  /* as quic's */
     CONN_WRITABLE,
     CONN_DATAGRAM,
+    CONN_SEEK,   /* packets go through the broker: time to look for better addresses */
     CONN_CLOSED, /* the end: `end` says how, `text` in words */
 };
 
@@ -42,7 +46,8 @@ struct conn_event {
 
 struct conn_stats {
     uint64_t bytes_sent, bytes_received; /* UDP payload, checks included */
-    uint64_t unproven;                   /* QUIC datagrams from addresses that had proven nothing: dropped */
+    uint64_t flooded;  /* packets through the broker that came faster than both sides allow: dropped */
+    uint64_t unproven; /* QUIC datagrams from addresses that had proven nothing: dropped */
 };
 
 struct conn;
@@ -70,6 +75,24 @@ void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ou
 /* How many extra sockets it wants, and those that there are (ports only). It may use any of them. */
 unsigned conn_wants_sockets(const struct conn *conn);
 void conn_set_sockets(struct conn *conn, uint64_t now, const struct addr *locals, size_t count);
+
+/* Both descriptions are known: packets may go through the broker, `rate` bytes a second (0: not), when
+ * nothing else works. `delay`: one way over the broker, ns; 0: unknown. */
+void conn_allow_broker(struct conn *conn, uint64_t now, uint64_t rate, uint64_t delay);
+/* Whether a broker is connected. Again at every change, also from one to another. */
+void conn_set_broker(struct conn *conn, uint64_t now, bool up);
+/* Both networks' behaviour says that nothing direct will work, and nobody has a relay: without waiting. */
+void conn_set_hopeless(struct conn *conn, uint64_t now);
+/* Whose UDP seems to be blocked: for the sentences. */
+void conn_set_blocked(struct conn *conn, bool ours, bool theirs);
+/* The peer said goodbye, but not provenly: whoever does not answer now is gone. */
+void conn_suspect(struct conn *conn, uint64_t now);
+/* Whether packets go through the broker now. */
+bool conn_is_brokered(const struct conn *conn);
+/* A packet that the broker brought, of this peer by its proven id; and one for the broker to take: at most
+ * BROKER_PATH_PAYLOAD bytes into out->data, addresses are left alone. */
+void conn_broker_input(struct conn *conn, uint64_t now, const uint8_t *data, size_t len);
+bool conn_broker_output(struct conn *conn, uint64_t now, struct packet *out);
 
 /* The largest UDP payload that the interface of the path takes; 0: unlimited. */
 void conn_set_payload_limit(struct conn *conn, size_t limit);

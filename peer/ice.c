@@ -259,6 +259,22 @@ bool ice_is_suspicious(const struct ice *ice)
     return ice->suspicious || (ice->heard.remote.family && !ice->proven && !ice->lost);
 }
 
+uint64_t ice_suspicious_since(const struct ice *ice)
+{
+    return ice->suspicious ? ice->suspicious_since : NEVER;
+}
+
+void ice_revive(struct ice *ice, uint64_t now)
+{
+    if (!ice->lost)
+        return;
+    ice->quiet_until = 0;
+    ice->lost = false;
+    ice_consent_stall(ice);
+    ice->events = 0;
+    ice->proof = now;
+}
+
 void ice_restart_checks(struct ice *ice, uint64_t now)
 {
     if (ice->lost)
@@ -383,6 +399,21 @@ bool ice_path(const struct ice *ice, struct path *path)
         return false;
     *path = ice->path ? ice_pair_path(ice->path) : ice->heard;
     return true;
+}
+
+bool ice_has_pair(const struct ice *ice)
+{
+    return ice->path && !ice->lost;
+}
+
+bool ice_has_relay(const struct ice *ice)
+{
+    bool found = false;
+    for (size_t i = 0; i < ice->local_count; i++)
+        found |= ice->locals[i].kind == CANDIDATE_RELAY;
+    for (size_t i = 0; i < ICE_REMOTES_MAX; i++)
+        found |= ice->remotes[i].used && ice->remotes[i].kind == CANDIDATE_RELAY;
+    return found;
 }
 
 bool ice_is_proven(const struct ice *ice, const struct addr *remote)

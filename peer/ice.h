@@ -97,6 +97,11 @@ void ice_suspect(struct ice *ice, uint64_t now, bool goodbye);
  * still the one that the peer knows. Where our NAT has mapped anew and the peer's filters by port, neither
  * finds the other before the peer is told. */
 bool ice_is_suspicious(const struct ice *ice);
+/* Since when it has gone on; NEVER: it does not. */
+uint64_t ice_suspicious_since(const struct ice *ice);
+/* After ICE_LOST, where the peer is known to live all the same: as after ICE_STALLED, its checks are answered
+ * again. */
+void ice_revive(struct ice *ice, uint64_t now);
 /* Addresses or the clock have jumped (roaming, sleep): every pair is checked again. After a sleep call it
  * before ice_output, which would find the peer silent for all that time. */
 void ice_restart_checks(struct ice *ice, uint64_t now);
@@ -118,6 +123,10 @@ void ice_hint(struct ice *ice, uint64_t now, const struct packet *in);
 /* Where application packets go now: the path, before there is one the source of the first authenticated
  * check. False: nowhere (nothing heard yet, or consent is gone). */
 bool ice_path(const struct ice *ice, struct path *path);
+/* Whether that is a pair which has answered, not the mere source of a check. */
+bool ice_has_pair(const struct ice *ice);
+/* Whether either side has announced a relayed address. */
+bool ice_has_relay(const struct ice *ice);
 /* Whether an authenticated check, or an answer to ours, came from there: QUIC is taken from nowhere else. */
 bool ice_is_proven(const struct ice *ice, const struct addr *remote);
 void ice_facts(const struct ice *ice, struct path_facts *facts);

@@ -20,6 +20,11 @@ struct node *node_new(const struct node_config *config)
     node->random = config->random;
     node->max_peers = config->max_peers;
     node->paths = node->addresses.paths = config->paths;
+    if (config->paths & PATH_BIT(PATH_BROKER))
+        node->broker_relay = config->broker_relay;
+    if (node->broker_relay)
+        node->share = broker_path_bucket(node->broker_relay);
+    node->blocked_at = NEVER;
     if (config->to)
         snprintf(node->to, sizeof node->to, "%s", config->to);
     node->stun = stun_client_new(config->random);
@@ -64,7 +69,8 @@ struct rendezvous *node_rendezvous(struct node *node)
 static void conn_connected(struct node *node, uint64_t now, struct peer *peer)
 {
     peer->connected = true;
-    rendezvous_settle(node_touch(node), peer->handle);
+    if (!conn_is_brokered(peer->conn))
+        rendezvous_settle(node_touch(node), peer->handle);
     node_refuse_others(node, now);
     node_update_slots(node, now);
 }
@@ -82,6 +88,19 @@ static void conn_closed(struct node *node, uint64_t now, struct peer *peer, enum
     node_share_places(node, now);
 }
 
+static void path_told(struct node *node, uint64_t now, struct peer *peer, const struct path *path)
+{
+    if (path->kind == PATH_BROKER) {
+        if (peer->connected)
+            node_tell_again(node, now, peer);
+        return;
+    }
+    conn_set_payload_limit(
+        peer->conn, path->kind == PATH_HOST ? 0 : node_addresses_payload(&node->addresses, &path->local));
+    if (peer->connected)
+        rendezvous_settle(node_touch(node), peer->handle);
+}
+
 static bool conn_told(struct node *node, uint64_t now, struct peer *peer, const struct conn_event *told,
                       struct node_event *event)
 {
@@ -91,12 +110,11 @@ static bool conn_told(struct node *node, uint64_t now, struct peer *peer, const 
         [CONN_DATAGRAM] = NODE_DATAGRAM,   [CONN_CLOSED] = NODE_CLOSED};
     if (told->type == CONN_CONNECTED)
         conn_connected(node, now, peer);
-    if (told->type == CONN_PATH) {
-        conn_set_payload_limit(peer->conn, told->path.kind == PATH_HOST
-                                               ? 0
-                                               : node_addresses_payload(&node->addresses, &told->path.local));
-        if (peer->connected)
-            rendezvous_settle(node_touch(node), peer->handle);
+    if (told->type == CONN_PATH)
+        path_told(node, now, peer, &told->path);
+    if (told->type == CONN_SEEK) {
+        node_seek(node, now, peer);
+        return false;
     }
     if (told->type == CONN_STALLED)
         node_tell_again(node, now, peer);
@@ -176,6 +194,7 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
     *event = (struct node_event){.text = ""};
     while (stun_client_event(node->stun, &seen))
         node_stun_told(node, now, &seen);
+    node_notice_blocked(node, now);
     if (candidate_told(node, event) || node_sockets_told(node, event))
         return true;
     while (!node->meetings_said) {
@@ -197,7 +216,8 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
 uint64_t node_deadline(const struct node *node)
 {
     uint64_t deadline = node->secret_deadline;
-    uint64_t others[] = {node->letters_said && node->meetings_said ? node->rendezvous_at : 0,
+    uint64_t others[] = {node->blocked ? NEVER : node->blocked_at,
+                         node->letters_said && node->meetings_said ? node->rendezvous_at : 0,
                          stun_client_deadline(node->stun)};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         deadline = others[i] < deadline ? others[i] : deadline;
@@ -254,14 +274,51 @@ bool node_output(struct node *node, uint64_t now, struct packet *out)
     return false;
 }
 
+/* A packet that came through the broker. */
+static void relayed_input(struct node *node, uint64_t now, unsigned broker, const uint8_t *data, size_t len)
+{
+    struct relayed relayed;
+    struct peer *peer = NULL;
+    if (rendezvous_relay_input(node->rendezvous, broker, data, len, &relayed))
+        peer = node_peer_find(node, relayed.peer);
+    if (!peer)
+        return;
+    conn_broker_input(peer->conn, now, relayed.data, relayed.len);
+    if (!peer->engaged_until && conn_is_engaged(peer->conn))
+        node_share_places(node, now);
+}
+
 void node_letter_input(struct node *node, uint64_t now, unsigned broker, const char *topic,
                        const uint8_t *data, size_t len)
 {
     node_notice_sleep(node, now);
+    if (node->broker_relay && rendezvous_is_relay(node->rendezvous, topic)) {
+        relayed_input(node, now, broker, data, len);
+        return;
+    }
     rendezvous_input(node_touch(node), now, broker, topic, data, len);
 }
 
-bool node_letter_output(struct node *node, uint64_t now, struct letter *letter)
+/* Packets for the broker, of each peer in turn: they share the rate fairly. */
+static bool relayed_output(struct node *node, uint64_t now, struct letter *letter)
+{
+    for (unsigned n = 0; n < node->peers_used && node->broker_relay; n++) {
+        unsigned slot = (node->next_relayed + n) % node->peers_used;
+        struct peer *peer = &node->peers[slot];
+        if (!peer->conn || !conn_is_brokered(peer->conn) ||
+            !rendezvous_relay_address(node->rendezvous, peer->id, letter))
+            continue;
+        struct packet out = {.data = (uint8_t *)letter->data + letter->len, .len = RELAY_PACKET_MAX};
+        if (!conn_broker_output(peer->conn, now, &out))
+            continue;
+        letter->len += out.len;
+        node->next_relayed = slot + 1;
+        return true;
+    }
+    return false;
+}
+
+static bool message_output(struct node *node, uint64_t now, struct letter *letter)
 {
     if (node->letters_said && now < node->rendezvous_at)
         return false;
@@ -273,14 +330,30 @@ bool node_letter_output(struct node *node, uint64_t now, struct letter *letter)
     return false;
 }
 
+bool node_letter_output(struct node *node, uint64_t now, struct letter *letter)
+{
+    return message_output(node, now, letter) || relayed_output(node, now, letter);
+}
+
+static void tell_brokers(struct node *node, uint64_t now)
+{
+    for (unsigned i = 0; i < node->peers_used; i++)
+        if (node->peers[i].conn)
+            conn_set_broker(node->peers[i].conn, now, node->brokers_up != 0);
+}
+
 void node_broker_connected(struct node *node, uint64_t now, unsigned broker)
 {
     rendezvous_connected(node_touch(node), now, broker);
+    node->brokers_up |= UINT32_C(1) << broker;
+    tell_brokers(node, now);
 }
 
 void node_broker_disconnected(struct node *node, uint64_t now, unsigned broker)
 {
     rendezvous_disconnected(node_touch(node), now, broker);
+    node->brokers_up &= ~(UINT32_C(1) << broker);
+    tell_brokers(node, now);
 }
 
 /* ---- peers from outside ---- */

@@ -31,9 +31,11 @@ struct node_config {
     const char *purpose;
     const uint8_t *machine;
     unsigned brokers;
-    const char *to;     /* connect to the peer of this name only; NULL: anybody */
-    unsigned max_peers; /* 1 to NODE_PEERS_MAX */
-    unsigned paths;     /* PATH_BIT set */
+    const char *to;        /* connect to the peer of this name only; NULL: anybody */
+    unsigned max_peers;    /* 1 to NODE_PEERS_MAX */
+    unsigned paths;        /* PATH_BIT set */
+    uint32_t broker_relay; /* bytes a second that all peers together may send through the broker, and each be
+                              sent; 0: none */
     bool trace;
     const struct random *random; /* outlives the node */
 };

@@ -13,6 +13,7 @@ static struct peer *peer_begin(struct node *node, uint64_t now, const struct ren
     struct conn_config config = {.initiator = told->role == PAKE_INITIATOR,
                                  .paths = node->paths,
                                  .delay = told->delay,
+                                 .broker_share = node->broker_relay ? &node->share : NULL,
                                  .random = node->random};
     memcpy(config.key, told->tls_key, sizeof config.key);
     *peer = (struct peer){.state = PEER_MEETING, .handle = told->peer, .conn = conn_new(&config)};
@@ -48,6 +49,8 @@ static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
         peer->nat = theirs->nat;
         conn_set_nat(peer->conn, now, &node->nat, &peer->nat);
     }
+    peer->blocked = theirs->udp_blocked;
+    conn_set_blocked(peer->conn, node->blocked, peer->blocked);
     if (theirs->complete)
         ice_remotes_complete(ice, now);
     if (node_has_lost_path(peer))
@@ -96,6 +99,9 @@ static bool peer_proven(struct node *node, uint64_t now, const struct rendezvous
         node_describe(node, now, peer);
     ice_set_remote(ice, now, told->description->ufrag, told->description->pwd);
     take_candidates(node, now, peer, told->description);
+    uint32_t theirs = told->description->broker_relay, ours = node->broker_relay;
+    conn_set_broker(peer->conn, now, node->brokers_up != 0);
+    conn_allow_broker(peer->conn, now, theirs < ours ? theirs : ours, told->delay);
     node_share_places(node, now);
     event->type = NODE_PEER;
     event->slot = node_slot_of(node, peer);
@@ -125,7 +131,7 @@ static void peer_bye(struct node *node, uint64_t now, const struct rendezvous_ev
     if (!peer)
         return;
     if (!told->proven)
-        ice_suspect(conn_ice(peer->conn), now, true);
+        conn_suspect(peer->conn, now);
     else if (peer->state == PEER_MET)
         conn_left(peer->conn, told->text);
     else

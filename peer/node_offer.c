@@ -11,7 +11,10 @@ enum {
 
 void node_describe(struct node *node, uint64_t now, struct peer *peer)
 {
-    struct description own = {.complete = node->complete, .nat = node->nat};
+    struct description own = {.complete = node->complete,
+                              .nat = node->nat,
+                              .broker_relay = node->broker_relay,
+                              .udp_blocked = node->blocked};
     snprintf(own.ufrag, sizeof own.ufrag, "%s", ice_ufrag(conn_ice(peer->conn)));
     snprintf(own.pwd, sizeof own.pwd, "%s", ice_pwd(conn_ice(peer->conn)));
     own.candidate_count = node_addresses_offers(&node->addresses, 0, own.candidates, CANDIDATES_MAX);
@@ -31,6 +34,7 @@ void node_inform_ice(struct node *node, uint64_t now, struct peer *peer)
     for (size_t i = 0; i < node->addresses.offer_count; i++)
         ice_add_local(ice, now, &node->addresses.offers[i].candidate);
     conn_set_nat(peer->conn, now, &node->nat, &peer->nat);
+    conn_set_blocked(peer->conn, node->blocked, peer->blocked);
     if (node->complete)
         ice_locals_complete(ice, now);
 }
@@ -49,11 +53,13 @@ void node_trickle(struct node *node, uint64_t now)
     struct description more;
     for (unsigned i = 0; i < node->peers_used; i++) {
         struct peer *peer = &node->peers[i];
-        bool completes = node->complete && !peer->told_complete && !peer->connected;
+        bool direct = peer->connected && !conn_is_brokered(peer->conn);
+        bool completes = node->complete && !peer->told_complete && !direct;
         if (!node_peer_is_live(peer) || !peer->described ||
             (peer->told_serial == node->addresses.serial && peer->told_nat == node->nat_serial && !completes))
             continue;
-        more = (struct description){.complete = node->complete, .nat = node->nat};
+        more =
+            (struct description){.complete = node->complete, .nat = node->nat, .udp_blocked = node->blocked};
         more.candidate_count =
             node_addresses_offers(&node->addresses, peer->told_serial, more.candidates, CANDIDATES_MAX);
         peer->told_serial = node->addresses.serial;
@@ -95,6 +101,8 @@ void node_add_stun(struct node *node, uint64_t now, const struct addr *server)
 {
     if (!stun_client_add_server(node->stun, now, server))
         return;
+    if (!node->have_servers)
+        node->blocked_at = now + BLOCKED_S * NS_PER_S;
     node->have_servers = true;
     node->round_done = false;
     node->stun_asked = now;
@@ -118,6 +126,7 @@ static void notice_hard(struct node *node)
 void node_stun_told(struct node *node, uint64_t now, const struct stun_client_event *told)
 {
     if (told->type == STUN_CLIENT_MAPPED) {
+        node->blocked_at = NEVER;
         node_addresses_mapped(&node->addresses, told);
         notice_hard(node);
         inform_everybody(node, now);
@@ -125,6 +134,16 @@ void node_stun_told(struct node *node, uint64_t now, const struct stun_client_ev
         node->round_done = true;
         update_complete(node, now);
     }
+}
+
+void node_notice_blocked(struct node *node, uint64_t now)
+{
+    bool blocked = now >= node->blocked_at;
+    if (blocked == node->blocked)
+        return;
+    node->blocked = blocked;
+    node->nat_serial++; /* so that peers are told */
+    inform_everybody(node, now);
 }
 
 void node_ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s)
@@ -164,7 +183,8 @@ void node_seek(struct node *node, uint64_t now, struct peer *peer)
 bool node_has_lost_path(const struct peer *peer)
 {
     struct path path;
-    return node_peer_is_live(peer) && peer->connected && !conn_path(peer->conn, &path);
+    return node_peer_is_live(peer) && peer->connected &&
+           (!conn_path(peer->conn, &path) || conn_is_brokered(peer->conn));
 }
 
 /* Called long after its deadline, in a world that went on: whom the others have not forgotten yet, we seek.

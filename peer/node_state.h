@@ -13,6 +13,7 @@
 enum {
     STUN_STALE_S = 5, /* when a peer appears */
     STUN_DOUBT_S = 1, /* when a path does not answer */
+    BLOCKED_S = 1,    /* servers have all been asked three times by then: without an answer UDP is blocked */
 };
 
 enum peer_state {
@@ -36,6 +37,7 @@ struct peer {
     uint32_t told_serial;    /* candidates up to this one are known to it */
     uint32_t told_nat;       /* what we know of our NAT up to this verdict is known to it */
     struct nat_behavior nat; /* of its network, as it told */
+    bool blocked;            /* its UDP seems to be, as it told */
     bool described, told_complete, connected, released, refused;
 };
 
@@ -48,6 +50,12 @@ struct node {
     struct node_addresses addresses;
     struct nat_behavior nat; /* of our network, as far as is known ... */
     uint32_t nat_serial;     /* ... and how often that has changed */
+    uint32_t broker_relay;   /* bytes a second; 0: none */
+    struct bucket share;     /* of it, for all peers together */
+    uint32_t brokers_up;     /* bit n: broker n */
+    unsigned next_relayed;   /* slot to be served first */
+    uint64_t blocked_at;     /* no server has answered by then: UDP is blocked; NEVER: one has */
+    bool blocked;            /* UDP seems to be */
     struct peer peers[NODE_PEERS_MAX];
     unsigned peers_used;  /* slots from here on were never used */
     unsigned next_output; /* slot to be served first: fairness */
@@ -117,6 +125,9 @@ void node_seek(struct node *node, uint64_t now, struct peer *peer);
 bool node_has_lost_path(const struct peer *peer);
 /* To be called with every call's `now`: seeks everybody after a sleep. */
 void node_notice_sleep(struct node *node, uint64_t now);
+
+/* No server has answered in time, or one has at last: everybody hears of it. */
+void node_notice_blocked(struct node *node, uint64_t now);
 
 /* ---- node_sockets.c ---- */
 

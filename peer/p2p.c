@@ -134,6 +134,11 @@ static int set_config(struct p2p_node *node, const struct p2p_config *config)
     node->paths = config->paths ? config->paths : PATH_ALL;
     node->port = config->port;
     node->trace = config->trace;
+    if (config->broker_relay != P2P_BROKER_RELAY_OFF && config->broker_relay > BROKER_RELAY_MAX)
+        return P2P_EINVAL;
+    node->broker_relay = config->broker_relay == P2P_BROKER_RELAY_OFF ? 0
+                         : config->broker_relay                       ? (uint32_t)config->broker_relay
+                                                                      : BROKER_RELAY_DEFAULT;
     int err = set_names(node, config);
     if (!err)
         err = set_brokers(node, config->brokers && config->brokers[0] ? config->brokers : default_brokers);
@@ -287,12 +292,15 @@ void p2p_node_free(struct p2p_node *node)
 
 static int open_broker(struct p2p_node *node, unsigned broker)
 {
-    char hello[TOPIC_MAX], inbox[TOPIC_MAX];
+    char hello[TOPIC_MAX], inbox[TOPIC_MAX], relay[TOPIC_MAX];
+    bool relays = node->broker_relay && node->paths & 1u << P2P_BROKER;
     struct letter will;
     rendezvous_topics(node_rendezvous(node->node), hello, inbox);
+    rendezvous_relay_topic(node_rendezvous(node->node), relay);
     rendezvous_will(node_rendezvous(node->node), &will);
     struct mqtt_config config = {.url = node->brokers[broker],
                                  .topics = {hello, inbox},
+                                 .bulk_topic = relays ? relay : NULL,
                                  .will_topic = will.topic,
                                  .will = will.data,
                                  .will_len = will.len};
@@ -315,6 +323,7 @@ static int make_machine(struct p2p_node *node, const char *room, const void *sec
                                  .to = node->to[0] ? node->to : NULL,
                                  .max_peers = node->max_peers,
                                  .paths = node->paths,
+                                 .broker_relay = node->broker_relay,
                                  .trace = node->trace,
                                  .random = &node->random};
     node->node = node_new(&config);
@@ -397,6 +406,7 @@ static void broker_told(struct p2p_node *node, uint64_t now, unsigned broker, co
     char name[272];
     switch (told->type) {
     case MQTT_MESSAGE:
+    case MQTT_BULK:
         node_letter_input(node->node, now, broker, told->topic, told->data, told->len);
         return;
     case MQTT_CONNECTED:
@@ -492,14 +502,19 @@ static void read_net(struct p2p_node *node, uint64_t now)
     }
 }
 
+/* What is dropped here is said again, by rendezvous or by QUIC. */
 static void write_letters(struct p2p_node *node, uint64_t now)
 {
     struct letter letter;
     while (node_letter_output(node->node, now, &letter))
-        for (unsigned i = 0; i < node->broker_count; i++)
-            if (letter.brokers & 1u << i && node->mqtt[i])
-                (void)mqtt_publish(node->mqtt[i], letter.topic, letter.data,
-                                   letter.len); /* it is said again */
+        for (unsigned i = 0; i < node->broker_count; i++) {
+            if (!(letter.brokers & 1u << i) || !node->mqtt[i])
+                continue;
+            if (letter.relay)
+                (void)mqtt_publish_bulk(node->mqtt[i], letter.topic, letter.data, letter.len);
+            else
+                (void)mqtt_publish(node->mqtt[i], letter.topic, letter.data, letter.len);
+        }
 }
 
 static void await_socket(struct p2p_node *node, const struct packet *out, bool on)
@@ -649,6 +664,18 @@ const char *p2p_path_kind_name(enum p2p_path_kind kind)
 _Static_assert((int)P2P_HOST == (int)PATH_HOST && (int)P2P_BROKER == (int)PATH_BROKER,
                "two names, one meaning");
 
+/* The broker that packets to this peer go to, in the place of an address. */
+static void print_broker(const struct p2p_peer *peer, char *out, size_t size)
+{
+    char name[272];
+    unsigned broker = 0;
+    uint32_t bits = rendezvous_relay_broker(node_rendezvous(peer->node->node), p2p_peer_id(peer));
+    while (broker + 1 < peer->node->broker_count && !(bits & UINT32_C(1) << broker))
+        broker++;
+    broker_text(&peer->node->brokers[broker], name);
+    snprintf(out, size, "%.*s", (int)size - 1, name);
+}
+
 int p2p_peer_path(const struct p2p_peer *peer, struct p2p_path *out)
 {
     struct path path;
@@ -660,8 +687,12 @@ int p2p_peer_path(const struct p2p_peer *peer, struct p2p_path *out)
     bool now = conn_path(conn, &path);
     conn_stats(conn, &stats);
     out->kind = (enum p2p_path_kind)path.kind;
-    addr_print(&path.local, out->local);
-    addr_print(&path.remote, out->remote);
+    if (path.kind == PATH_BROKER) {
+        print_broker(peer, out->remote, sizeof out->remote);
+    } else {
+        addr_print(&path.local, out->local);
+        addr_print(&path.remote, out->remote);
+    }
     out->rtt_ms = (double)path.rtt / NS_PER_MS;
     out->bytes_sent = stats.bytes_sent;
     out->bytes_received = stats.bytes_received;

@@ -15,6 +15,8 @@ enum {
     EVENTS_MAX = 4096,   /* waiting for the program; TRACE is dropped beyond */
     STUN_MAX = 8,
     LIST_MAX = 32,
+    BROKER_RELAY_DEFAULT = 32768, /* bytes a second: what a public broker is not hurt by (interface.md) */
+    BROKER_RELAY_MAX = 1000000000,
     STUN_PORT = 3478,     /* RFC 8489 18.6 */
     LEAVE_S = 1,          /* p2p_leave is done by then */
     CLOSE_GRACE_MS = 200, /* for the last letters to leave */
@@ -52,6 +54,7 @@ struct p2p_node {
     char *interfaces[LIST_MAX + 1], *exclude[LIST_MAX + 1]; /* ended by NULL */
     char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1], to[PEER_NAME_MAX + 1];
     unsigned paths, max_peers;
+    uint32_t broker_relay; /* bytes a second; 0: none */
     uint16_t port;
     bool trace;
 

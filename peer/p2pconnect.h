@@ -72,14 +72,18 @@ struct p2p_config {
         *stun; /* HOST[:PORT], at most 8; default two public ones; the single entry "none": no STUN */
     const char *const *interfaces; /* use only these network interfaces; default all */
     const char *const *exclude;    /* do not use these */
-    const char *name;    /* what the others call us, 1 to 64 bytes of UTF-8; default the host's name */
-    const char *purpose; /* who pairs with whom: chat, pipe, echo, ping, library (the default), ... */
-    const char *to;      /* connect to the peer of this name only; default anybody */
-    unsigned paths;      /* bits 1 << enum p2p_path_kind that may be used; default all */
-    unsigned max_peers;  /* 1 to 64; default 8 */
-    uint16_t port;       /* local UDP port; default chosen by the system */
-    uint8_t trace;       /* not 0: TRACE events */
+    const char *name;      /* what the others call us, 1 to 64 bytes of UTF-8; default the host's name */
+    const char *purpose;   /* who pairs with whom: chat, pipe, echo, ping, library (the default), ... */
+    const char *to;        /* connect to the peer of this name only; default anybody */
+    unsigned paths;        /* bits 1 << enum p2p_path_kind that may be used; default all */
+    unsigned max_peers;    /* 1 to 64; default 8 */
+    uint16_t port;         /* local UDP port; default chosen by the system */
+    uint8_t trace;         /* not 0: TRACE events */
+    uint64_t broker_relay; /* bytes a second that may go through the broker when nothing else works, at most
+                              1000000000; default 32768; P2P_BROKER_RELAY_OFF: none */
 };
+
+#define P2P_BROKER_RELAY_OFF UINT64_MAX
 
 /* Allocates, opens nothing. P2P_EINVAL: the configuration is wrong. */
 P2P_API int p2p_node_new(struct p2p_node **out, const struct p2p_config *config);
@@ -158,7 +162,8 @@ P2P_API int p2p_next_event(struct p2p_node *node, struct p2p_event *event);
 
 /* ---- peers ---- */
 
-/* Copies: kind, addresses as text, round trip and a sentence that says why this path and not a better one. */
+/* Copies: kind, addresses as text (P2P_BROKER: `local` is empty, `remote` the broker's HOST:PORT), round trip
+ * and a sentence that says why this path and not a better one. */
 struct p2p_path {
     enum p2p_path_kind kind;
     char local[64], remote[64];

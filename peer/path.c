@@ -182,6 +182,32 @@ static void why_not_turn(struct sentence *s, const struct path_facts *facts)
         say(s, "; the TURN server's relay did not answer");
 }
 
+/* Whose network lets no UDP through. False: nobody's, as far as is known. */
+static bool blocked(struct sentence *s, const struct path_facts *facts)
+{
+    if (!facts->local_blocked && !facts->remote_blocked)
+        return false;
+    say(s, "UDP seems to be blocked on %s",
+        !facts->remote_blocked  ? "this side"
+        : !facts->local_blocked ? "the peer's side"
+                                : "both sides");
+    return true;
+}
+
+/* What was tried before the broker was left; nothing yet is known for certain while it is still tried. */
+static void why_broker(struct sentence *s, const struct path_facts *facts)
+{
+    const unsigned others = PATH_ALL & ~PATH_BIT(PATH_BROKER);
+    if (!(facts->allowed & others))
+        say(s, "; no other paths are allowed");
+    else if (facts->local_blocked || facts->remote_blocked)
+        say(s, "; "), blocked(s, facts);
+    else if (!facts->failed && !facts->answered[PATH_DIRECT] && !facts->answered[PATH_TURN])
+        say(s, "; nothing better has answered yet");
+    else
+        why_not_direct(s, facts), why_not_turn(s, facts);
+}
+
 void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path_facts *facts)
 {
     static const char *const is[PATH_KINDS] = {
@@ -199,10 +225,10 @@ void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path
         why_not_host(&s, facts);
     if (path->kind == PATH_DIRECT)
         why_not_lan(&s, facts);
-    if (path->kind >= PATH_TURN)
+    if (path->kind == PATH_TURN)
         why_not_direct(&s, facts);
     if (path->kind == PATH_BROKER)
-        why_not_turn(&s, facts);
+        why_broker(&s, facts);
 }
 
 /* "2 lan and 3 direct pairs" */
@@ -235,7 +261,7 @@ static void say_reason(struct sentence *s, const struct path_facts *facts)
 {
     struct sentence before = *s;
     say(s, ": ");
-    if (nats(s, facts))
+    if (blocked(s, facts) || nats(s, facts))
         return;
     if (facts->heard)
         say(s, "the peer's checks arrive but our answers or checks do not");

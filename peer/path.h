@@ -47,6 +47,8 @@ struct path_facts {
     bool peer_prflx; /* the peer's packets came from an address that it had not announced: so does its */
     bool heard;      /* at least one authenticated check of the peer arrived */
     bool same_machine;
+    bool failed;                        /* all has been tried, for as long as it takes */
+    bool local_blocked, remote_blocked; /* no server answers that side over UDP */
 };
 
 /* One sentence: why this path and not a better one. Always NUL-terminated. */

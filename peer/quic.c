@@ -236,6 +236,14 @@ static ngtcp2_conn *get_conn(ngtcp2_crypto_conn_ref *ref)
     return ((struct quic *)ref->user_data)->conn;
 }
 
+/* ngtcp2 asks by itself once so much time has passed without a packet (its keep-alive); at once is after a
+ * nanosecond. 0.12 has 0 for never, later ones UINT64_MAX, and take 0. */
+static void set_keep_alive(struct quic *quic)
+{
+    if (quic->phase == QUIC_ACTIVE)
+        ngtcp2_conn_set_keep_alive_timeout(quic->conn, quic->ping ? 1 : quic->keep_alive);
+}
+
 static bool start(struct quic *quic, uint64_t now, const ngtcp2_pkt_hd *first)
 {
     ngtcp2_settings settings;
@@ -262,6 +270,7 @@ static bool start(struct quic *quic, uint64_t now, const ngtcp2_pkt_hd *first)
         return false;
     ngtcp2_conn_set_tls_native_handle(quic->conn, quic->tls.session);
     quic->phase = QUIC_ACTIVE;
+    set_keep_alive(quic);
     return true;
 }
 
@@ -384,6 +393,18 @@ static int prepare_output(struct quic *quic, ngtcp2_tstamp ts)
     return err;
 }
 
+void quic_keep_alive(struct quic *quic, uint64_t idle)
+{
+    quic->keep_alive = idle;
+    set_keep_alive(quic);
+}
+
+void quic_ping(struct quic *quic)
+{
+    quic->ping = true;
+    set_keep_alive(quic);
+}
+
 static bool write_active(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
 {
     ngtcp2_tstamp ts = quic_clock(quic, now);
@@ -396,6 +417,10 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
         return quic->phase == QUIC_CLOSING && close_write(quic, now, out);
     }
     quic->not_before = 0;
+    if (quic->ping) {
+        quic->ping = false;
+        set_keep_alive(quic);
+    }
     if (!len && flight_repeat(quic, now, out, payload))
         return true;
     if (!len) {

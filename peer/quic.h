@@ -104,6 +104,12 @@ bool quic_event(struct quic *quic, struct quic_event *event);
  * and for whatever has waited for longer than an answer takes; else it does nothing. */
 void quic_hurry(struct quic *quic, uint64_t now);
 
+/* Asks the peer for a sign of life whenever nothing was sent for `idle` ns; 0: never, as at first. For a path
+ * that ice has no consent on. */
+void quic_keep_alive(struct quic *quic, uint64_t idle);
+/* ... and once now. */
+void quic_ping(struct quic *quic);
+
 /* Opens a stream; >= 0 is its id, or QUIC_LIMIT (the peer's limit; a WRITABLE with stream -1 follows when it
  * rises), QUIC_GONE, QUIC_NOMEM. `one_way`: only we write. Allowed before QUIC_CONNECTED: bytes leave as soon
  * as they may. */

@@ -74,6 +74,8 @@ struct quic {
     uint64_t skew;       /* ngtcp2's clock is ahead of ours by this: see quic_hurry */
     uint64_t skew_heard; /* what it was when a packet last arrived */
     unsigned hurries;
+    uint64_t keep_alive; /* ns of silence after which the peer is asked; 0: never */
+    bool ping;           /* it is asked with the next output */
     uint64_t not_before; /* no deadline before: an expiry that stays in the past must not spin (trap 10) */
     size_t payload;      /* of the last output */
     bool can_send;       /* the 1-RTT transmit key is there, and the peer is proven */

@@ -53,6 +53,11 @@ static uint32_t choose_broker(const struct rendezvous *r, const struct peer *pee
     return r->connected;
 }
 
+uint32_t rendezvous_relay_broker(struct rendezvous *r, const char *id)
+{
+    return choose_broker(r, crowd_find(&r->crowd, id));
+}
+
 bool rendezvous_relay_address(struct rendezvous *r, const char *id, struct letter *letter)
 {
     letter->brokers = choose_broker(r, crowd_find(&r->crowd, id));

@@ -164,6 +164,8 @@ bool rendezvous_relay_input(struct rendezvous *rendezvous, unsigned broker, cons
 /* Begins a letter to the peer `id` (also one that has left since): the caller adds at most RELAY_PACKET_MAX
  * bytes after those `len` that are there. False: no broker is connected. */
 bool rendezvous_relay_address(struct rendezvous *rendezvous, const char *id, struct letter *letter);
+/* The brokers that such a letter would go to, bit n: broker n. */
+uint32_t rendezvous_relay_broker(struct rendezvous *rendezvous, const char *id);
 void rendezvous_stats(const struct rendezvous *rendezvous, struct rendezvous_stats *stats);
 
 #endif

@@ -21,6 +21,8 @@ enum {
     NAME_MAX_BYTES = 64,   /* bytes (p2pconnect.h) */
     WAIT_MAX_S = 31536000, /* a year */
     PORT_MAX = 65535,
+    RATE_MIN = 1024,       /* bytes a second: below, a handshake takes longer than anybody waits */
+    RATE_MAX = 1000000000, /* (p2pconnect.h) */
 };
 
 /* ---- what values must look like ---- */
@@ -120,6 +122,29 @@ static bool read_paths(const char *value, unsigned *paths)
     return *paths != 0;
 }
 
+/* Bytes a second: a number, K for 1024 of them, M for 1024 of these; or off. */
+static bool read_rate(const char *value, uint64_t *rate)
+{
+    char digits[16];
+    unsigned number;
+    size_t len = strspn(value, "0123456789");
+    const char *unit = value + len;
+    if (strcmp(value, "off") == 0) {
+        *rate = P2P_BROKER_RELAY_OFF;
+        return true;
+    }
+    if (len >= sizeof digits || (*unit && unit[1]) || !strchr("kKmM", *unit))
+        return false;
+    snprintf(digits, sizeof digits, "%.*s", (int)len, value);
+    if (!read_number(digits, 1, RATE_MAX, &number))
+        return false;
+    uint64_t bytes = (uint64_t)number << (!*unit ? 0 : tolower((unsigned char)*unit) == 'k' ? 10 : 20);
+    if (bytes < RATE_MIN || bytes > RATE_MAX)
+        return false;
+    *rate = bytes;
+    return true;
+}
+
 /* ---- the table ---- */
 
 #define AT(member) offsetof(struct options, member)
@@ -145,6 +170,8 @@ const struct option option_table[] = {
      false, valid_name},
     {"paths", 0, "LIST", "use only these of host,lan,direct,turn,broker", COMMANDS_ROOM, OPTION_PATHS,
      AT(paths), 0, 0, false, NULL},
+    {"broker-relay", 0, "RATE", "bytes/s through the broker at need, K or M; or off (32K)", COMMANDS_ROOM,
+     OPTION_RATE, AT(broker_relay), 0, 0, false, NULL},
     {"interface", 0, "NAME", "use only this network interface, several", COMMANDS_ROOM, OPTION_LIST,
      AT(interfaces), 0, 8, false, valid_interface},
     {"exclude", 0, "NAME", "do not use this network interface, several", COMMANDS_ROOM, OPTION_LIST,
@@ -237,6 +264,8 @@ const char *option_store(const struct option *option, struct options *options, c
         return store_number(option, member, value);
     case OPTION_PATHS:
         return read_paths(value, member) ? NULL : "must be a list of host,lan,direct,turn,broker";
+    case OPTION_RATE:
+        return read_rate(value, member) ? NULL : "must be a rate from 1K to 900M, as 32K, or off";
     case OPTION_FLAG:
         *(bool *)member = true;
         return !value || read_flag(value, member) ? NULL : "must be yes or no";

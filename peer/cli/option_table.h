@@ -4,7 +4,15 @@
 
 #include "options.h"
 
-enum option_kind { OPTION_TEXT, OPTION_LIST, OPTION_NUMBER, OPTION_PATHS, OPTION_FLAG, OPTION_TALLY };
+enum option_kind {
+    OPTION_TEXT,
+    OPTION_LIST,
+    OPTION_NUMBER,
+    OPTION_PATHS,
+    OPTION_RATE,
+    OPTION_FLAG,
+    OPTION_TALLY
+};
 
 /* A row of the one table from which parsing, --help and the completions of shells are made. */
 struct option {

@@ -48,7 +48,8 @@ struct options {
     const char *command; /* the first word that is no option; NULL: none was given */
     const char *room, *name, *to, *secret_file, *code_file;
     struct list brokers, stun, interfaces, exclude, addresses;
-    unsigned paths; /* bits 1 << enum p2p_path_kind; 0: all */
+    unsigned paths;        /* bits 1 << enum p2p_path_kind; 0: all */
+    uint64_t broker_relay; /* as p2p_config's */
     unsigned port, max_peers, count;
     unsigned wait_s;                        /* 0: for ever */
     struct environment_secrets *hidden;     /* never NULL; not from here but from secret_take_environment */

@@ -392,6 +392,7 @@ static void fill_config(const struct session *session, struct p2p_config *config
         .purpose = session->role->purpose,
         .to = options->to,
         .paths = options->paths,
+        .broker_relay = options->broker_relay,
         .max_peers = session->role->max_peers ? session->role->max_peers : options->max_peers,
         .port = (uint16_t)options->port,
         .trace = session->report.level >= 2,
