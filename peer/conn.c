@@ -28,6 +28,7 @@ struct conn {
     struct quic *quic; /* NULL until the handshake begins */
     uint8_t tag[QUIC_TAG_LEN];
     bool held, heard, connected, closed, ended;
+    bool deserted; /* the peer said goodbye */
     bool end_due; /* CONN_CLOSED is to be told */
     enum conn_end end;
     char end_text[PATH_WHY_MAX];
@@ -691,10 +692,12 @@ void conn_close(struct conn *conn, uint64_t now, const char *why)
 
 void conn_left(struct conn *conn, const char *why)
 {
+    conn->deserted = true;
     conn_end(conn, CONN_LEFT, why);
 }
 
 bool conn_is_silent(const struct conn *conn)
 {
-    return !conn->quic || quic_is_idle(conn->quic);
+    /* Through the broker nobody listens any more who has said goodbye there. */
+    return !conn->quic || (conn->deserted && conn->broker.used) || quic_is_idle(conn->quic);
 }

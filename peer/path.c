@@ -194,18 +194,20 @@ static bool blocked(struct sentence *s, const struct path_facts *facts)
     return true;
 }
 
-/* What was tried before the broker was left; nothing yet is known for certain while it is still tried. */
+/* Why the broker: the surest fact first. While attempts go on nothing else is certain. */
 static void why_broker(struct sentence *s, const struct path_facts *facts)
 {
-    const unsigned others = PATH_ALL & ~PATH_BIT(PATH_BROKER);
-    if (!(facts->allowed & others))
-        say(s, "; no other paths are allowed");
-    else if (facts->local_blocked || facts->remote_blocked)
-        say(s, "; "), blocked(s, facts);
-    else if (!facts->failed && !facts->answered[PATH_DIRECT] && !facts->answered[PATH_TURN])
+    bool hopeless = nat_is_hard(&facts->local_nat) && nat_is_hard(&facts->remote_nat);
+    if (facts->local_blocked || facts->remote_blocked) {
+        say(s, "; ");
+        blocked(s, facts);
+    } else if (!facts->failed && !hopeless && facts->allowed & PATH_BIT(PATH_DIRECT) &&
+               !facts->answered[PATH_DIRECT]) {
         say(s, "; nothing better has answered yet");
-    else
-        why_not_direct(s, facts), why_not_turn(s, facts);
+    } else {
+        why_not_direct(s, facts);
+        why_not_turn(s, facts);
+    }
 }
 
 void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path_facts *facts)

@@ -162,6 +162,8 @@ static void a_path_says_why_it_is_not_a_better_one(void **state)
     says(why(PATH_LAN, &facts), "local network");
     says(why(PATH_DIRECT, &facts), "2 pairs of local addresses did not answer");
     says(why(PATH_TURN, &facts), "3 direct pairs did not answer");
+    says(why(PATH_BROKER, &facts), "nothing better has answered yet");
+    facts.failed = true;
     says(why(PATH_BROKER, &facts), "no TURN server is known");
     facts.tried[PATH_LAN] = 0;
     says(why(PATH_DIRECT, &facts), "no address of a shared network is known");
@@ -177,6 +179,18 @@ static void what_is_not_allowed_is_said(void **state)
     says(why(PATH_DIRECT, &facts), "lan paths are not allowed");
     says(why(PATH_BROKER, &facts), "direct paths are not allowed");
     says(why(PATH_BROKER, &facts), "turn is not allowed");
+}
+
+static void blocked_udp_is_blamed_on_whose_it_is(void **state)
+{
+    (void)state;
+    struct path_facts facts = {.allowed = PATH_ALL, .tried = {[PATH_DIRECT] = 1}, .local_blocked = true};
+    says(why(PATH_BROKER, &facts), "UDP seems to be blocked on this side");
+    says(why_none(&facts), "UDP seems to be blocked on this side");
+    facts.remote_blocked = true;
+    says(why(PATH_BROKER, &facts), "UDP seems to be blocked on both sides");
+    facts.local_blocked = false;
+    says(why(PATH_BROKER, &facts), "UDP seems to be blocked on the peer's side");
 }
 
 static void the_nats_are_blamed_where_they_are_known(void **state)
@@ -264,6 +278,7 @@ int main(void)
         cmocka_unit_test(the_payload_fits_the_path),
         cmocka_unit_test(a_path_says_why_it_is_not_a_better_one),
         cmocka_unit_test(what_is_not_allowed_is_said),
+        cmocka_unit_test(blocked_udp_is_blamed_on_whose_it_is),
         cmocka_unit_test(the_nats_are_blamed_where_they_are_known),
         cmocka_unit_test(no_path_says_what_was_tried_and_what_to_change),
         cmocka_unit_test(no_path_names_the_kinds_that_were_forbidden),
