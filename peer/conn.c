@@ -29,7 +29,7 @@ struct conn {
     uint8_t tag[QUIC_TAG_LEN];
     bool held, heard, connected, closed, ended;
     bool deserted; /* the peer said goodbye */
-    bool end_due; /* CONN_CLOSED is to be told */
+    bool end_due;  /* CONN_CLOSED is to be told */
     enum conn_end end;
     char end_text[PATH_WHY_MAX];
     size_t payload_limit;
