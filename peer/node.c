@@ -28,6 +28,7 @@ struct node *node_new(const struct node_config *config)
     if (config->to)
         snprintf(node->to, sizeof node->to, "%s", config->to);
     node->stun = stun_client_new(config->random);
+    node->survey = nat_survey_new(config->random);
     node->rendezvous = rendezvous_new(&(struct rendezvous_config){
         .room = config->room,
         .secret = config->secret,
@@ -40,7 +41,7 @@ struct node *node_new(const struct node_config *config)
         .random = config->random,
     });
     node->secret_deadline = NEVER;
-    if (!node->stun || !node->rendezvous) {
+    if (!node->stun || !node->survey || !node->rendezvous) {
         node_free(node);
         return NULL;
     }
@@ -55,6 +56,7 @@ void node_free(struct node *node)
     for (unsigned i = 0; i < node->peers_used; i++)
         conn_free(node->peers[i].conn);
     rendezvous_free(node->rendezvous);
+    nat_survey_free(node->survey);
     stun_client_free(node->stun);
     free(node);
 }
@@ -195,6 +197,7 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
     while (stun_client_event(node->stun, &seen))
         node_stun_told(node, now, &seen);
     node_notice_blocked(node, now);
+    node_survey_told(node, now);
     if (candidate_told(node, event) || node_sockets_told(node, event))
         return true;
     while (!node->meetings_said) {
@@ -218,7 +221,7 @@ uint64_t node_deadline(const struct node *node)
     uint64_t deadline = node->secret_deadline;
     uint64_t others[] = {node->blocked ? NEVER : node->blocked_at,
                          node->letters_said && node->meetings_said ? node->rendezvous_at : 0,
-                         stun_client_deadline(node->stun)};
+                         stun_client_deadline(node->stun), nat_survey_deadline(node->survey)};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         deadline = others[i] < deadline ? others[i] : deadline;
     bool waiting = node_others_wait(node);
@@ -244,7 +247,8 @@ uint64_t node_deadline(const struct node *node)
 void node_input(struct node *node, uint64_t now, const struct packet *in)
 {
     node_notice_sleep(node, now);
-    if (stun_is(in->data, in->len) && stun_client_input(node->stun, now, in))
+    if (stun_is(in->data, in->len) &&
+        (stun_client_input(node->stun, now, in) || nat_survey_input(node->survey, now, in)))
         return;
     for (unsigned i = 0; i < node->peers_used; i++)
         if (node->peers[i].conn && conn_input(node->peers[i].conn, now, in)) {
@@ -260,6 +264,9 @@ bool node_output(struct node *node, uint64_t now, struct packet *out)
     size_t capacity = out->len;
     out->segment = 0;
     if (stun_client_output(node->stun, now, out))
+        return true;
+    out->len = capacity;
+    if (nat_survey_output(node->survey, now, out))
         return true;
     for (unsigned n = 0; n < node->peers_used; n++) {
         unsigned slot = (node->next_output + n) % node->peers_used;

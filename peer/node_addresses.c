@@ -106,17 +106,6 @@ size_t node_addresses_set(struct node_addresses *addresses, const struct node_ad
     return gone_count;
 }
 
-/* Two servers that see one socket differently: our NAT maps by destination (RFC 4787 4.1). */
-static void notice_symmetric(struct node_addresses *addresses, const struct stun_client_event *event)
-{
-    for (size_t i = 0; i < addresses->offer_count; i++) {
-        const struct candidate *c = &addresses->offers[i].candidate;
-        if (c->kind == CANDIDATE_SRFLX && addr_equal(&c->base, &event->local) &&
-            !addr_equal(&c->server, &event->server) && !addr_equal(&c->address, &event->mapped))
-            addresses->symmetric = true;
-    }
-}
-
 /* The offer that this server made before for the same socket. */
 static struct offer *offer_of(struct node_addresses *addresses, const struct stun_client_event *event)
 {
@@ -135,7 +124,6 @@ void node_addresses_mapped(struct node_addresses *addresses, const struct stun_c
     bool worth = event->doubt == STUN_CREDIBLE || event->doubt == STUN_NOT_PUBLIC;
     if (!own || !worth || !(addresses->paths & PATH_BIT(PATH_DIRECT)))
         return;
-    notice_symmetric(addresses, event);
     if (offer_find(addresses, &event->mapped, &event->local))
         return;
     struct candidate srflx = {

@@ -20,7 +20,6 @@ struct node_addresses {
     struct offer offers[ICE_LOCALS_MAX];
     size_t offer_count;
     uint32_t serial; /* of the newest offer */
-    bool symmetric;  /* two servers saw one socket at different addresses */
 };
 
 /* Takes the addresses as they are now; offers whose base is gone are forgotten. `gone` (NODE_ADDRESSES_MAX

@@ -85,6 +85,7 @@ void node_set_addresses(struct node *node, uint64_t now, const struct node_addre
     size_t gone_count = node_addresses_set(&node->addresses, addresses, count, gone);
     size_t own_count = node_addresses_list(&node->addresses, own);
     stun_client_set_locals(node->stun, now, own, own_count);
+    nat_survey_set_locals(node->survey, own, own_count);
     inform_everybody(node, now);
     for (unsigned i = 0; i < node->peers_used; i++) {
         if (!node_peer_is_live(&node->peers[i]))
@@ -115,20 +116,12 @@ void node_stun_resolved(struct node *node, uint64_t now)
     update_complete(node, now);
 }
 
-static void notice_hard(struct node *node)
-{
-    if (!node->addresses.symmetric || nat_is_hard(&node->nat))
-        return;
-    node->nat.mapping = NAT_MAPPING_ADDRESS_AND_PORT;
-    node->nat_serial++;
-}
-
 void node_stun_told(struct node *node, uint64_t now, const struct stun_client_event *told)
 {
+    nat_survey_told(node->survey, now, told);
     if (told->type == STUN_CLIENT_MAPPED) {
         node->blocked_at = NEVER;
         node_addresses_mapped(&node->addresses, told);
-        notice_hard(node);
         inform_everybody(node, now);
     } else if (told->type == STUN_CLIENT_DONE) {
         node->round_done = true;

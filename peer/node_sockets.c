@@ -7,7 +7,7 @@
 
 static size_t wanted(const struct node *node)
 {
-    size_t most = 0;
+    size_t most = node->survey_wants;
     for (unsigned i = 0; i < node->peers_used; i++)
         if (node_peer_is_live(&node->peers[i])) {
             size_t wants = conn_wants_sockets(node->peers[i].conn);
@@ -31,6 +31,7 @@ void node_set_sockets(struct node *node, uint64_t now, const struct addr *locals
 {
     node->socket_count = count < NODE_SOCKETS_MAX ? count : NODE_SOCKETS_MAX;
     memcpy(node->sockets, locals, node->socket_count * sizeof *locals);
+    node_survey_sockets(node, now);
     for (unsigned i = 0; i < node->peers_used; i++)
         if (node_peer_is_live(&node->peers[i]))
             conn_set_sockets(node->peers[i].conn, now, node->sockets, node->socket_count);

@@ -6,6 +6,7 @@
 
 #include "node.h"
 
+#include "nat_survey.h"
 #include "node_addresses.h"
 #include "stun_client.h"
 
@@ -44,6 +45,7 @@ struct peer {
 struct node {
     struct rendezvous *rendezvous;
     struct stun_client *stun;
+    struct nat_survey *survey;
     const struct random *random;
     char to[PEER_NAME_MAX + 1];
     unsigned max_peers, paths;
@@ -68,6 +70,7 @@ struct node {
     uint64_t rendezvous_at;
     uint64_t seen;                         /* the last call */
     struct addr sockets[NODE_SOCKETS_MAX]; /* extra ones */
+    size_t survey_wants;                   /* of them, for a look at our NAT */
     size_t socket_count, sockets_told;     /* that there are; that were asked for last */
     char text[PATH_WHY_MAX];
     struct node_stats stats;
@@ -128,6 +131,13 @@ void node_notice_sleep(struct node *node, uint64_t now);
 
 /* No server has answered in time, or one has at last: everybody hears of it. */
 void node_notice_blocked(struct node *node, uint64_t now);
+
+/* ---- node_survey.c ---- */
+
+/* Does what the survey says, and tells connections and peers. */
+void node_survey_told(struct node *node, uint64_t now);
+/* The extra sockets are others now. */
+void node_survey_sockets(struct node *node, uint64_t now);
 
 /* ---- node_sockets.c ---- */
 

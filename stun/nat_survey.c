@@ -59,6 +59,7 @@ struct nat_survey {
     bool round_over;
     bool wants_all;
     bool has_asked_sockets, sampled, done;
+    bool asks;           /* a question may wait */
     bool filter_refused; /* the server does not answer from elsewhere */
     bool tells_changed, tells_wanted, tells_done;
     struct addr sockets[SAMPLES];
@@ -94,7 +95,8 @@ static bool is_same(const struct nat_behavior *a, const struct nat_behavior *b)
 {
     return a->mapping == b->mapping && a->filtering == b->filtering && a->ports == b->ports &&
            a->step == b->step && a->low == b->low && a->high == b->high &&
-           addr_equal(&a->external, &b->external) && a->hairpin == b->hairpin;
+           addr_equal(&a->external, &b->external) && a->hairpin == b->hairpin &&
+           (a->last == b->last || a->ports != NAT_PORTS_SEQUENTIAL);
 }
 
 /* ---- what answers say ---- */
@@ -267,6 +269,7 @@ static void question_start(struct nat_survey *survey, uint64_t now, unsigned whi
 {
     struct question *question = &survey->questions[which];
     *question = (struct question){.local = *local, .remote = *remote, .asked = true};
+    survey->asks = true;
     stun_txn_start(&question->txn, now, wait, copies, survey->random);
     question->txn.rto_max = wait;
 }
@@ -511,8 +514,7 @@ bool nat_survey_input(struct nat_survey *survey, uint64_t now, const struct pack
 {
     struct stun_msg msg;
     uint64_t rtt;
-    if (nat_survey_deadline(survey) == NEVER || !stun_decode(&msg, in->data, in->len) ||
-        msg.method != STUN_BINDING)
+    if (!survey->asks || !stun_decode(&msg, in->data, in->len) || msg.method != STUN_BINDING)
         return false;
     if (msg.class == STUN_REQUEST)
         return take_hairpin(survey, now, &msg);
@@ -558,13 +560,15 @@ static void settle(struct nat_survey *survey, uint64_t now)
     go_on(survey, now);
 }
 
+/* A transfer comes through here for every batch of packets, when there is hardly ever anything to ask. */
 static void finish(struct nat_survey *survey)
 {
-    if (!survey->sampled || survey->done)
-        return;
-    for (size_t i = 0; i < QUESTIONS; i++)
+    for (size_t i = 0; survey->asks && i < QUESTIONS; i++)
         if (survey->questions[i].txn.running)
             return;
+    survey->asks = false;
+    if (!survey->sampled || survey->done)
+        return;
     survey->done = survey->tells_done = true;
 }
 
@@ -586,6 +590,8 @@ static bool write_question(const struct nat_survey *survey, unsigned which, stru
 
 bool nat_survey_output(struct nat_survey *survey, uint64_t now, struct packet *out)
 {
+    if (!survey->asks)
+        return false;
     fail_overdue(survey, now);
     settle(survey, now);
     for (unsigned which = 0; which < QUESTIONS; which++)
@@ -596,6 +602,8 @@ bool nat_survey_output(struct nat_survey *survey, uint64_t now, struct packet *o
 
 uint64_t nat_survey_deadline(const struct nat_survey *survey)
 {
+    if (!survey->asks)
+        return NEVER;
     uint64_t deadline = settle_deadline(survey);
     for (size_t i = 0; i < QUESTIONS; i++) {
         uint64_t due = stun_txn_deadline(&survey->questions[i].txn);

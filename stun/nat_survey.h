@@ -13,7 +13,7 @@ enum {
 };
 
 enum nat_survey_event_type {
-    NAT_SURVEY_CHANGED,        /* nat_survey_behavior says something new (other than `last`) */
+    NAT_SURVEY_CHANGED,        /* nat_survey_behavior says something new; `last` counts for a sequence only */
     NAT_SURVEY_SOCKETS_WANTED, /* sockets of their own would tell more: call nat_survey_set_sockets, if at all
                                 */
     NAT_SURVEY_DONE,           /* all that can be known is known; once, after the first sockets were given */

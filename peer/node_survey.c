@@ -1,0 +1,49 @@
+/* node_survey.c - what a node learns of the NAT in front of it, and whom it tells.
+ *
+ * The survey borrows extra sockets for a second where the NAT turns out to be hard. Whenever there are
+ * others, for a punch, it learns their ports too, so that the peer hears where a sequence stands. */
+#include "node_state.h"
+
+#include <string.h>
+
+static void nat_changed(struct node *node, uint64_t now)
+{
+    node->nat = *nat_survey_behavior(node->survey);
+    node->nat_serial++;
+    for (unsigned i = 0; i < node->peers_used; i++)
+        if (node_peer_is_live(&node->peers[i]))
+            conn_set_nat(node->peers[i].conn, now, &node->nat, &node->peers[i].nat);
+}
+
+void node_survey_told(struct node *node, uint64_t now)
+{
+    struct nat_survey_event told;
+    while (nat_survey_event(node->survey, now, &told))
+        switch (told.type) {
+        case NAT_SURVEY_CHANGED:
+            nat_changed(node, now);
+            break;
+        case NAT_SURVEY_SOCKETS_WANTED:
+            node->survey_wants = node->paths & PATH_BIT(PATH_DIRECT) ? NAT_SURVEY_SOCKETS : 0;
+            node_survey_sockets(node, now); /* there may be some */
+            break;
+        case NAT_SURVEY_DONE:
+            node->survey_wants = 0;
+            break;
+        }
+}
+
+/* Extra sockets listen on every address; those of the survey are asked to send from the one that it looks at.
+ */
+void node_survey_sockets(struct node *node, uint64_t now)
+{
+    struct addr sockets[NAT_SURVEY_SOCKETS], local = nat_survey_local(node->survey);
+    size_t count = node->socket_count < NAT_SURVEY_SOCKETS ? node->socket_count : NAT_SURVEY_SOCKETS;
+    if (local.family != 4)
+        count = 0;
+    for (size_t i = 0; i < count; i++) {
+        sockets[i] = local;
+        sockets[i].port = node->sockets[i].port;
+    }
+    nat_survey_set_sockets(node->survey, now, sockets, count);
+}
