@@ -374,6 +374,44 @@ static void who_slept_for_too_long_knows_at_once_that_it_is_forgotten(void **sta
 
 /* ---- leaving ---- */
 
+/* ---- networks ---- */
+
+static struct path_facts facts_of(const struct room *room, unsigned i)
+{
+    struct path_facts facts;
+    struct conn *conn = node_conn(room->players[i].node, 0);
+    assert_non_null(conn);
+    ice_facts(conn_ice(conn), &facts);
+    return facts;
+}
+
+static void who_is_behind_a_hard_nat_learns_how_it_counts_and_tells_the_peer(void **state)
+{
+    (void)state;
+    struct room *room = room_new(nat_kind("syms"));
+    struct stun_host second = {.host = world_host(room->world, 0, &stun_host_verbs, &second)};
+    struct addr server = ip4(203, 0, 113, 3);
+    host_add_address(second.host, &server);
+    server.port = 3479;
+    for (unsigned i = 0; i < 2; i++) {
+        enter(room, i);
+        node_add_stun(room->players[i].node, now_of(room), &server);
+    }
+    run_ms(room, 1500);
+    for (unsigned i = 0; i < 2; i++) {
+        struct path_facts own = facts_of(room, i), other = facts_of(room, !i);
+        assert_true(nat_is_hard(&own.local_nat));
+        assert_int_equal(own.local_nat.ports, NAT_PORTS_SEQUENTIAL);
+        assert_int_equal(own.local_nat.step, 1);
+        assert_int_equal(other.remote_nat.ports, NAT_PORTS_SEQUENTIAL);
+        assert_int_equal(other.remote_nat.step, 1);
+        assert_int_equal(other.remote_nat.last, own.local_nat.last);
+        assert_true(addr_equal(&other.remote_nat.external, &own.local_nat.external));
+    }
+    stun_server_free(second.server);
+    room_free(room);
+}
+
 static void leaving_says_goodbye_to_all_at_once(void **state)
 {
     (void)state;
@@ -537,6 +575,7 @@ int main(void)
         cmocka_unit_test(a_gateway_that_forgets_is_asked_about_anew_and_the_peer_is_told),
         cmocka_unit_test(who_slept_seeks_its_peers_again),
         cmocka_unit_test(who_slept_for_too_long_knows_at_once_that_it_is_forgotten),
+        cmocka_unit_test(who_is_behind_a_hard_nat_learns_how_it_counts_and_tells_the_peer),
         cmocka_unit_test(leaving_says_goodbye_to_all_at_once),
         cmocka_unit_test(the_slots_of_those_who_left_are_used_again),
         cmocka_unit_test(an_ended_peer_keeps_its_slot_until_it_is_released),
