@@ -16,6 +16,7 @@ enum {
     HINT_PAUSE_S = 5,      /* between two for the reason that the peer prefers the broker to our pair */
     UNANSWERED_END_S =
         10, /* ... for so long, on every pair: as good as a goodbye, so that loss is told in 15 s */
+    HOPE_PAUSE_MS = 500,      /* between two questions whether a guess may still succeed */
     STREAMS_UNNAMED_MAX = 64, /* streams of the peer whose first byte has not come; more are abandoned */
     EARLY_MAX = 1500,         /* bytes of a datagram that is kept until its source is proven */
     CODE_LEFT = 0,            /* QUIC application codes: goodbye */
@@ -25,7 +26,8 @@ enum {
 struct conn {
     struct conn_config config;
     struct ice *ice;
-    struct quic *quic; /* NULL until the handshake begins */
+    struct punch *punch; /* NULL: no ports are guessed */
+    struct quic *quic;   /* NULL until the handshake begins */
     uint8_t tag[QUIC_TAG_LEN];
     bool held, heard, connected, closed, ended;
     bool deserted; /* the peer said goodbye */
@@ -71,7 +73,12 @@ struct conn *conn_new(const struct conn_config *config)
                                              .renominate = true,
                                              .paths = config->paths,
                                              .random = config->random});
-    if (!conn->ice) {
+    if (config->punches && config->paths & PATH_BIT(PATH_DIRECT))
+        conn->punch = punch_new(&(struct punch_config){.first = config->initiator,
+                                                       .delay = config->delay,
+                                                       .budget = config->punches,
+                                                       .random = config->random});
+    if (!conn->ice || (config->punches && !conn->punch)) {
         conn_free(conn);
         return NULL;
     }
@@ -83,6 +90,7 @@ void conn_free(struct conn *conn)
     if (!conn)
         return;
     quic_free(conn->quic);
+    punch_free(conn->punch);
     ice_free(conn->ice);
     memset(conn->config.key, 0, sizeof conn->config.key);
     free(conn);
@@ -124,25 +132,41 @@ static void hurry_if_hopeless(struct conn *conn, uint64_t now)
         conn_set_hopeless(conn, now);
 }
 
+/* Many ports are tried at one address alone, and only where the peer says of it under the seal both that it
+ * is its own (as a candidate) and what NAT is there. Two behind one NAT are nobody's that guessing would
+ * help. */
+static void aim_punch(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
+                      const struct nat_behavior *theirs)
+{
+    struct addr base, peer = theirs->external;
+    if (!ice_base_behind(conn->ice, &ours->external, &base))
+        base = (struct addr){0};
+    if (addr_scope(&peer) != ADDR_GLOBAL || !ice_is_announced(conn->ice, &peer) ||
+        addr_equal_ip(&ours->external, &peer))
+        peer = (struct addr){0};
+    punch_set_ends(conn->punch, now, &base, &peer);
+}
+
 void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
                   const struct nat_behavior *theirs)
 {
     ice_set_nat(conn->ice, ours, theirs);
     hurry_if_hopeless(conn, now);
+    if (!conn->punch)
+        return;
+    punch_set_nat(conn->punch, now, ours, theirs);
+    aim_punch(conn, now, ours, theirs);
 }
 
 unsigned conn_wants_sockets(const struct conn *conn)
 {
-    (void)conn;
-    return 0;
+    return conn->punch && !conn->ended ? punch_wants_sockets(conn->punch) : 0;
 }
 
 void conn_set_sockets(struct conn *conn, uint64_t now, const struct addr *locals, size_t count)
 {
-    (void)conn;
-    (void)now;
-    (void)locals;
-    (void)count;
+    if (conn->punch)
+        punch_set_sockets(conn->punch, now, locals, count);
 }
 
 void conn_set_payload_limit(struct conn *conn, size_t limit)
@@ -258,11 +282,25 @@ static void take_early(struct conn *conn, uint64_t now)
     take_quic(conn, now, &early);
 }
 
+/* While ports are guessed, a check that comes in may have come through the hole. */
+static bool take_stun(struct conn *conn, uint64_t now, const struct packet *in)
+{
+    struct ice_stats before, after;
+    if (!conn->punch || !punch_is_running(conn->punch))
+        return ice_input(conn->ice, now, in);
+    ice_stats(conn->ice, &before);
+    bool taken = ice_input(conn->ice, now, in);
+    ice_stats(conn->ice, &after);
+    if (after.checks_received > before.checks_received)
+        punch_heard(conn->punch, now);
+    return taken;
+}
+
 bool conn_input(struct conn *conn, uint64_t now, const struct packet *in)
 {
     if (!stun_is(in->data, in->len))
         return quic_packet(conn, now, in);
-    if (conn->ended || !ice_input(conn->ice, now, in))
+    if (conn->ended || !take_stun(conn, now, in))
         return false;
     conn->stats.bytes_received += in->len;
     take_early(conn, now);
@@ -370,10 +408,17 @@ bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
         conn->stats.bytes_sent += out->len;
         return true;
     }
+    out->len = capacity;
+    if (!conn->ended && conn->punch && punch_output(conn->punch, now, out) &&
+        ice_probe_write(conn->ice, out)) {
+        conn->stats.bytes_sent += out->len;
+        return true;
+    }
     struct path path;
     if (!conn->quic || conn->broker.used || !ice_path(conn->ice, &path))
         return false;
     out->len = capacity;
+    out->ttl = 0;
     size_t payload = path_payload(path.kind);
     if (conn->payload_limit && payload > conn->payload_limit)
         payload = conn->payload_limit;
@@ -429,6 +474,10 @@ static struct broker_view broker_view(const struct conn *conn)
 uint64_t conn_deadline(const struct conn *conn)
 {
     uint64_t deadline = conn->ended ? NEVER : ice_deadline(conn->ice);
+    if (conn->punch && !conn->ended) {
+        uint64_t punch = punch_deadline(conn->punch);
+        deadline = punch < deadline ? punch : deadline;
+    }
     struct path path;
     if (conn->quic) {
         /* Without a path QUIC may want to write but cannot: only ice can wake it. */
@@ -447,9 +496,29 @@ uint64_t conn_deadline(const struct conn *conn)
     return deadline;
 }
 
+/* Whether ICE_FAILED is not the last word. */
+static bool hopes(struct conn *conn, uint64_t now)
+{
+    if (!conn->punch || !punch_is_hopeful(conn->punch, now))
+        return false;
+    ice_hope(conn->ice, now + HOPE_PAUSE_MS * NS_PER_MS);
+    return true;
+}
+
+/* What the sentences, and the guessing of ports, must know before ice speaks. */
+static void prepare_telling(struct conn *conn, uint64_t now)
+{
+    struct punch_facts facts;
+    punch_set_direct(conn->punch, now, ice_has_direct(conn->ice));
+    punch_facts(conn->punch, &facts);
+    ice_set_punched(conn->ice, &facts);
+}
+
 static bool ice_told(struct conn *conn, uint64_t now, struct conn_event *event)
 {
     struct ice_event told;
+    if (conn->punch && !conn->ended && ice_has_event(conn->ice))
+        prepare_telling(conn, now);
     while (!conn->ended && ice_event(conn->ice, &told)) {
         switch (told.type) {
         case ICE_HEARD:
@@ -477,6 +546,8 @@ static bool ice_told(struct conn *conn, uint64_t now, struct conn_event *event)
                 conn_end(conn, CONN_SILENT, "nothing was heard on any path any more");
             break;
         case ICE_FAILED:
+            if (hopes(conn, now))
+                break;
             conn->retell |= !conn->failed;
             conn->failed = true;
             conn->broker.failed = now;

@@ -233,6 +233,17 @@ void ice_remotes_complete(struct ice *ice, uint64_t now)
     ice_pairs_judge(ice);
 }
 
+void ice_set_punched(struct ice *ice, const struct punch_facts *facts)
+{
+    ice->punched = *facts;
+}
+
+void ice_hope(struct ice *ice, uint64_t until)
+{
+    ice->quiet_until = 0;
+    ice->fail_at = until;
+}
+
 void ice_set_nat(struct ice *ice, const struct nat_behavior *ours, const struct nat_behavior *theirs)
 {
     ice->local_nat = *ours;
@@ -370,6 +381,11 @@ void ice_tell(struct ice *ice, enum ice_event_type type)
     ice->events |= 1u << type;
 }
 
+bool ice_has_event(const struct ice *ice)
+{
+    return ice->events != 0;
+}
+
 bool ice_event(struct ice *ice, struct ice_event *event)
 {
     if (ice->events == 0)
@@ -459,6 +475,7 @@ void ice_facts(const struct ice *ice, struct path_facts *facts)
     *facts = (struct path_facts){.allowed = ice->config.paths,
                                  .local_nat = ice->local_nat,
                                  .remote_nat = ice->remote_nat,
+                                 .punched = ice->punched,
                                  .remote_symmetric = remote_is_symmetric(ice),
                                  .local_srflx = has_public(ice),
                                  .heard = ice->heard.remote.family != 0,

@@ -52,6 +52,7 @@ struct ice_event {
 
 struct ice_stats {
     uint64_t checks_sent, checks_received, answers, malformed, unauthenticated, pairs_pruned;
+    uint64_t probes_sent;
 };
 
 struct ice;
@@ -82,10 +83,16 @@ bool ice_add_remote(struct ice *ice, uint64_t now, const struct wire_candidate *
  * are. */
 void ice_locals_complete(struct ice *ice, uint64_t now);
 void ice_remotes_complete(struct ice *ice, uint64_t now);
+/* What was done to find holes by guessing: for the sentences. */
+void ice_set_punched(struct ice *ice, const struct punch_facts *facts);
 /* What both networks are like, as far as is known: for the sentences. */
 void ice_set_nat(struct ice *ice, const struct nat_behavior *ours, const struct nat_behavior *theirs);
 /* Both could be on one machine (learnt after ice_new). */
 void ice_set_same_machine(struct ice *ice, uint64_t now, bool same_machine);
+
+/* There is hope for a pair that ICE does not know yet: no ICE_FAILED before `until`. After one, it may be
+ * told again. */
+void ice_hope(struct ice *ice, uint64_t until);
 
 /* Something suggests that the path, or the peer, is dead (data unanswered, a goodbye, a will): every pair
  * that ever answered is checked at once, in rounds of one check of three copies. Unanswered on the path: it
@@ -114,6 +121,21 @@ bool ice_input(struct ice *ice, uint64_t now, const struct packet *in);
 bool ice_output(struct ice *ice, uint64_t now, struct packet *out);
 uint64_t ice_deadline(const struct ice *ice);
 bool ice_event(struct ice *ice, struct ice_event *event);
+/* Whether that would return true. */
+bool ice_has_event(const struct ice *ice);
+
+/* ---- for punch ---- */
+
+/* The check that goes to many ports: one request for all of them, without a pair of its own. Whoever answers
+ * it, or whoever hears it and checks back, becomes an ordinary pair. The packet's addresses are the caller's.
+ * False: the peer's password is not known yet. */
+bool ice_probe_write(struct ice *ice, struct packet *out);
+/* The address of our main socket that `external`, an IPv4 address, belongs to. False: none does. */
+bool ice_base_behind(const struct ice *ice, const struct addr *external, struct addr *base);
+/* Whether the peer has announced a candidate with this address, whatever its port. */
+bool ice_is_announced(const struct ice *ice, const struct addr *address);
+/* Whether a pair works that needs no relay. */
+bool ice_has_direct(const struct ice *ice);
 
 /* A packet that is not STUN, but ours by its looks, came from an address that is not proven. Where only the
  * port differs from the path's, the peer's NAT may have mapped anew: it is checked, at most once a second,

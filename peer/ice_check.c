@@ -226,21 +226,28 @@ static bool has_asked(const struct ice_pair *pair, const uint8_t id[STUN_ID_LEN]
     return true;
 }
 
-static size_t request_write(const struct ice *ice, uint64_t now, struct ice_pair *pair, uint8_t *out,
-                            size_t capacity)
+void ice_check_compose(const struct ice *ice, const struct ice_base *base, bool controlling,
+                       char username[ICE_USERNAME_MAX], struct stun_msg *msg)
 {
-    char username[UFRAG_MAX + 1 + ICE_UFRAG_LEN + 1];
-    int len = snprintf(username, sizeof username, "%s:%s", ice->remote_ufrag, ice->ufrag);
-    struct stun_msg msg = {
+    int len = snprintf(username, ICE_USERNAME_MAX, "%s:%s", ice->remote_ufrag, ice->ufrag);
+    *msg = (struct stun_msg){
         .class = STUN_REQUEST,
         .method = STUN_BINDING,
         .has = STUN_HAS_PRIORITY | STUN_HAS_INTEGRITY | STUN_HAS_FINGERPRINT,
         .username = {username, (size_t)len},
         /* RFC 8445 7.1.1: what the address this leaves from would have as a peer-reflexive candidate. */
-        .priority = UINT32_C(110) << 24 | (pair->base->priority & 0xffffff),
+        .priority = UINT32_C(110) << 24 | (base->priority & 0xffffff),
         .tie_breaker = ice->tie_breaker,
     };
-    msg.has |= pair->asked_controlling ? STUN_HAS_CONTROLLING : STUN_HAS_CONTROLLED;
+    msg->has |= controlling ? STUN_HAS_CONTROLLING : STUN_HAS_CONTROLLED;
+}
+
+static size_t request_write(const struct ice *ice, uint64_t now, struct ice_pair *pair, uint8_t *out,
+                            size_t capacity)
+{
+    char username[ICE_USERNAME_MAX];
+    struct stun_msg msg;
+    ice_check_compose(ice, pair->base, pair->asked_controlling, username, &msg);
     if (pair->asked_nominate)
         msg.has |= STUN_HAS_USE_CANDIDATE;
     if (pair->asked_nominate && pair->asked_nomination) {
@@ -420,7 +427,7 @@ bool ice_check_answer(struct ice *ice, uint64_t now, const struct packet *in, co
     uint64_t asked_at;
     struct ice_pair *pair = pair_that_asked(ice, msg->id, &asked_at);
     if (!pair)
-        return false;
+        return ice_probe_answer(ice, now, in, msg);
     struct stun_key key = {(const uint8_t *)ice->remote_pwd, strlen(ice->remote_pwd)};
     if (stun_check(msg, in->data, &key) != STUN_INTEGRITY_GOOD) {
         ice->stats.unauthenticated++;

@@ -5,6 +5,7 @@
  *   ice_check.c    one check's life: when it leaves, how often, what its answer means
  *   ice_request.c  what the peer's checks mean to us, and our answers
  *   ice_choice.c   which pair carries application packets: selection and nomination
+ *   ice_probe.c    the one check that goes to many ports
  *   ice_consent.c  whether the peer still lives: consent, suspicion, silence, the end
  *
  * All tables are inside struct ice and never move, so pointers into them stay good until the entry is
@@ -20,10 +21,12 @@ enum {
     ICE_REPLIES_MAX =
         8, /* answers waiting for output; whoever drains after every input never has more than one */
     ICE_UFRAG_LEN = 8, /* characters; ice.h */
+    ICE_USERNAME_MAX = UFRAG_MAX + 1 + ICE_UFRAG_LEN + 1,
     ICE_PWD_LEN = 24,
-    ICE_EXTRA_BASES_MAX = 8, /* extra sockets on which the peer is heard at a time */
-    ICE_COPIES_KNOWN = 16,   /* more than leave in a second */
-    ICE_VERIFY_COPIES = 3,   /* of a check to a pair that has answered before */
+    ICE_EXTRA_BASES_MAX = 8,         /* extra sockets on which the peer is heard at a time */
+    ICE_COPIES_KNOWN = 16,           /* more than leave in a second */
+    ICE_PROBE_MAX = UFRAG_MAX + 128, /* bytes: a check whose name is as long as it may be */
+    ICE_VERIFY_COPIES = 3,           /* of a check to a pair that has answered before */
 };
 
 /* One of our sockets' addresses: what RFC 8445 calls a base. Pairs are made of these, because two candidates
@@ -119,6 +122,13 @@ struct ice {
     unsigned unanswered_of[PATH_KINDS];
     uint64_t budget_since; /* the first of them */
 
+    /* ice_probe.c: the check that goes to many ports, as it was written; len 0: not yet */
+    uint8_t probe[ICE_PROBE_MAX];
+    size_t probe_len;
+    uint8_t probe_id[STUN_ID_LEN];
+    bool probe_controlling;
+    uint64_t probe_tie_breaker;
+
     /* ice_choice.c */
     struct ice_pair *path;                 /* NULL: none */
     struct ice_pair *spare;                /* the next best, kept warm */
@@ -141,6 +151,7 @@ struct ice {
 
     bool locals_complete, remotes_complete;
     uint64_t fail_at; /* NEVER: the clock does not run */
+    struct punch_facts punched;
     struct nat_behavior local_nat, remote_nat;
     uint64_t hint_at;     /* no hint is taken before */
     uint64_t quiet_until; /* output has nothing to do before; 0: look */
@@ -208,7 +219,19 @@ void ice_budget_renew(struct ice *ice, uint64_t now);
 /* When something of the above is due. */
 uint64_t ice_checks_deadline(const struct ice *ice);
 
+/* What every check says but for nominations: `msg` points into `username`. */
+void ice_check_compose(const struct ice *ice, const struct ice_base *base, bool controlling,
+                       char username[ICE_USERNAME_MAX], struct stun_msg *msg);
+
+/* ice_probe.c */
+/* An answer to the probe: from there the peer was reached. */
+bool ice_probe_answer(struct ice *ice, uint64_t now, const struct packet *in, const struct stun_msg *msg);
+
 /* ice_request.c */
+/* The pair of a base and the address where a packet came from, made where nobody announced it (RFC 8445
+ * 7.3.1.3). */
+struct ice_pair *ice_pair_from(struct ice *ice, struct ice_base *base, const struct addr *from,
+                               uint32_t priority);
 bool ice_request_input(struct ice *ice, uint64_t now, const struct packet *in, const struct stun_msg *msg);
 void ice_request_hint(struct ice *ice, uint64_t now, const struct packet *in);
 bool ice_reply_output(struct ice *ice, struct packet *out);

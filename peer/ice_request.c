@@ -81,9 +81,8 @@ static bool must_yield(struct ice *ice, uint64_t now, const struct stun_msg *msg
     return false;
 }
 
-/* RFC 8445 7.3.1.3: where a packet came from becomes a candidate, if nobody announced it. */
-static struct ice_pair *pair_from(struct ice *ice, struct ice_base *base, const struct addr *from,
-                                  uint32_t priority)
+struct ice_pair *ice_pair_from(struct ice *ice, struct ice_base *base, const struct addr *from,
+                               uint32_t priority)
 {
     struct ice_remote *remote = ice_remote_find(ice, from);
     if (!remote) {
@@ -107,7 +106,7 @@ static void doubt_path(struct ice *ice, uint64_t now, struct ice_pair *pair)
 static void hear(struct ice *ice, uint64_t now, struct ice_base *base, const struct packet *in,
                  const struct stun_msg *msg)
 {
-    struct ice_pair *pair = pair_from(ice, base, &in->remote, msg->priority);
+    struct ice_pair *pair = ice_pair_from(ice, base, &in->remote, msg->priority);
     if (!pair)
         return;
     if (!pair->heard)
@@ -167,7 +166,7 @@ void ice_request_hint(struct ice *ice, uint64_t now, const struct packet *in)
     if (!base || !ice->path || now < ice->hint_at || !addr_equal_ip(&in->remote, &ice->path->to))
         return;
     ice->hint_at = now + HINT_PAUSE_S * NS_PER_S;
-    struct ice_pair *pair = pair_from(ice, base, &in->remote, ice->path->remote->priority);
+    struct ice_pair *pair = ice_pair_from(ice, base, &in->remote, ice->path->remote->priority);
     if (!pair)
         return;
     doubt_path(ice, now, pair);

@@ -198,7 +198,7 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
         node_stun_told(node, now, &seen);
     node_notice_blocked(node, now);
     node_survey_told(node, now);
-    if (candidate_told(node, event) || node_sockets_told(node, event))
+    if (candidate_told(node, event) || node_sockets_told(node, now, event))
         return true;
     while (!node->meetings_said) {
         if (!rendezvous_event(node->rendezvous, &met)) {

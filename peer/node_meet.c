@@ -14,6 +14,7 @@ static struct peer *peer_begin(struct node *node, uint64_t now, const struct ren
                                  .paths = node->paths,
                                  .delay = told->delay,
                                  .broker_share = node->broker_relay ? &node->share : NULL,
+                                 .punches = &node->punches,
                                  .random = node->random};
     memcpy(config.key, told->tls_key, sizeof config.key);
     *peer = (struct peer){.state = PEER_MEETING, .handle = told->peer, .conn = conn_new(&config)};

@@ -16,11 +16,26 @@ static size_t wanted(const struct node *node)
     return most < NODE_SOCKETS_MAX ? most : NODE_SOCKETS_MAX;
 }
 
-bool node_sockets_told(struct node *node, struct node_event *event)
+/* Whose wishes have changed is told of what there is, also where that suffices. */
+static void tell(struct node *node, uint64_t now, bool all)
+{
+    for (unsigned i = 0; i < node->peers_used; i++) {
+        struct peer *peer = &node->peers[i];
+        unsigned wants = node_peer_is_live(peer) ? conn_wants_sockets(peer->conn) : 0;
+        if (!node_peer_is_live(peer) || (!all && wants == peer->sockets))
+            continue;
+        peer->sockets = wants;
+        conn_set_sockets(peer->conn, now, node->sockets, node->socket_count);
+    }
+}
+
+bool node_sockets_told(struct node *node, uint64_t now, struct node_event *event)
 {
     size_t count = wanted(node);
-    if (count == node->sockets_told)
+    if (count == node->sockets_told) {
+        tell(node, now, false);
         return false;
+    }
     node->sockets_told = count;
     event->type = NODE_SOCKETS;
     event->count = count;
@@ -32,9 +47,7 @@ void node_set_sockets(struct node *node, uint64_t now, const struct addr *locals
     node->socket_count = count < NODE_SOCKETS_MAX ? count : NODE_SOCKETS_MAX;
     memcpy(node->sockets, locals, node->socket_count * sizeof *locals);
     node_survey_sockets(node, now);
-    for (unsigned i = 0; i < node->peers_used; i++)
-        if (node_peer_is_live(&node->peers[i]))
-            conn_set_sockets(node->peers[i].conn, now, node->sockets, node->socket_count);
+    tell(node, now, true);
 }
 
 bool node_uses_socket(const struct node *node, const struct addr *local)

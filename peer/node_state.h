@@ -39,6 +39,7 @@ struct peer {
     uint32_t told_nat;       /* what we know of our NAT up to this verdict is known to it */
     struct nat_behavior nat; /* of its network, as it told */
     bool blocked;            /* its UDP seems to be, as it told */
+    unsigned sockets;        /* that its connection wanted when it was last told of them */
     bool described, told_complete, connected, released, refused;
 };
 
@@ -68,7 +69,8 @@ struct node {
      * every batch of packets, and rendezvous looks at all whom it knows. */
     bool letters_said, meetings_said;
     uint64_t rendezvous_at;
-    uint64_t seen;                         /* the last call */
+    uint64_t seen; /* the last call */
+    struct punch_budget punches;
     struct addr sockets[NODE_SOCKETS_MAX]; /* extra ones */
     size_t survey_wants;                   /* of them, for a look at our NAT */
     size_t socket_count, sockets_told;     /* that there are; that were asked for last */
@@ -142,7 +144,7 @@ void node_survey_sockets(struct node *node, uint64_t now);
 /* ---- node_sockets.c ---- */
 
 /* Whether *event asks for more or fewer extra sockets. */
-bool node_sockets_told(struct node *node, struct node_event *event);
+bool node_sockets_told(struct node *node, uint64_t now, struct node_event *event);
 
 /* ---- node_meet.c ---- */
 

@@ -1,7 +1,7 @@
 /* node_survey.c - what a node learns of the NAT in front of it, and whom it tells.
  *
- * The survey borrows extra sockets for a second where the NAT turns out to be hard. Whenever there are
- * others, for a punch, it learns their ports too, so that the peer hears where a sequence stands. */
+ * The survey borrows extra sockets for a second where the NAT turns out to be hard. It keeps its hands off
+ * those that are there for a punch: every question would move the sequence that the peer is foretelling. */
 #include "node_state.h"
 
 #include <string.h>
@@ -39,7 +39,7 @@ void node_survey_sockets(struct node *node, uint64_t now)
 {
     struct addr sockets[NAT_SURVEY_SOCKETS], local = nat_survey_local(node->survey);
     size_t count = node->socket_count < NAT_SURVEY_SOCKETS ? node->socket_count : NAT_SURVEY_SOCKETS;
-    if (local.family != 4)
+    if (local.family != 4 || !node->survey_wants)
         count = 0;
     for (size_t i = 0; i < count; i++) {
         sockets[i] = local;

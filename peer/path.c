@@ -210,6 +210,32 @@ static void why_broker(struct sentence *s, const struct path_facts *facts)
     }
 }
 
+/* A hole was found by guessing. */
+static void say_punched(struct sentence *s, const struct punch_facts *punched)
+{
+    bool hold = punched->plan.way == PUNCH_HOLD;
+    const char *whose = hold ? "the NAT here" : "the peer's NAT";
+    unsigned sockets = punch_plan_sockets(&punched->plan);
+    if (punched->plan.way == PUNCH_MEET) {
+        say(s, "both NATs give one port after the other, and each side foretold the other's");
+        return;
+    }
+    if (punched->plan.ports == NAT_PORTS_SEQUENTIAL) {
+        say(s, "%s gives one port after the other: ", whose);
+        if (hold)
+            say(s, "the peer foretold the next");
+        else
+            say(s, "the next was foretold after %u probe%s", punched->probes, plural(punched->probes));
+        return;
+    }
+    bool block = punched->plan.ports == NAT_PORTS_BLOCK;
+    say(s, "%s draws ports at random%s: ", whose, block ? " from a block" : "");
+    if (hold)
+        say(s, "the peer hit one of %u holes", sockets);
+    else
+        say(s, "one of %u holes was hit after %u probe%s", sockets, punched->probes, plural(punched->probes));
+}
+
 void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path_facts *facts)
 {
     static const char *const is[PATH_KINDS] = {
@@ -222,7 +248,10 @@ void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path
     struct sentence s = begin(why);
     if ((unsigned)path->kind >= PATH_KINDS)
         return;
-    say(&s, "%s", is[path->kind]);
+    if (path->kind == PATH_DIRECT && facts->punched.attempts)
+        say_punched(&s, &facts->punched);
+    else
+        say(&s, "%s", is[path->kind]);
     if (path->kind == PATH_LAN)
         why_not_host(&s, facts);
     if (path->kind == PATH_DIRECT)

@@ -4,6 +4,7 @@
 
 #include "addr.h"
 #include "message.h"
+#include "punch_plan.h"
 
 /* In order of preference (interface.md). */
 enum path_kind { PATH_HOST, PATH_LAN, PATH_DIRECT, PATH_TURN, PATH_BROKER, PATH_KINDS };
@@ -37,10 +38,11 @@ size_t path_payload(enum path_kind kind);
 
 /* What is known about the attempts, for the sentences. */
 struct path_facts {
-    unsigned tried[PATH_KINDS];                /* pairs checked, by kind */
-    unsigned answered[PATH_KINDS];             /* of these */
-    unsigned allowed;                          /* PATH_BIT set by --paths */
-    bool local_srflx, remote_srflx;            /* a server told that side's public address */
+    unsigned tried[PATH_KINDS];     /* pairs checked, by kind */
+    unsigned answered[PATH_KINDS];  /* of these */
+    unsigned allowed;               /* PATH_BIT set by --paths */
+    bool local_srflx, remote_srflx; /* a server told that side's public address */
+    struct punch_facts punched;
     struct nat_behavior local_nat, remote_nat; /* what each side's network is like */
     bool remote_symmetric; /* the peer says so of its NAT, or announces one public address with several ports
                             */

@@ -1,0 +1,445 @@
+/* punch.c - holes through NATs whose ports nobody knows: from how many sockets, to which ports, how fast.
+ *
+ *   resting -- a plan, and the budget allows --> running -- a path works --> done
+ *      ^                                            |
+ *      +---- an attempt of PUNCH_PAUSE_S ago failed +-- two have failed --> over, until more is known
+ *
+ * An attempt is a list of shots: a rule says of the i-th one which socket it leaves from, to which port, and
+ * when at the earliest. PUNCH_RATE paces them, PUNCH_PROBES_MAX ends them.
+ *
+ * The first packets of whoever holds a hole open travel LOW_TTL hops: they open the own gateways and die
+ * before the peer's. There they would be strangers' packets to a closed port, which some NATs remember: the
+ * peer's probe, which has the same two addresses, would then leave from another port than the one that the
+ * hole lets in. Where the own gateways are deeper, or such a packet gets in by itself, later rounds make up
+ * for it. */
+#include "punch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LOW_TTL = 5, /* own gateways are 1 to 4 hops away, peers in another network hardly ever fewer than 6 */
+    BURST = 5,   /* packets that may leave at once, after a pause */
+    GRACE_MIN_MS = 30, /* ordinary checks go first: two ways over the broker, between these */
+    GRACE_MAX_MS = 400,
+    VAGUE_MS = 400,     /* more, where it is not known yet how a NAT draws its ports */
+    HEARD_MS = 400,     /* who was just heard will have a path in that time, or we go on */
+    LAST_MS = 1000,     /* after the last shot: what is under way may still arrive */
+    HOLD_MS = 7000,     /* a holder waits so long for the last probe of the other side */
+    LONGEST_MS = 15000, /* whatever happens, an attempt is over then: before the next may begin */
+
+    NEAR = 192,          /* ports nearest to where a sequence is expected */
+    NEAR_AGAIN_MS = 700, /* the same once more: the first may have come too early, or been lost */
+    COMB_STEP = 128,     /* then every so many ports, for a run of PUNCH_SOCKETS_MAX: one tooth hits */
+    COMB_AT_MS = 2200,   /* ... which the holder has opened by then */
+    COMB_HOLD_MS = 1500, /* it begins with them */
+    COMB = (65536 - PUNCH_PORT_MIN) / COMB_STEP,
+    MEET_BEHIND = 16, /* a sequence is never so far behind its last port */
+};
+
+enum state { RESTING, RUNNING, DONE, OVER };
+
+struct shot {
+    unsigned socket; /* 0: the main one */
+    uint16_t port;
+    bool low;    /* TTL */
+    unsigned at; /* ms after the beginning, at the earliest */
+};
+
+struct punch {
+    struct punch_config config;
+    struct nat_behavior ours, theirs;
+    struct addr base, peer;
+    struct addr sockets[PUNCH_SOCKETS_MAX];
+    size_t socket_count;
+    struct punch_plan plan;
+    enum state state;
+    bool direct;
+    unsigned attempts; /* begun since something new was known */
+    unsigned shots;    /* of this attempt: gone through, */
+    unsigned probes;   /* ... sent */
+    bool shots_done;   /* ... all of them */
+    unsigned wants;    /* sockets */
+    unsigned granted;  /* `wants` that the sockets there are were the answer to */
+    uint64_t known_at; /* since when there is this plan */
+    uint64_t quiet_until;
+    uint64_t started, paid_until, ends_at;
+    struct scatter scatter;
+};
+
+struct punch *punch_new(const struct punch_config *config)
+{
+    struct punch *punch = calloc(1, sizeof *punch);
+    if (punch)
+        punch->config = *config;
+    return punch;
+}
+
+void punch_free(struct punch *punch)
+{
+    free(punch);
+}
+
+/* ---- which shots ---- */
+
+/* Openers: rounds over `sockets` at these times, the first with a low TTL. False: no more. */
+static bool hold_rounds(const struct punch *punch, unsigned i, unsigned sockets, const unsigned *rounds,
+                        unsigned count, struct shot *shot)
+{
+    unsigned round = i / sockets;
+    if (round >= count)
+        return false;
+    *shot = (struct shot){.socket = i % sockets + 1,
+                          .port = punch->theirs.external.port,
+                          .low = round == 0,
+                          .at = rounds[round]};
+    return true;
+}
+
+/* A few in sequence, for who foretells them; then so many that a comb cannot miss them. */
+static bool hold_sequence(const struct punch *punch, unsigned i, struct shot *shot)
+{
+    static const unsigned few[] = {0, 500}, many[] = {COMB_HOLD_MS, 3000};
+    const unsigned first = 2 * PUNCH_SOCKETS_SEQUENCE;
+    if (i < first)
+        return hold_rounds(punch, i, PUNCH_SOCKETS_SEQUENCE, few, 2, shot);
+    return hold_rounds(punch, i - first, PUNCH_SOCKETS_MAX, many, 2, shot);
+}
+
+static bool hold_shot(const struct punch *punch, unsigned i, struct shot *shot)
+{
+    static const unsigned block[] = {0, 1000, 2500}, random[] = {0, 2000, 4000};
+    switch (punch->plan.ports) {
+    case NAT_PORTS_SEQUENTIAL:
+        return hold_sequence(punch, i, shot);
+    case NAT_PORTS_BLOCK:
+        return hold_rounds(punch, i, PUNCH_SOCKETS_BLOCK, block, 3, shot);
+    default:
+        return hold_rounds(punch, i, PUNCH_SOCKETS_MAX, random, 3, shot);
+    }
+}
+
+static bool knock_sequence(const struct punch *punch, unsigned i, struct shot *shot)
+{
+    if (i < 2 * NEAR) {
+        shot->port = punch_port_near(&punch->theirs, i % NEAR);
+        shot->at = i < NEAR ? 0 : NEAR_AGAIN_MS;
+        return true;
+    }
+    i -= 2 * NEAR;
+    if (i >= 2 * COMB)
+        return false;
+    unsigned offset = punch->scatter.offset % COMB_STEP + (i < COMB ? 0 : COMB_STEP / 2);
+    shot->port = (uint16_t)(PUNCH_PORT_MIN + i % COMB * COMB_STEP + offset % COMB_STEP);
+    shot->at = COMB_AT_MS;
+    return true;
+}
+
+static bool knock_block(const struct punch *punch, unsigned i, struct shot *shot)
+{
+    if (i >= 2 * punch->scatter.size)
+        return false;
+    shot->port = (uint16_t)(punch->theirs.low + scatter_at(&punch->scatter, i % punch->scatter.size));
+    return true;
+}
+
+static bool knock_shot(const struct punch *punch, unsigned i, struct shot *shot)
+{
+    *shot = (struct shot){0};
+    switch (punch->plan.ports) {
+    case NAT_PORTS_SEQUENTIAL:
+        return knock_sequence(punch, i, shot);
+    case NAT_PORTS_BLOCK:
+        return knock_block(punch, i, shot);
+    default:
+        shot->port = (uint16_t)(PUNCH_PORT_MIN + scatter_at(&punch->scatter, i));
+        return i < PUNCH_PROBES_MAX;
+    }
+}
+
+/* Every socket's packet to one port takes the next number of our sequence. So if we aim enough of them at a
+ * number that the peer's sequence will reach within as many packets, and the peer does the same, then one of
+ * ours leaves from the port that the peer aims at, and one of the peer's from the port that we aim at. */
+static bool meet_shot(const struct punch *punch, unsigned i, struct shot *shot)
+{
+    static const unsigned rounds[] = {0, 600, 2000, 4000};
+    unsigned sockets = punch->attempts > 1 ? PUNCH_SOCKETS_MAX : PUNCH_SOCKETS_MEET;
+    if (!hold_rounds(punch, i, sockets, rounds, 4, shot))
+        return false;
+    shot->port = punch_port_ahead(&punch->theirs, sockets - MEET_BEHIND);
+    return true;
+}
+
+static bool next_shot(const struct punch *punch, struct shot *shot)
+{
+    bool more = punch->probes < PUNCH_PROBES_MAX;
+    switch (punch->plan.way) {
+    case PUNCH_HOLD:
+        return more && hold_shot(punch, punch->shots, shot);
+    case PUNCH_KNOCK:
+        return more && knock_shot(punch, punch->shots, shot);
+    case PUNCH_MEET:
+        return more && meet_shot(punch, punch->shots, shot);
+    default:
+        return false;
+    }
+}
+
+/* How many sockets the shots to come need. */
+static unsigned sockets_for(const struct punch *punch, unsigned shots)
+{
+    if (punch->plan.way != PUNCH_HOLD && punch->plan.way != PUNCH_MEET)
+        return 0;
+    bool meets_again = punch->plan.way == PUNCH_MEET && punch->attempts > 1;
+    bool few = punch->plan.ports != NAT_PORTS_SEQUENTIAL || punch->plan.way == PUNCH_MEET ||
+               shots < 2 * PUNCH_SOCKETS_SEQUENCE;
+    return meets_again || !few ? PUNCH_SOCKETS_MAX : punch_plan_sockets(&punch->plan);
+}
+
+/* ---- when ---- */
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool is_active(const struct punch_plan *plan)
+{
+    return plan->way >= PUNCH_HOLD;
+}
+
+/* Ordinary checks find the way by themselves where an easy side lets in whom it knows by address: as long as
+ * its filter is not known to look at ports, they are given time. */
+static uint64_t grace(const struct punch *punch)
+{
+    const struct nat_behavior *easy = nat_is_hard(&punch->ours) ? &punch->theirs : &punch->ours;
+    const struct nat_behavior *hard = easy == &punch->ours ? &punch->theirs : &punch->ours;
+    uint64_t grace = 2 * punch->config.delay, least = GRACE_MIN_MS * NS_PER_MS,
+             most = GRACE_MAX_MS * NS_PER_MS;
+    grace = grace < least ? least : grace > most ? most : grace;
+    if (nat_is_hard(easy) || easy->filtering == NAT_FILTERING_ADDRESS_AND_PORT)
+        grace = 0;
+    return grace + (hard->ports == NAT_PORTS_UNKNOWN ? VAGUE_MS * NS_PER_MS : 0);
+}
+
+/* Who knocks waits until the other side has had time to hear of us and to open its holes. */
+static uint64_t lead(const struct punch *punch)
+{
+    return punch->plan.way == PUNCH_KNOCK ? punch->config.delay + GRACE_MIN_MS * NS_PER_MS : 0;
+}
+
+static uint64_t begins_at(const struct punch *punch, uint64_t now)
+{
+    if (punch->state != RESTING || !is_active(&punch->plan) || !punch->peer.family || !punch->base.family)
+        return NEVER;
+    uint64_t at = later(punch->known_at + grace(punch) + lead(punch), punch->quiet_until);
+    return later(at, punch_budget_when(punch->config.budget, at > now ? at : now, &punch->peer));
+}
+
+static uint64_t shot_at(const struct punch *punch, const struct shot *shot)
+{
+    uint64_t burst = BURST * (NS_PER_S / PUNCH_RATE);
+    uint64_t at = punch->started + shot->at * NS_PER_MS;
+    at = later(at, punch->paid_until > burst ? punch->paid_until - burst : 0);
+    return later(at, punch->quiet_until);
+}
+
+/* The order of the ports to come. */
+static void aim(struct punch *punch)
+{
+    bool block = punch->plan.ports == NAT_PORTS_BLOCK && punch->plan.way == PUNCH_KNOCK;
+    uint32_t size = block ? (uint32_t)(punch->theirs.high - punch->theirs.low + 1) : 65536 - PUNCH_PORT_MIN;
+    scatter_start(&punch->scatter, size, random_u64(punch->config.random));
+    punch->shots = 0;
+    punch->shots_done = false;
+    punch->wants = sockets_for(punch, 0);
+}
+
+static void make_plan(struct punch *punch, uint64_t now)
+{
+    struct punch_plan plan = punch_plan(&punch->ours, &punch->theirs, punch->config.first, punch->attempts);
+    if (plan.way == punch->plan.way && plan.ports == punch->plan.ports)
+        return;
+    punch->plan = plan;
+    if (punch->state == RESTING)
+        punch->known_at = now;
+    if (punch->state == RUNNING)
+        aim(punch);
+}
+
+static void begin(struct punch *punch, uint64_t now)
+{
+    punch_budget_spend(punch->config.budget, now, &punch->peer);
+    punch->state = RUNNING;
+    punch->attempts++;
+    punch->probes = 0;
+    punch->started = punch->paid_until = now;
+    punch->ends_at = now + LONGEST_MS * NS_PER_MS;
+    aim(punch);
+}
+
+static void end(struct punch *punch, uint64_t now)
+{
+    punch->wants = 0;
+    punch->state = punch->attempts < PUNCH_ATTEMPTS_MAX ? RESTING : OVER;
+    if (punch->state == RESTING)
+        make_plan(punch, now);
+}
+
+/* Begins and ends attempts. */
+static void tick(struct punch *punch, uint64_t now)
+{
+    if (punch->state == RESTING && now >= begins_at(punch, now))
+        begin(punch, now);
+    if (punch->state == RUNNING && now >= punch->ends_at)
+        end(punch, now);
+}
+
+static void set_end(struct punch *punch, uint64_t now)
+{
+    if (punch->shots_done)
+        return;
+    punch->shots_done = true;
+    uint64_t hold = punch->plan.way == PUNCH_KNOCK ? 0 : punch->started + HOLD_MS * NS_PER_MS;
+    uint64_t at = later(hold, now + LAST_MS * NS_PER_MS);
+    punch->ends_at = at < punch->ends_at ? at : punch->ends_at;
+}
+
+/* ---- what we are told ---- */
+
+static bool is_news(const struct nat_behavior *a, const struct nat_behavior *b)
+{
+    return a->mapping != b->mapping || a->filtering != b->filtering || a->ports != b->ports ||
+           a->step != b->step || a->low != b->low || a->high != b->high ||
+           !addr_equal(&a->external, &b->external);
+}
+
+void punch_set_nat(struct punch *punch, uint64_t now, const struct nat_behavior *ours,
+                   const struct nat_behavior *theirs)
+{
+    bool news = is_news(ours, &punch->ours) || is_news(theirs, &punch->theirs);
+    punch->ours = *ours;
+    punch->theirs = *theirs;
+    if (!news)
+        return;
+    if (punch->state == OVER) {
+        punch->state = RESTING;
+        punch->attempts = 0;
+    }
+    make_plan(punch, now);
+}
+
+void punch_set_ends(struct punch *punch, uint64_t now, const struct addr *base, const struct addr *peer)
+{
+    (void)now;
+    punch->base = *base;
+    punch->peer = *peer;
+    punch->peer.port = 0;
+}
+
+void punch_set_sockets(struct punch *punch, uint64_t now, const struct addr *locals, size_t count)
+{
+    (void)now;
+    punch->socket_count = count < PUNCH_SOCKETS_MAX ? count : PUNCH_SOCKETS_MAX;
+    memcpy(punch->sockets, locals, punch->socket_count * sizeof *locals);
+    punch->granted = punch->wants;
+}
+
+unsigned punch_wants_sockets(const struct punch *punch)
+{
+    return punch->wants;
+}
+
+void punch_set_direct(struct punch *punch, uint64_t now, bool direct)
+{
+    if (punch->direct == direct)
+        return;
+    punch->direct = direct;
+    punch->wants = 0;
+    punch->state = direct ? DONE : RESTING;
+    if (!direct) {
+        punch->attempts = 0;
+        punch->plan = (struct punch_plan){0};
+        make_plan(punch, now);
+    }
+}
+
+void punch_heard(struct punch *punch, uint64_t now)
+{
+    punch->quiet_until = now + HEARD_MS * NS_PER_MS;
+}
+
+/* ---- the verbs ---- */
+
+static bool fire(struct punch *punch, uint64_t now, const struct shot *shot, struct packet *out)
+{
+    punch->shots++;
+    if (shot->socket > punch->socket_count || !shot->port)
+        return false; /* the system did not give so many */
+    punch->probes++;
+    punch->paid_until = later(punch->paid_until, now) + NS_PER_S / PUNCH_RATE;
+    out->local = punch->base;
+    if (shot->socket)
+        out->local.port = punch->sockets[shot->socket - 1].port;
+    out->remote = punch->peer;
+    out->remote.port = shot->port;
+    out->ttl = shot->low ? LOW_TTL : 0;
+    return true;
+}
+
+/* Sockets come with the next turn of whoever opens them: until then the shots that need them wait. */
+static bool lacks_sockets(const struct punch *punch, const struct shot *shot)
+{
+    return shot->socket > punch->socket_count && punch->granted != punch->wants;
+}
+
+bool punch_output(struct punch *punch, uint64_t now, struct packet *out)
+{
+    struct shot shot;
+    tick(punch, now);
+    while (punch->state == RUNNING) {
+        if (!next_shot(punch, &shot)) {
+            set_end(punch, now);
+            return false;
+        }
+        if (now < punch->started + shot.at * NS_PER_MS)
+            return false;
+        punch->wants = sockets_for(punch, punch->shots);
+        if (now < shot_at(punch, &shot) || lacks_sockets(punch, &shot))
+            return false;
+        if (fire(punch, now, &shot, out))
+            return true;
+    }
+    return false;
+}
+
+uint64_t punch_deadline(const struct punch *punch)
+{
+    struct shot shot;
+    if (punch->state == RESTING)
+        return begins_at(punch, 0);
+    if (punch->state != RUNNING)
+        return NEVER;
+    if (!next_shot(punch, &shot))
+        return punch->shots_done ? punch->ends_at : 0;
+    uint64_t at = lacks_sockets(punch, &shot) ? NEVER : shot_at(punch, &shot);
+    return at < punch->ends_at ? at : punch->ends_at;
+}
+
+bool punch_is_running(const struct punch *punch)
+{
+    return punch->state == RUNNING;
+}
+
+bool punch_is_hopeful(const struct punch *punch, uint64_t now)
+{
+    if (punch->state == RUNNING)
+        return true;
+    uint64_t at = begins_at(punch, now);
+    return at != NEVER && at <= now + PUNCH_PAUSE_S * NS_PER_S;
+}
+
+void punch_facts(const struct punch *punch, struct punch_facts *facts)
+{
+    *facts = (struct punch_facts){.plan = punch->plan, .attempts = punch->attempts, .probes = punch->probes};
+}
