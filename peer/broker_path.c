@@ -124,6 +124,13 @@ static uint64_t nobody_at(const struct broker_path *path, const struct broker_vi
     return path->used ? later(path->failed, path->taken + BROKER_PATH_FAIL_S * NS_PER_S) : path->failed;
 }
 
+static uint64_t ask_at(const struct broker_path *path, const struct broker_view *view)
+{
+    if (!path->up || path->stalled || !view->quic.waiting_since)
+        return NEVER;
+    return later(view->quic.waiting_since, path->asked) + BROKER_PATH_ASK_S * NS_PER_S;
+}
+
 /* Only while the peer is heard: who has gone silent is left in peace. */
 static uint64_t seek_at(const struct broker_path *path)
 {
@@ -173,6 +180,10 @@ enum broker_turn broker_path_turn(struct broker_path *path, uint64_t now, const 
         path->silent = now;
         return BROKER_TURN_STALLED;
     }
+    if (now >= ask_at(path, view)) {
+        path->asked = now;
+        return BROKER_TURN_ASK;
+    }
     return now >= seek_at(path) ? seek(path, now) : BROKER_TURN_NONE;
 }
 
@@ -185,6 +196,6 @@ uint64_t broker_path_deadline(const struct broker_path *path, const struct broke
         return 0;
     at = sooner(at, lost_at(path, view));
     if (!path->stalled)
-        at = sooner(at, silent_at(path, view));
+        at = sooner(at, sooner(silent_at(path, view), ask_at(path, view)));
     return sooner(at, seek_at(path));
 }

@@ -15,6 +15,7 @@ enum {
     BROKER_PATH_BURST = 8192,   /* at least, so that a handshake and a line of chat leave at once */
     BROKER_PATH_TAKE_S = 4,     /* what arrives may be so many seconds late all at once; more is a flood */
     BROKER_PATH_PING_S = 15,    /* an idle peer is asked so often whether it lives */
+    BROKER_PATH_ASK_S = 3,      /* unanswered for so long it is asked again: QUIC repeats data, not that */
     BROKER_PATH_SILENT_S = 30,  /* unanswered for so long: stalled */
     BROKER_PATH_FORGET_S = 120, /* ... and so long: lost (design.md) */
     BROKER_PATH_GOODBYE_S = 5,  /* after a will it answers within this, or it is lost */
@@ -32,6 +33,7 @@ struct broker_path {
     uint64_t from;               /* it may be taken from then on */
     uint64_t taken;              /* when it last was */
     uint64_t silent;             /* since when it has been stalled */
+    uint64_t asked;              /* when it last was asked for a sign of life again */
     uint64_t goodbye;            /* when a will of the peer came, and nothing after it; 0: none */
     uint64_t failed;             /* when all pairs of addresses had failed; NEVER: not yet */
     uint64_t seek_at, seek_next; /* when better ones are sought again, and the pause after that */
@@ -53,6 +55,7 @@ enum broker_turn {
     BROKER_TURN_THERE,   /* the peer is heard there, or is again */
     BROKER_TURN_LEFT,    /* something better carries them */
     BROKER_TURN_STALLED, /* nobody is heard there any more */
+    BROKER_TURN_ASK,     /* time to ask the peer for a sign of life once more */
     BROKER_TURN_SEEK,    /* time to look for something better */
     BROKER_TURN_LOST,    /* the peer is gone */
     BROKER_TURN_NOBODY,  /* it has never been heard: there is no path at all */

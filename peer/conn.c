@@ -623,6 +623,9 @@ static bool broker_turn(struct conn *conn, uint64_t now, enum broker_turn turn, 
         *event = (struct conn_event){.type = turn == BROKER_TURN_SEEK ? CONN_SEEK : CONN_STALLED,
                                      .path = conn->path};
         return true;
+    case BROKER_TURN_ASK:
+        quic_ping(conn->quic);
+        return false;
     case BROKER_TURN_LOST:
         conn_end(conn, CONN_SILENT, "nothing was heard on any path any more");
         return false;

@@ -40,6 +40,15 @@ static void offer_wanted(struct node *node, uint64_t now, const struct rendezvou
         rendezvous_refuse(node_touch(node), now, told->peer, "no room for another peer");
 }
 
+/* Batches may overtake each other: that its UDP is blocked holds until a server has seen it after all. */
+static void note_blocked(struct peer *peer, const struct description *theirs)
+{
+    bool seen = false;
+    for (size_t i = 0; i < theirs->candidate_count; i++)
+        seen |= theirs->candidates[i].kind == CANDIDATE_SRFLX;
+    peer->blocked = theirs->udp_blocked || (peer->blocked && !seen);
+}
+
 static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
                             const struct description *theirs)
 {
@@ -50,7 +59,7 @@ static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
         peer->nat = theirs->nat;
         conn_set_nat(peer->conn, now, &node->nat, &peer->nat);
     }
-    peer->blocked = theirs->udp_blocked;
+    note_blocked(peer, theirs);
     conn_set_blocked(peer->conn, node->blocked, peer->blocked);
     if (theirs->complete)
         ice_remotes_complete(ice, now);

@@ -27,8 +27,9 @@ struct posted {
 static bool is_subscribed(struct player *player, const char *topic)
 {
     char hello[TOPIC_MAX], inbox[TOPIC_MAX];
-    rendezvous_topics(node_rendezvous(player->node), hello, inbox);
-    return strcmp(topic, hello) == 0 || strcmp(topic, inbox) == 0;
+    const struct rendezvous *rendezvous = node_rendezvous(player->node);
+    rendezvous_topics(rendezvous, hello, inbox);
+    return strcmp(topic, hello) == 0 || strcmp(topic, inbox) == 0 || rendezvous_is_relay(rendezvous, topic);
 }
 
 static void post(struct player *from, struct player *to, const struct posted *posted)
@@ -48,6 +49,7 @@ static void publish(struct player *from, const struct letter *letter)
     struct posted posted = {.len = letter->len};
     memcpy(posted.topic, letter->topic, sizeof posted.topic);
     memcpy(posted.data, letter->data, letter->len);
+    from->relayed += letter->relay ? letter->len : 0;
     for (unsigned i = 0; i < meeting->count && !meeting->down; i++)
         if (meeting->players[i]->node && is_subscribed(meeting->players[i], letter->topic))
             post(from, meeting->players[i], &posted);
@@ -126,6 +128,7 @@ static void path_known(struct player *player, uint64_t now, const struct node_ev
     if (!player->path_at)
         player->path_at = now;
     player->path = event->path;
+    player->paths++;
     snprintf(player->why, sizeof player->why, "%s", event->text);
 }
 
@@ -304,6 +307,7 @@ void player_start(struct player *player, struct meeting *meeting, struct host *h
                                  .to = options->to,
                                  .max_peers = options->max_peers ? options->max_peers : 1,
                                  .paths = options->paths ? options->paths : PATH_ALL,
+                                 .broker_relay = options->broker_relay,
                                  .random = &player->random};
     player->node = node_new(&config);
     assert(player->node);

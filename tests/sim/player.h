@@ -58,12 +58,15 @@ struct player {
     size_t received;  /* bytes from all peers */
     bool altered;     /* some byte did not fit the pattern */
     unsigned ended;   /* peers whose end was read */
+    size_t relayed;   /* bytes that it sent through the broker */
+    unsigned paths;   /* events of this type */
 };
 
 struct player_options {
     const char *name, *secret; /* secret NULL: an open room */
     const char *to;            /* NULL: anybody */
     unsigned paths, max_peers; /* 0: all, 1 */
+    uint32_t broker_relay;     /* bytes a second; 0: none */
     const uint8_t *machine;    /* 32 bytes; NULL: unknown */
 };
 

@@ -53,5 +53,13 @@ void story_nap(struct run *run);         /* ... asleep for 60 s */
 void story_sleep(struct run *run);       /* ... for 100 s */
 void story_coma(struct run *run);        /* ... for 200 s: lost */
 void story_broker_down(struct run *run); /* ... the broker is gone in mid-session, and comes back */
+void story_broker(struct run *run); /* story_broker.c: no datagram gets through, the broker carries all */
+void story_broker_rate(struct run *run);   /* ... as fast as it may */
+void story_broker_freed(struct run *run);  /* ... until datagrams do get through */
+void story_broker_falls(struct run *run);  /* ... from the middle of a session on */
+void story_broker_lost(struct run *run);   /* ... and then the broker is gone too, for a while */
+void story_broker_killed(struct run *run); /* ... and then one dies */
+void story_broker_hard(struct run *run);   /* ... for two NATs that cannot be passed: at once */
+void story_broker_fair(struct run *run);   /* ... to three, who share */
 
 #endif

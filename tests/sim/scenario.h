@@ -43,6 +43,7 @@ struct scenario {
     unsigned letters_lost, letters_doubled; /* percent */
     unsigned players, max_peers;
     const char *secrets[2]; /* of the players 0, 2, 4 and of 1, 3; NULL: an open room */
+    uint32_t broker_relay;  /* bytes a second; 0: none */
     bool at_once;           /* all start in the same instant */
     size_t bytes;           /* each to each */
     enum upset upset;

@@ -190,6 +190,36 @@ static void add_lives(void)
     s->bytes = 100000;
 }
 
+static struct scenario *add_broker(const char *name, void (*story)(struct run *run))
+{
+    struct scenario *s = add_life(name, story);
+    s->broker_relay = 32768;
+    s->path_within = s->bytes_within = NS_PER_S;
+    s->max_peers = 1;
+    return s;
+}
+
+static void add_brokers(void)
+{
+    struct scenario *s;
+    add_broker("broker/blocked", story_broker);
+    s = add_broker("broker/blocked-lossy", story_broker);
+    s->letters_lost = 5;
+    s->letter_jitter = 20 * NS_PER_MS;
+    s->path_within = s->bytes_within = 20 * NS_PER_S;
+    add_broker("broker/rate", story_broker_rate)->bytes = 100000;
+    add_broker("broker/freed", story_broker_freed)->bytes = 400000;
+    add_broker("broker/falls", story_broker_falls);
+    add_broker("broker/lost", story_broker_lost);
+    add_broker("broker/killed", story_broker_killed);
+    s = add_broker("broker/hard", story_broker_hard);
+    s->kinds[0] = s->kinds[1] = nat_kind("symr");
+    s = add_broker("broker/fair", story_broker_fair);
+    s->players = 4;
+    s->max_peers = 8;
+    s->bytes = 40000;
+}
+
 const struct scenario *scenarios(size_t *count)
 {
     if (!table_len) {
@@ -199,6 +229,7 @@ const struct scenario *scenarios(size_t *count)
         add_places();
         add_rooms();
         add_lives();
+        add_brokers();
     }
     *count = table_len;
     return table;

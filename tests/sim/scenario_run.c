@@ -21,7 +21,8 @@ void run_start(struct run *run, unsigned i)
     struct player_options options = {
         .name = names[i],
         .secret = s->secrets[i % 2],
-        .paths = PATH_BIT(PATH_HOST) | PATH_BIT(PATH_LAN) | PATH_BIT(PATH_DIRECT),
+        .paths = PATH_ALL,
+        .broker_relay = s->broker_relay,
         .max_peers = s->max_peers,
         .machine = machines[s->placement == ONE_MACHINE ? 0 : i],
     };
