@@ -21,6 +21,7 @@ enum {
     BROKER_PATH_GOODBYE_S = 5,  /* after a will it answers within this, or it is lost */
     BROKER_PATH_FAIL_S = 10,    /* who was never heard there, is not there */
     BROKER_PATH_DOUBT_S = 2,    /* a path that has been silent for so long is left for the broker's ... */
+    BROKER_PATH_HINT_MS = 500,  /* ... or for so long, when the peer comes by the broker already */
     BROKER_PATH_SEEK_S = 20,    /* better ones are sought again after this, doubling ... */
     BROKER_PATH_SEEK_MAX_S = 320,
 };

@@ -464,8 +464,11 @@ static struct broker_view broker_view(const struct conn *conn)
 {
     struct broker_view view = {0};
     uint64_t since = ice_suspicious_since(conn->ice);
+    uint64_t doubted = since + BROKER_PATH_DOUBT_S * NS_PER_S;
+    if (conn->hinted >= since && conn->hinted + BROKER_PATH_HINT_MS * NS_PER_MS < doubted)
+        doubted = conn->hinted + BROKER_PATH_HINT_MS * NS_PER_MS;
     if (ice_has_pair(conn->ice))
-        view.direct_until = since == NEVER ? NEVER : since + BROKER_PATH_DOUBT_S * NS_PER_S;
+        view.direct_until = since == NEVER ? NEVER : doubted;
     if (conn->quic && view.direct_until != NEVER)
         quic_info(conn->quic, &view.quic);
     return view;

@@ -1,7 +1,8 @@
 """scenarios.py - everything that is tried in the laboratory. A new scenario goes into one of these lists."""
 
+import brokers
 import lives
 import pairs
 import places
 
-SCENARIOS = [*lives.SCENARIOS, *pairs.SCENARIOS, *places.SCENARIOS]
+SCENARIOS = [*brokers.SCENARIOS, *lives.SCENARIOS, *pairs.SCENARIOS, *places.SCENARIOS]
