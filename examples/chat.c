@@ -74,7 +74,8 @@ static void take(const struct p2p_event *event)
 int main(int argc, char **argv)
 {
     const char *brokers[] = {argc > 3 ? argv[3] : NULL, NULL}, *stun[] = {argc > 4 ? argv[4] : NULL, NULL};
-    struct p2p_config config = {.size = sizeof config, .brokers = brokers, .stun = stun, .purpose = "chat"};
+    struct p2p_config config = {
+        .size = sizeof config, .brokers = brokers, .stun = stun, .no_portmap = argc > 4, .purpose = "chat"};
     struct p2p_node *node;
     struct p2p_event event = {0};
     char line[TEXT_MAX];

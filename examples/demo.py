@@ -70,7 +70,7 @@ class Demo:
                    stdin=subprocess.DEVNULL)
 
     def options(self, room, name):
-        return ["--broker", f"127.0.0.1:{self.broker}", "--stun", f"127.0.0.1:{self.stun}", "--room", room,
+        return ["--no-portmap", "--broker", f"127.0.0.1:{self.broker}", "--stun", f"127.0.0.1:{self.stun}", "--room", room,
                 "--name", name]
 
 

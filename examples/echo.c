@@ -72,8 +72,12 @@ static void take(const struct p2p_event *event)
 int main(int argc, char **argv)
 {
     const char *brokers[] = {argc > 2 ? argv[2] : NULL, NULL}, *stun[] = {argc > 3 ? argv[3] : NULL, NULL};
-    struct p2p_config config = {
-        .size = sizeof config, .brokers = brokers, .stun = stun, .name = "echo", .purpose = "echo"};
+    struct p2p_config config = {.size = sizeof config,
+                                .brokers = brokers,
+                                .stun = stun,
+                                .no_portmap = argc > 3,
+                                .name = "echo",
+                                .purpose = "echo"};
     struct p2p_node *node = NULL;
     struct p2p_event event;
     if (argc < 2)

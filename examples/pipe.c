@@ -80,8 +80,12 @@ static void turn(struct pipe *pipe)
 int main(int argc, char **argv)
 {
     const char *brokers[] = {argc > 2 ? argv[2] : NULL, NULL}, *stun[] = {argc > 3 ? argv[3] : NULL, NULL};
-    struct p2p_config config = {
-        .size = sizeof config, .brokers = brokers, .stun = stun, .purpose = "pipe", .max_peers = 1};
+    struct p2p_config config = {.size = sizeof config,
+                                .brokers = brokers,
+                                .stun = stun,
+                                .no_portmap = argc > 3,
+                                .purpose = "pipe",
+                                .max_peers = 1};
     static struct pipe pipe;
     if (argc < 2 || p2p_node_new(&pipe.node, &config) || p2p_node_start(pipe.node) ||
         p2p_join(pipe.node, argv[1], NULL, 0))

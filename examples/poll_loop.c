@@ -68,7 +68,8 @@ static void take(const struct p2p_event *event)
 int main(int argc, char **argv)
 {
     const char *brokers[] = {argc > 3 ? argv[3] : NULL, NULL}, *stun[] = {argc > 4 ? argv[4] : NULL, NULL};
-    struct p2p_config config = {.size = sizeof config, .brokers = brokers, .stun = stun, .max_peers = PEERS};
+    struct p2p_config config = {
+        .size = sizeof config, .brokers = brokers, .stun = stun, .no_portmap = argc > 4, .max_peers = PEERS};
     struct p2p_node *node;
     struct p2p_event event;
     config.name = argc > 2 ? argv[2] : NULL;

@@ -386,6 +386,16 @@ bool ice_has_event(const struct ice *ice)
     return ice->events != 0;
 }
 
+/* Whether the pair goes through a port that a gateway opened: the peer's, when it is what we send to; ours,
+ * when it is what the peer sees us at. */
+static void note_mapped(const struct ice *ice, const struct ice_pair *pair, struct path_facts *facts)
+{
+    facts->remote_mapped = pair->remote->kind == CANDIDATE_MAPPED;
+    for (size_t i = 0; i < ice->local_count; i++)
+        facts->local_mapped |=
+            ice->locals[i].kind == CANDIDATE_MAPPED && addr_equal(&ice->locals[i].address, &pair->mapped);
+}
+
 bool ice_event(struct ice *ice, struct ice_event *event)
 {
     if (ice->events == 0)
@@ -400,6 +410,7 @@ bool ice_event(struct ice *ice, struct ice_event *event)
         event->path = ice->heard;
     if (event->type == ICE_PATH && ice->path) {
         event->path = ice_pair_path(ice->path);
+        note_mapped(ice, ice->path, &facts);
         path_why(event->why, &event->path, &facts);
     }
     if (event->type == ICE_FAILED)

@@ -4,6 +4,8 @@
 #include "net_interfaces.h"
 #include "socket_address.h"
 
+#include "net_gateway.h"
+
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -48,7 +50,8 @@ static int open_watch(void)
 {
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
     struct sockaddr_nl address = {.nl_family = AF_NETLINK,
-                                  .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+                                  .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+                                               RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
     if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address)) {
         close(fd);
         fd = -1;
@@ -203,6 +206,7 @@ size_t interfaces_addresses(struct interfaces *interfaces, struct node_address *
             continue;
         found.rank = interface_rank(entry);
         found.mtu = interface_mtu(entry->ifa_name);
+        (void)gateway_of(&found.gateway, found.address.family, entry->ifa_name); /* many have none */
         place_note(interfaces, &found.address, entry->ifa_name);
         out[count++] = found;
     }

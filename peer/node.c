@@ -27,8 +27,10 @@ struct node *node_new(const struct node_config *config)
     node->blocked_at = NEVER;
     if (config->to)
         snprintf(node->to, sizeof node->to, "%s", config->to);
+    node->maps_ports = config->maps_ports;
     node->stun = stun_client_new(config->random);
     node->survey = nat_survey_new(config->random);
+    node->portmap = portmap_new(config->random);
     node->rendezvous = rendezvous_new(&(struct rendezvous_config){
         .room = config->room,
         .secret = config->secret,
@@ -41,7 +43,7 @@ struct node *node_new(const struct node_config *config)
         .random = config->random,
     });
     node->secret_deadline = NEVER;
-    if (!node->stun || !node->survey || !node->rendezvous) {
+    if (!node->stun || !node->survey || !node->portmap || !node->rendezvous) {
         node_free(node);
         return NULL;
     }
@@ -58,6 +60,7 @@ void node_free(struct node *node)
     rendezvous_free(node->rendezvous);
     nat_survey_free(node->survey);
     stun_client_free(node->stun);
+    portmap_free(node->portmap);
     free(node);
 }
 
@@ -198,7 +201,8 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
         node_stun_told(node, now, &seen);
     node_notice_blocked(node, now);
     node_survey_told(node, now);
-    if (candidate_told(node, event) || node_sockets_told(node, now, event))
+    if (node_portmap_told(node, now, event) || candidate_told(node, event) ||
+        node_sockets_told(node, now, event))
         return true;
     while (!node->meetings_said) {
         if (!rendezvous_event(node->rendezvous, &met)) {
@@ -221,7 +225,8 @@ uint64_t node_deadline(const struct node *node)
     uint64_t deadline = node->secret_deadline;
     uint64_t others[] = {node->blocked ? NEVER : node->blocked_at,
                          node->letters_said && node->meetings_said ? node->rendezvous_at : 0,
-                         stun_client_deadline(node->stun), nat_survey_deadline(node->survey)};
+                         stun_client_deadline(node->stun), nat_survey_deadline(node->survey),
+                         portmap_deadline(node->portmap)};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         deadline = others[i] < deadline ? others[i] : deadline;
     bool waiting = node_others_wait(node);
@@ -250,6 +255,8 @@ void node_input(struct node *node, uint64_t now, const struct packet *in)
     if (stun_is(in->data, in->len) &&
         (stun_client_input(node->stun, now, in) || nat_survey_input(node->survey, now, in)))
         return;
+    if (portmap_input(node->portmap, now, in))
+        return;
     for (unsigned i = 0; i < node->peers_used; i++)
         if (node->peers[i].conn && conn_input(node->peers[i].conn, now, in)) {
             if (!node->peers[i].engaged_until && conn_is_engaged(node->peers[i].conn))
@@ -267,6 +274,9 @@ bool node_output(struct node *node, uint64_t now, struct packet *out)
         return true;
     out->len = capacity;
     if (nat_survey_output(node->survey, now, out))
+        return true;
+    out->len = capacity;
+    if (portmap_output(node->portmap, now, out))
         return true;
     for (unsigned n = 0; n < node->peers_used; n++) {
         unsigned slot = (node->next_output + n) % node->peers_used;
@@ -421,6 +431,7 @@ void node_leave(struct node *node, uint64_t now)
     node->leaving = true;
     for (unsigned i = 0; i < node->peers_used; i++)
         node_close(node, now, i, "");
+    portmap_remove(node->portmap, now);
     node_update_slots(node, now);
 }
 

@@ -20,7 +20,8 @@ enum {
 struct node_address {
     struct addr address; /* with the port of the socket that serves it */
     enum candidate_rank rank;
-    uint32_t mtu; /* of the interface, bytes; 0: unknown */
+    uint32_t mtu;        /* of the interface, bytes; 0: unknown */
+    struct addr gateway; /* the router that its packets leave by, without a port; family 0: none known */
 };
 
 struct node_config {
@@ -37,6 +38,7 @@ struct node_config {
     uint32_t broker_relay; /* bytes a second that all peers together may send through the broker, and each be
                               sent; 0: none */
     bool trace;
+    bool maps_ports;             /* ask gateways for ports (node_address's `gateway`) */
     const struct random *random; /* outlives the node */
 };
 
@@ -54,6 +56,7 @@ enum node_event_type {
     NODE_BUSY,    /* `name` is there but does not take us, or we do not take it: `text` */
     NODE_SECRET,  /* `final` as P2P_EVENT_SECRET */
     NODE_TRACE,   /* `text`, `outgoing` */
+    NODE_PORTMAP, /* no gateway opens a port for `address`: `text` says why */
     NODE_SOCKETS, /* for whoever has the sockets: there shall be `count` extra ones; node_set_sockets answers
                    */
 };
@@ -91,6 +94,12 @@ void node_set_addresses(struct node *node, uint64_t now, const struct node_addre
 void node_set_sockets(struct node *node, uint64_t now, const struct addr *locals, size_t count);
 /* Whether a path, or an attempt at one, needs this extra socket: it must not be closed. */
 bool node_uses_socket(const struct node *node, const struct addr *local);
+/* What somebody else than the node's own PCP and NAT-PMP (UPnP, which needs a thread) has mapped: packets to
+ * `external` reach `local`; family 0: no longer. Offered as a candidate of kind MAPPED. */
+void node_set_mapping(struct node *node, uint64_t now, const struct addr *local, const struct addr *external,
+                      const struct addr *gateway);
+/* Whether a gateway has opened a port for this address of ours. */
+bool node_has_mapping(const struct node *node, const struct addr *local);
 /* A STUN server to ask. */
 void node_add_stun(struct node *node, uint64_t now, const struct addr *server);
 /* Every STUN server's name is resolved, or has failed to: our candidates can be complete. */

@@ -124,13 +124,79 @@ void node_addresses_mapped(struct node_addresses *addresses, const struct stun_c
     bool worth = event->doubt == STUN_CREDIBLE || event->doubt == STUN_NOT_PUBLIC;
     if (!own || !worth || !(addresses->paths & PATH_BIT(PATH_DIRECT)))
         return;
-    if (offer_find(addresses, &event->mapped, &event->local))
+    struct offer *same = offer_find(addresses, &event->mapped, &event->local);
+    if (same && same->candidate.kind == CANDIDATE_MAPPED)
+        same->seen_by = event->server;
+    if (same)
         return;
     struct candidate srflx = {
         .kind = CANDIDATE_SRFLX, .address = event->mapped, .base = event->local, .server = event->server};
     srflx.priority =
         candidate_priority(CANDIDATE_SRFLX, &event->local, own->rank, (unsigned)(own - addresses->own));
     offer_put(addresses, offer_of(addresses, event), &srflx);
+}
+
+/* ---- ports that a gateway has opened ---- */
+
+static struct offer *mapping_of(struct node_addresses *addresses, const struct addr *local)
+{
+    for (size_t i = 0; i < addresses->offer_count; i++)
+        if (addresses->offers[i].candidate.kind == CANDIDATE_MAPPED &&
+            addr_equal(&addresses->offers[i].candidate.base, local))
+            return &addresses->offers[i];
+    return NULL;
+}
+
+static uint32_t priority_of(const struct node_addresses *addresses, enum candidate_kind kind,
+                            const struct node_address *own)
+{
+    return candidate_priority(kind, &own->address, own->rank, (unsigned)(own - addresses->own));
+}
+
+/* What a STUN server saw at the very same address gives up its place. */
+void node_addresses_opened(struct node_addresses *addresses, const struct addr *local,
+                           const struct addr *external, const struct addr *gateway)
+{
+    const struct node_address *own = own_find(addresses->own, addresses->own_count, local);
+    struct offer *same = offer_find(addresses, external, local), *before = mapping_of(addresses, local);
+    if (!own || !(addresses->paths & PATH_BIT(PATH_DIRECT)) ||
+        (same && same->candidate.kind != CANDIDATE_SRFLX))
+        return;
+    struct addr seen_by = same ? same->candidate.server : (struct addr){0};
+    struct candidate mapped = {
+        .kind = CANDIDATE_MAPPED, .address = *external, .base = *local, .server = *gateway};
+    mapped.priority = priority_of(addresses, CANDIDATE_MAPPED, own);
+    struct offer *offer = offer_put(addresses, same ? same : before, &mapped);
+    if (offer)
+        offer->seen_by = seen_by;
+    if (same && before)
+        *before = addresses->offers[--addresses->offer_count];
+}
+
+void node_addresses_closed(struct node_addresses *addresses, const struct addr *local)
+{
+    const struct node_address *own = own_find(addresses->own, addresses->own_count, local);
+    struct offer *offer = mapping_of(addresses, local);
+    if (!offer)
+        return;
+    if (!own || !offer->seen_by.family) {
+        *offer = addresses->offers[--addresses->offer_count];
+        return;
+    }
+    struct candidate srflx = offer->candidate;
+    srflx.kind = CANDIDATE_SRFLX;
+    srflx.server = offer->seen_by;
+    srflx.priority = priority_of(addresses, CANDIDATE_SRFLX, own);
+    offer_put(addresses, offer, &srflx);
+}
+
+bool node_addresses_has_mapping(const struct node_addresses *addresses, const struct addr *local)
+{
+    for (size_t i = 0; i < addresses->offer_count; i++)
+        if (addresses->offers[i].candidate.kind == CANDIDATE_MAPPED &&
+            addr_equal(&addresses->offers[i].candidate.base, local))
+            return true;
+    return false;
 }
 
 size_t node_addresses_list(const struct node_addresses *addresses, struct addr *out)

@@ -9,8 +9,9 @@
 struct offer {
     struct candidate candidate;
     uint32_t serial;
-    bool hidden;    /* to send from, not to be told anybody */
-    bool announced; /* as an event */
+    bool hidden;         /* to send from, not to be told anybody */
+    bool announced;      /* as an event */
+    struct addr seen_by; /* a mapped port that a STUN server sees us at too: which one; else family 0 */
 };
 
 struct node_addresses {
@@ -28,6 +29,12 @@ size_t node_addresses_set(struct node_addresses *addresses, const struct node_ad
                           struct addr *gone);
 /* A server saw us: a new offer, or a changed one, unless it is worth nothing. */
 void node_addresses_mapped(struct node_addresses *addresses, const struct stun_client_event *event);
+/* A gateway has opened a port (MAPPED, one a base), or it is no longer open. What is our own address outside
+ * too (a firewall's hole) is offered as that. */
+void node_addresses_opened(struct node_addresses *addresses, const struct addr *local,
+                           const struct addr *external, const struct addr *gateway);
+void node_addresses_closed(struct node_addresses *addresses, const struct addr *local);
+bool node_addresses_has_mapping(const struct node_addresses *addresses, const struct addr *local);
 /* The addresses alone; returns how many were written. */
 size_t node_addresses_list(const struct node_addresses *addresses, struct addr *out);
 /* UDP payload that the interface of `local` takes, bytes; 0: unknown, or nothing to worry about. */

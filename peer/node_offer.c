@@ -39,7 +39,7 @@ void node_inform_ice(struct node *node, uint64_t now, struct peer *peer)
         ice_locals_complete(ice, now);
 }
 
-static void inform_everybody(struct node *node, uint64_t now)
+void node_inform_everybody(struct node *node, uint64_t now)
 {
     for (unsigned i = 0; i < node->peers_used; i++)
         if (node_peer_is_live(&node->peers[i]))
@@ -75,7 +75,7 @@ static void update_complete(struct node *node, uint64_t now)
     if (complete == node->complete)
         return;
     node->complete = complete;
-    inform_everybody(node, now);
+    node_inform_everybody(node, now);
 }
 
 void node_set_addresses(struct node *node, uint64_t now, const struct node_address *addresses, size_t count)
@@ -86,7 +86,8 @@ void node_set_addresses(struct node *node, uint64_t now, const struct node_addre
     size_t own_count = node_addresses_list(&node->addresses, own);
     stun_client_set_locals(node->stun, now, own, own_count);
     nat_survey_set_locals(node->survey, own, own_count);
-    inform_everybody(node, now);
+    node_portmap_update(node, now);
+    node_inform_everybody(node, now);
     for (unsigned i = 0; i < node->peers_used; i++) {
         if (!node_peer_is_live(&node->peers[i]))
             continue;
@@ -122,7 +123,7 @@ void node_stun_told(struct node *node, uint64_t now, const struct stun_client_ev
     if (told->type == STUN_CLIENT_MAPPED) {
         node->blocked_at = NEVER;
         node_addresses_mapped(&node->addresses, told);
-        inform_everybody(node, now);
+        node_inform_everybody(node, now);
     } else if (told->type == STUN_CLIENT_DONE) {
         node->round_done = true;
         update_complete(node, now);
@@ -136,7 +137,7 @@ void node_notice_blocked(struct node *node, uint64_t now)
         return;
     node->blocked = blocked;
     node->nat_serial++; /* so that peers are told */
-    inform_everybody(node, now);
+    node_inform_everybody(node, now);
 }
 
 void node_ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s)
@@ -145,6 +146,7 @@ void node_ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s)
         return;
     node->stun_asked = now;
     stun_client_ask(node->stun, now);
+    portmap_ask_again(node->portmap, now);
 }
 
 static bool is_recent(uint64_t now, uint64_t then)

@@ -8,6 +8,7 @@
 
 #include "nat_survey.h"
 #include "node_addresses.h"
+#include "portmap.h"
 #include "stun_client.h"
 
 /* How old a mapping may be before a server is asked again. */
@@ -47,6 +48,8 @@ struct node {
     struct rendezvous *rendezvous;
     struct stun_client *stun;
     struct nat_survey *survey;
+    struct portmap *portmap;
+    bool maps_ports;
     const struct random *random;
     char to[PEER_NAME_MAX + 1];
     unsigned max_peers, paths;
@@ -118,10 +121,13 @@ void node_release_places(struct node *node, uint64_t now);
 void node_describe(struct node *node, uint64_t now, struct peer *peer);
 /* Gives a peer's agent what it does not know yet of our addresses. */
 void node_inform_ice(struct node *node, uint64_t now, struct peer *peer);
+/* The same for every peer's. */
+void node_inform_everybody(struct node *node, uint64_t now);
 /* Sends everybody what was found since the last time. */
 void node_trickle(struct node *node, uint64_t now);
 void node_stun_told(struct node *node, uint64_t now, const struct stun_client_event *told);
-/* Asks the servers again where the last question is older than `stale_s` seconds. */
+/* Asks the servers, and the gateways for our ports, again where the last question is older than `stale_s`
+ * seconds. */
 void node_ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s);
 /* A path is in doubt: our addresses are asked for and told again, at most every SEEK_PAUSE_S. */
 void node_tell_again(struct node *node, uint64_t now, struct peer *peer);
@@ -145,6 +151,15 @@ void node_survey_sockets(struct node *node, uint64_t now);
 
 /* Whether *event asks for more or fewer extra sockets. */
 bool node_sockets_told(struct node *node, uint64_t now, struct node_event *event);
+
+/* ---- node_portmap.c ---- */
+
+/* Which of our addresses ports are to be opened for, at most `max`; returns how many. */
+size_t node_portmap_wanted(const struct node *node, struct portmap_local *out, size_t max);
+/* Our addresses, or what is allowed, may have changed. */
+void node_portmap_update(struct node *node, uint64_t now);
+/* Takes what the gateways say; whether *event is one that the program wants to hear. */
+bool node_portmap_told(struct node *node, uint64_t now, struct node_event *event);
 
 /* ---- node_meet.c ---- */
 

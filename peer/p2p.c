@@ -134,6 +134,7 @@ static int set_config(struct p2p_node *node, const struct p2p_config *config)
     node->paths = config->paths ? config->paths : PATH_ALL;
     node->port = config->port;
     node->trace = config->trace;
+    node->maps_ports = !config->no_portmap;
     if (config->broker_relay != P2P_BROKER_RELAY_OFF && config->broker_relay > BROKER_RELAY_MAX)
         return P2P_EINVAL;
     node->broker_relay = config->broker_relay == P2P_BROKER_RELAY_OFF ? 0
@@ -325,6 +326,7 @@ static int make_machine(struct p2p_node *node, const char *room, const void *sec
                                  .paths = node->paths,
                                  .broker_relay = node->broker_relay,
                                  .trace = node->trace,
+                                 .maps_ports = node->maps_ports,
                                  .random = &node->random};
     node->node = node_new(&config);
     return node->node ? 0 : P2P_ENOMEM;

@@ -130,7 +130,7 @@ void events_put_node(struct p2p_node *node, const struct node_event *told)
         [NODE_WRITABLE] = P2P_EVENT_WRITABLE,   [NODE_DATAGRAM] = P2P_EVENT_DATAGRAM,
         [NODE_STALLED] = P2P_EVENT_STALLED,     [NODE_CLOSED] = P2P_EVENT_CLOSED,
         [NODE_BUSY] = P2P_EVENT_BUSY,           [NODE_SECRET] = P2P_EVENT_SECRET,
-        [NODE_TRACE] = P2P_EVENT_TRACE};
+        [NODE_TRACE] = P2P_EVENT_TRACE,         [NODE_PORTMAP] = P2P_EVENT_PORTMAP};
     char address[ADDR_TEXT_MAX];
     struct p2p_peer *peer = &node->peers[told->slot];
     struct p2p_event event = {.type = same[told->type], .kind = told->kind, .text = told->text};
@@ -138,6 +138,9 @@ void events_put_node(struct p2p_node *node, const struct node_event *told)
     case NODE_CANDIDATE:
         event.text = addr_print(&told->address, address);
         event.detail = candidate_name(told->candidate);
+        break;
+    case NODE_PORTMAP:
+        event.detail = addr_print(&told->address, address);
         break;
     case NODE_BUSY:
         event.text = told->name;

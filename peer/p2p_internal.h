@@ -56,7 +56,7 @@ struct p2p_node {
     unsigned paths, max_peers;
     uint32_t broker_relay; /* bytes a second; 0: none */
     uint16_t port;
-    bool trace;
+    bool trace, maps_ports;
 
     struct loop *loop;
     struct net *net;

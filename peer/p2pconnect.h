@@ -81,6 +81,7 @@ struct p2p_config {
     uint8_t trace;         /* not 0: TRACE events */
     uint64_t broker_relay; /* bytes a second that may go through the broker when nothing else works, at most
                               1000000000; default 32768; P2P_BROKER_RELAY_OFF: none */
+    uint8_t no_portmap;    /* not 0: no gateway is asked to open a port (PCP, NAT-PMP, UPnP) */
 };
 
 #define P2P_BROKER_RELAY_OFF UINT64_MAX
@@ -139,10 +140,11 @@ enum p2p_event_type {
     P2P_EVENT_CLOSED, /* `peer` is gone: detail = left, lost, refused, error; text = why, error = P2P_E... or
                          0 */
     P2P_EVENT_BUSY, /* somebody is there but does not take us, or we not it: text = its name, detail = why */
-    P2P_EVENT_SECRET, /* somebody in the room could not prove the secret, or messages were altered; `final`:
-                         we came later than that one, and nobody else has proven it for 3 s */
-    P2P_EVENT_TRACE,  /* config.trace: text = a message, detail = in or out */
-    P2P_EVENT_LEFT,   /* p2p_leave is done */
+    P2P_EVENT_SECRET,  /* somebody in the room could not prove the secret, or messages were altered; `final`:
+                          we came later than that one, and nobody else has proven it for 3 s */
+    P2P_EVENT_TRACE,   /* config.trace: text = a message, detail = in or out */
+    P2P_EVENT_LEFT,    /* p2p_leave is done */
+    P2P_EVENT_PORTMAP, /* no gateway opens a port for an address of ours: text = why, detail = the address */
 };
 
 struct p2p_event {

@@ -236,6 +236,17 @@ static void say_punched(struct sentence *s, const struct punch_facts *punched)
         say(s, "one of %u holes was hit after %u probe%s", sockets, punched->probes, plural(punched->probes));
 }
 
+/* A mapped port is the one kind of help that a direct path may have. */
+static const char *mapped_words(const struct path *path, const struct path_facts *facts)
+{
+    if (path->kind != PATH_DIRECT || !(facts->local_mapped || facts->remote_mapped))
+        return NULL;
+    if (facts->local_mapped && facts->remote_mapped)
+        return "the peer answers across the internet, through ports that both sides' routers opened";
+    return facts->local_mapped ? "the peer reaches us across the internet at the port that our router opened"
+                               : "the peer answers across the internet at the port that its router opened";
+}
+
 void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path_facts *facts)
 {
     static const char *const is[PATH_KINDS] = {
@@ -248,7 +259,10 @@ void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path
     struct sentence s = begin(why);
     if ((unsigned)path->kind >= PATH_KINDS)
         return;
-    if (path->kind == PATH_DIRECT && facts->punched.attempts)
+    const char *mapped = mapped_words(path, facts);
+    if (mapped)
+        say(&s, "%s", mapped);
+    else if (path->kind == PATH_DIRECT && facts->punched.attempts)
         say_punched(&s, &facts->punched);
     else
         say(&s, "%s", is[path->kind]);

@@ -51,6 +51,8 @@ struct path_facts {
     bool same_machine;
     bool failed;                        /* all has been tried, for as long as it takes */
     bool local_blocked, remote_blocked; /* no server answers that side over UDP */
+    bool local_mapped,
+        remote_mapped; /* the path goes through a port that our, or the peer's, gateway opened */
 };
 
 /* One sentence: why this path and not a better one. Always NUL-terminated. */

@@ -20,7 +20,7 @@ enum {
     REMOVAL_COPIES = 3,
     PCP_HEAD_START_MS = 50, /* for which NAT-PMP's port waits once its address is known: PCP tells more */
     RENEWAL_MIN_S = 4,      /* RFC 6887 11.2.1 */
-    AGAIN_S = 5,            /* between two times that portmap_ask_again asks */
+    AGAIN_S = 2,            /* between two times that portmap_ask_again asks */
     RETRY_S = 300,          /* after a refusal; longer where the gateway says so, ... */
     RETRY_MAX_S = 3600,     /* ... but not for ever */
     LIFETIME_MAX_S = 86400, /* RFC 6887 15: no client needs more; whoever gives it is asked sooner */

@@ -56,8 +56,8 @@ void portmap_free(struct portmap *portmap);
  * at once. Those that are gone are forgotten, without a word to the gateway: their address is gone too. */
 void portmap_set_locals(struct portmap *portmap, uint64_t now, const struct portmap_local *locals,
                         size_t count);
-/* Something suggests that the gateway has forgotten us: everything is asked for again, at most every few
- * seconds. Where it has never answered nothing happens. */
+/* Something suggests that the gateway has forgotten us: everything is asked for again, at most every 2 s.
+ * Where it has never answered nothing happens. */
 void portmap_ask_again(struct portmap *portmap, uint64_t now);
 /* Takes every mapping back, and asks for none any more. Worth one round trip of patience; what is not heard
  * expires. */

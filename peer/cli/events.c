@@ -92,6 +92,21 @@ static void tell_candidate(const struct telling *telling)
     }
 }
 
+static void tell_portmap(const struct telling *telling)
+{
+    char address[TEXT_SHOWN * 128 + 1];
+    text_show(address, sizeof address, telling->event->detail, strlen(telling->event->detail));
+    if (telling->report->json) {
+        struct line *line = events_line(telling->report, "portmap");
+        line_string(line, "address", telling->event->detail);
+        line_string(line, "text", telling->event->text);
+        line_write(line);
+    } else if (wants(telling->report, 1)) {
+        terminal_say(telling->report->colour, STYLE_QUIET, "no port is opened for %s: %s", address,
+                     telling->text);
+    }
+}
+
 static void tell_room_json(const struct telling *telling)
 {
     struct report *report = telling->report;
@@ -308,7 +323,7 @@ void events_show(struct report *report, const struct p2p_node *node, const struc
         [P2P_EVENT_CONNECTED] = tell_connected, [P2P_EVENT_PATH] = tell_path,
         [P2P_EVENT_STALLED] = tell_stalled,     [P2P_EVENT_CLOSED] = tell_closed,
         [P2P_EVENT_BUSY] = tell_busy,           [P2P_EVENT_SECRET] = tell_secret,
-        [P2P_EVENT_TRACE] = tell_trace,
+        [P2P_EVENT_TRACE] = tell_trace,         [P2P_EVENT_PORTMAP] = tell_portmap,
     };
     if ((size_t)event->type >= sizeof tell / sizeof *tell || !tell[event->type])
         return;

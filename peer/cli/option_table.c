@@ -178,6 +178,8 @@ const struct option option_table[] = {
      AT(exclude), 0, 8, false, NULL},
     {"port", 0, "N", "local UDP port (the system's choice; STUN: 3478)", COMMANDS_ALL, OPTION_NUMBER,
      AT(port), 0, PORT_MAX, false, NULL},
+    {"no-portmap", 0, NULL, "ask no router to open a port (PCP, NAT-PMP, UPnP)", COMMANDS_ROOM, OPTION_FLAG,
+     AT(no_portmap), 0, 0, false, NULL},
     {"max-peers", 0, "N", "connect to so many peers at most, 1 to 64 (8)", COMMAND_CHAT | COMMAND_ECHO,
      OPTION_NUMBER, AT(max_peers), 1, 64, false, NULL},
     {"keep", 0, NULL, "echo: stay, and serve all who come", COMMAND_ECHO, OPTION_FLAG, AT(keep), 0, 0, false,

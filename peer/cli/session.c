@@ -396,6 +396,7 @@ static void fill_config(const struct session *session, struct p2p_config *config
         .max_peers = session->role->max_peers ? session->role->max_peers : options->max_peers,
         .port = (uint16_t)options->port,
         .trace = session->report.level >= 2,
+        .no_portmap = options->no_portmap,
     };
 }
 

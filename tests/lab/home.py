@@ -17,10 +17,12 @@ class Home:
     seconds   life of an idle mapping
     hole      bytes of the largest IP packet that comes through its wan; larger ones vanish. None for no such hole
     wire      a topology.Wire to the internet, None for one without length. Its seed is drawn
+    opens     its router can be made to open ports (opener.py): its address is of the provider's that allows it
     rng       where its numbers come from, None for the lab's
     """
 
-    def __init__(self, lab, kind, ipv6=None, subnet=None, carrier=None, seconds=None, rng=None, hole=None, wire=None):
+    def __init__(self, lab, kind, ipv6=None, subnet=None, carrier=None, seconds=None, rng=None, hole=None, wire=None,
+                 opens=False):
         self.lab = lab
         self.kind = kind
         self.ipv6 = ipv6
@@ -31,7 +33,8 @@ class Home:
         self.machines = []
         self.number = lab.number()
         self.gateway = Node("gateway", forwards=True)
-        self.wan = None if carrier else lab.take(lab.addresses)
+        self.pool = lab.routable if opens else lab.addresses
+        self.wan = None if carrier else lab.take(self.pool)
         self.prefix = lab.take(lab.prefixes) if kind in nat.ROUTED else None
         self.subnet = ipaddress.ip_network(self.prefix or subnet or self._draw_subnet())
         self.prefix6 = ipaddress.ip_network(f"2001:db8:{self.number:x}::/64") if ipv6 else None
@@ -70,7 +73,7 @@ class Home:
         if self.prefix6:
             self.lab.router.run(["ip", "-6", "route", "delete", str(self.prefix6)])
         if self.wan:
-            self.lab.give(self.lab.addresses, self.wan)
+            self.lab.give(self.pool, self.wan)
         self.gateway.close()
         with self.lab.lock:
             if self in self.lab.homes:
@@ -114,7 +117,7 @@ class Home:
     def change_address(self):
         """The provider gives the gateway another public address, as some do every night: every flow is gone. Only of a
         home with NAT that is plugged into the internet itself."""
-        old, self.wan = self.wan, self.lab.take(self.lab.addresses)
+        old, self.wan = self.wan, self.lab.take(self.pool)
         self.gateway.ip(
             f"addr add {self.wan}/32 dev wan",
             f"addr delete {old}/32 dev wan",
@@ -122,7 +125,7 @@ class Home:
         )
         self._route_wan()
         self.lab.introduce(self.gateway, "wan", self.wan, mac_of(self.wan))
-        self.lab.give(self.lab.addresses, old)
+        self.lab.give(self.pool, old)
         self.nat.wan = self.wan
         self.restart_gateway()
 

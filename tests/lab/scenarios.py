@@ -2,7 +2,14 @@
 
 import brokers
 import lives
+import openings
 import pairs
 import places
 
-SCENARIOS = [*brokers.SCENARIOS, *lives.SCENARIOS, *pairs.SCENARIOS, *places.SCENARIOS]
+SCENARIOS = [
+    *brokers.SCENARIOS,
+    *lives.SCENARIOS,
+    *openings.SCENARIOS,
+    *pairs.SCENARIOS,
+    *places.SCENARIOS,
+]

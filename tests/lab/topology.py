@@ -25,6 +25,10 @@ from namespace import LabError
 from servers import Servers
 
 
+# What no list of reserved prefixes has: miniupnpd maps no port behind one that some list has. It stays in the lab.
+ROUTABLE = "25.25.25"
+
+
 @dataclass(frozen=True)
 class Wire:
     """A cable to the internet: ms one way, up to so many ms more for each frame, which also reorders, and how many of
@@ -54,6 +58,7 @@ class Lab:
         self.home_ms, self.server_ms = link_delays(delay)
         self.scratch = tempfile.TemporaryDirectory(prefix="p2pconnect-lab-")
         self.addresses = [f"203.0.113.{n}" for n in range(10, 250)]
+        self.routable = [f"{ROUTABLE}.{n}" for n in range(10, 250)]
         self.prefixes = [str(net) for net in ipaddress.ip_network("198.51.100.0/24").subnets(new_prefix=29)]
         self.router = self._make_router()
 
@@ -137,6 +142,7 @@ class Lab:
             f"addr add {ROUTER}/24 dev internet",
             f"addr add {ROUTER6}/64 dev internet nodad",
             "link set internet up",
+            f"route add {ROUTABLE}.0/24 dev internet",
             "route add blackhole default",
             "route add blackhole ::/0",
         )

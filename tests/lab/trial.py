@@ -108,7 +108,8 @@ class Trial:
         self.stack.callback(thread.join)
         self.stack.callback(self.over.set)
 
-    def peer(self, machine, name, command, servers=None, room=None, ipv6=False, wait=30, paths="host,lan,direct"):
+    def peer(self, machine, name, command, servers=None, room=None, ipv6=False, wait=30, paths="host,lan,direct",
+             options=()):
         """Starts the program. `servers` is a Servers, a broker's address alone, or None for the lab's."""
         servers = servers or self.lab.servers
         if isinstance(servers, str):
@@ -118,7 +119,7 @@ class Trial:
         else:
             asked = ["--broker", servers.broker, "--stun", servers.stun, "--stun", servers.second_stun]
         argv = [self.program, command, *asked, "--room", room or self.room, "--name", name, "--json"]
-        argv += ["--paths", paths, "--wait", wait]
+        argv += ["--paths", paths, "--wait", wait, *options]
         peer = Peer(machine, argv, self.logs, name)
         self.peers.append(peer)
         return peer

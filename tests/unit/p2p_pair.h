@@ -63,7 +63,7 @@ static inline struct p2p_config pair_config(const char *name)
     static const char *brokers[] = {url, NULL}, *stun[] = {"none", NULL};
     snprintf(url, sizeof url, "127.0.0.1:%u", pair_broker.port);
     return (struct p2p_config){
-        .size = sizeof(struct p2p_config), .brokers = brokers, .stun = stun, .name = name};
+        .size = sizeof(struct p2p_config), .brokers = brokers, .stun = stun, .name = name, .no_portmap = 1};
 }
 
 static inline struct side *side_new(const struct p2p_config *config)

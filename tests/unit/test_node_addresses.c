@@ -193,6 +193,94 @@ static void what_a_server_saw_goes_before_addresses_that_few_can_reach(void **st
     assert_true(addr_equal(&two[1].address, &event.mapped));
 }
 
+/* ---- ports that a gateway opened ---- */
+
+static void opened(struct node_addresses *addresses, const char *external)
+{
+    struct addr local = address("192.168.1.5:4000"), outside = address(external),
+                gateway = address("192.168.1.1");
+    node_addresses_opened(addresses, &local, &outside, &gateway);
+}
+
+static const struct candidate *candidate_at(const struct node_addresses *addresses, const char *text)
+{
+    struct addr wanted = address(text);
+    for (size_t i = 0; i < addresses->offer_count; i++)
+        if (addr_equal(&addresses->offers[i].candidate.address, &wanted))
+            return &addresses->offers[i].candidate;
+    return NULL;
+}
+
+static void an_opened_port_is_offered_and_another_one_replaces_it(void **state)
+{
+    (void)state;
+    struct node_addresses all = three(PATH_ALL), lan = three(PATH_BIT(PATH_LAN));
+    struct addr local = address("192.168.1.5:4000");
+    size_t before = all.offer_count;
+    opened(&all, "198.51.100.7:4000");
+    assert_int_equal(candidate_at(&all, "198.51.100.7:4000")->kind, CANDIDATE_MAPPED);
+    assert_true(node_addresses_has_mapping(&all, &local));
+    opened(&all, "198.51.100.7:5000");
+    assert_false(offers(&all, "198.51.100.7:4000"));
+    assert_true(offers(&all, "198.51.100.7:5000"));
+    assert_int_equal(all.offer_count, before + 1);
+    node_addresses_closed(&all, &local);
+    assert_int_equal(all.offer_count, before);
+    assert_false(node_addresses_has_mapping(&all, &local));
+    node_addresses_closed(&all, &local); /* there is none: nothing */
+    assert_int_equal(all.offer_count, before);
+    opened(&lan, "198.51.100.7:4000");
+    assert_false(offers(&lan, "198.51.100.7:4000"));
+}
+
+static void a_port_where_servers_see_us_too_is_one_candidate_and_outlives_its_mapping(void **state)
+{
+    (void)state;
+    struct stun_client_event event =
+        seen("192.168.1.5:4000", "203.0.113.1:3478", "198.51.100.7:4000", STUN_CREDIBLE);
+    struct addr local = address("192.168.1.5:4000");
+    for (int server_first = 0; server_first < 2; server_first++) {
+        struct node_addresses all = three(PATH_ALL);
+        size_t before = all.offer_count;
+        if (server_first)
+            node_addresses_mapped(&all, &event);
+        opened(&all, "198.51.100.7:4000");
+        if (!server_first)
+            node_addresses_mapped(&all, &event);
+        assert_int_equal(all.offer_count, before + 1);
+        assert_int_equal(candidate_at(&all, "198.51.100.7:4000")->kind, CANDIDATE_MAPPED);
+        node_addresses_closed(&all, &local);
+        assert_int_equal(candidate_at(&all, "198.51.100.7:4000")->kind, CANDIDATE_SRFLX);
+        assert_int_equal(all.offer_count, before + 1);
+    }
+}
+
+static void a_mapping_that_moves_to_where_servers_see_us_leaves_one_candidate(void **state)
+{
+    (void)state;
+    struct stun_client_event event =
+        seen("192.168.1.5:4000", "203.0.113.1:3478", "198.51.100.7:4000", STUN_CREDIBLE);
+    struct node_addresses all = three(PATH_ALL);
+    size_t before = all.offer_count;
+    opened(&all, "198.51.100.7:5000");
+    node_addresses_mapped(&all, &event);
+    assert_int_equal(all.offer_count, before + 2);
+    opened(&all, "198.51.100.7:4000");
+    assert_int_equal(all.offer_count, before + 1);
+    assert_int_equal(candidate_at(&all, "198.51.100.7:4000")->kind, CANDIDATE_MAPPED);
+}
+
+static void a_hole_in_a_firewall_is_the_address_itself(void **state)
+{
+    (void)state;
+    struct node_addresses all = three(PATH_ALL);
+    struct addr local = address("203.0.113.5:4000"), gateway = address("203.0.113.1");
+    size_t before = all.offer_count;
+    node_addresses_opened(&all, &local, &local, &gateway);
+    assert_int_equal(all.offer_count, before);
+    assert_int_equal(candidate_at(&all, "203.0.113.5:4000")->kind, CANDIDATE_HOST);
+}
+
 static void the_interface_limits_the_payload(void **state)
 {
     (void)state;
@@ -214,6 +302,10 @@ int main(void)
         cmocka_unit_test(an_address_that_is_gone_takes_its_offers_with_it),
         cmocka_unit_test(offers_are_announced_once_and_sorted_by_promise),
         cmocka_unit_test(what_a_server_saw_goes_before_addresses_that_few_can_reach),
+        cmocka_unit_test(an_opened_port_is_offered_and_another_one_replaces_it),
+        cmocka_unit_test(a_port_where_servers_see_us_too_is_one_candidate_and_outlives_its_mapping),
+        cmocka_unit_test(a_mapping_that_moves_to_where_servers_see_us_leaves_one_candidate),
+        cmocka_unit_test(a_hole_in_a_firewall_is_the_address_itself),
         cmocka_unit_test(the_interface_limits_the_payload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

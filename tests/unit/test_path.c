@@ -193,6 +193,25 @@ static void blocked_udp_is_blamed_on_whose_it_is(void **state)
     says(why(PATH_BROKER, &facts), "UDP seems to be blocked on the peer's side");
 }
 
+static void a_port_that_a_router_opened_is_named(void **state)
+{
+    (void)state;
+    char why[PATH_WHY_MAX];
+    struct path path = {.kind = PATH_DIRECT};
+    struct path_facts facts = {.allowed = PATH_ALL, .local_mapped = true};
+    path_why(why, &path, &facts);
+    assert_non_null(strstr(why, "at the port that our router opened"));
+    facts.remote_mapped = true;
+    path_why(why, &path, &facts);
+    assert_non_null(strstr(why, "both sides' routers opened"));
+    facts.local_mapped = false;
+    path_why(why, &path, &facts);
+    assert_non_null(strstr(why, "at the port that its router opened"));
+    path.kind = PATH_LAN;
+    path_why(why, &path, &facts);
+    assert_null(strstr(why, "router opened"));
+}
+
 static void the_nats_are_blamed_where_they_are_known(void **state)
 {
     (void)state;
@@ -279,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_path_says_why_it_is_not_a_better_one),
         cmocka_unit_test(what_is_not_allowed_is_said),
         cmocka_unit_test(blocked_udp_is_blamed_on_whose_it_is),
+        cmocka_unit_test(a_port_that_a_router_opened_is_named),
         cmocka_unit_test(the_nats_are_blamed_where_they_are_known),
         cmocka_unit_test(no_path_says_what_was_tried_and_what_to_change),
         cmocka_unit_test(no_path_names_the_kinds_that_were_forbidden),

@@ -1,0 +1,121 @@
+"""opener.py - what opens ports in a home router: miniupnpd, speaking UPnP, NAT-PMP and PCP to the lan.
+
+    home = trial.home("symr", opens=True)
+    with Opener(home, "pcp") as opener:      "upnp", "natpmp", "pcp", "all"
+        opener.mappings()                    what the kernel's table says: a list of (external port, address, port)
+        opener.restart()                     the router forgets its mappings
+
+A home whose router opens ports has a public address of its own kind: miniupnpd knows the documentation's prefixes and
+maps nothing behind them. PCP and NAT-PMP share a port; "natpmp" lets no packet of PCP through, as an older router that
+does not even say no.
+"""
+
+import re
+import subprocess
+
+from namespace import LabError, end
+from servers import port_is_bound, wait_until
+
+PROTOCOLS = ("upnp", "natpmp", "pcp", "all")
+HTTP_PORT = 5000
+SERVER_PORT = 5351
+TABLES = f"""
+table inet opener {{
+    chain mapped {{ }}
+    chain left {{ }}
+    chain prerouting {{
+        type nat hook prerouting priority -110;
+        jump mapped
+    }}
+    chain postrouting {{
+        type nat hook postrouting priority 90;
+        jump left
+    }}
+}}
+table inet filtering {{
+    chain pinholes {{ }}
+}}
+insert rule inet filtering forward iifname "wan" jump pinholes
+"""
+NO_PCP = f'insert rule inet filtering input iifname "lan" udp dport {SERVER_PORT} @th,64,8 2 drop'
+
+
+class Opener:
+    """`seconds` is the longest life that the router gives a mapping."""
+
+    def __init__(self, home, protocol="all", seconds=86400):
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"no such protocol: {protocol}")
+        self.home = home
+        self.protocol = protocol
+        self.seconds = seconds
+        self.files = f"{home.lab.scratch.name}/opener-{home.number}"
+        self.child = None
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def _configuration(self):
+        upnp, natpmp = self.protocol in ("upnp", "all"), self.protocol != "upnp"
+        lines = ["ext_ifname=wan", "listening_ip=lan", f"port={HTTP_PORT}", "secure_mode=yes", "system_uptime=no"]
+        lines += [f"enable_upnp={'yes' if upnp else 'no'}", f"enable_natpmp={'yes' if natpmp else 'no'}"]
+        lines += [f"min_lifetime={min(self.seconds // 2, 120)}", f"max_lifetime={self.seconds}"]
+        lines += ["upnp_table_name=filtering", "upnp_nat_table_name=opener", "upnp_forward_chain=pinholes"]
+        lines += ["upnp_nat_chain=mapped", "upnp_nat_postrouting_chain=left"]
+        lines += [f"uuid=00000000-0000-0000-0000-{self.home.number:012x}", "notify_interval=60"]
+        lines += ["allow 1024-65535 0.0.0.0/0 1024-65535", "deny 0-65535 0.0.0.0/0 0-65535"]
+        return "\n".join(lines) + "\n"
+
+    def start(self):
+        gateway = self.home.gateway
+        gateway.nft(TABLES + (NO_PCP if self.protocol == "natpmp" else ""))
+        with open(f"{self.files}.conf", "w", encoding="ascii") as file:
+            file.write(self._configuration())
+        argv = ["miniupnpd", "-d", "-f", f"{self.files}.conf", "-P", f"{self.files}.pid"]
+        with open(f"{self.files}.log", "ab") as log:
+            self.child = gateway.start(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        protocol, port = ("tcp6", HTTP_PORT) if self.protocol in ("upnp", "all") else ("udp", SERVER_PORT)
+        wait_until(
+            lambda: port_is_bound(gateway, protocol, port) or port_is_bound(gateway, protocol.rstrip("6"), port),
+            "miniupnpd (Debian: miniupnpd-nftables) did not start",
+        )
+
+    def stop(self):
+        """Politely: it then takes its rules out by itself."""
+        if self.child:
+            end(self.child)
+            self.child = None
+
+    def restart(self):
+        """As when the power was gone: nothing is remembered."""
+        if self.child:
+            self.child.kill()
+            self.child.wait()
+        self.home.restart_gateway()
+        self.start()
+
+    def heard(self):
+        """What it wrote down of requests so far."""
+        with open(f"{self.files}.log", encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def mappings(self):
+        """What the rules say: (port outside, address inside, port inside)."""
+        rules = self._chain("opener", "mapped")
+        found = re.findall(r"dport (\d+).*dnat(?: ip)? to ([\d.]+):(\d+)", rules)
+        return [(int(outside), address, int(inside)) for outside, address, inside in found]
+
+    def pinholes(self):
+        """(address inside, port) of the holes for IPv6."""
+        rules = self._chain("filtering", "pinholes")
+        return [(address, int(port)) for address, port in re.findall(r"ip6 daddr ([\da-f:]+).*dport (\d+)", rules)]
+
+    def _chain(self, table, chain):
+        listed = self.home.gateway.run(["nft", "list", "chain", "inet", table, chain])
+        if listed.returncode != 0:
+            raise LabError(f"the rules of the opener: {listed.stderr.strip()}")
+        return listed.stdout
