@@ -87,6 +87,13 @@ void candidate_foundation(struct candidate *candidate)
     snprintf(candidate->foundation, sizeof candidate->foundation, "%016llx", (unsigned long long)hash);
 }
 
+bool candidate_relay_reaches(const struct addr *relayed, const struct addr *remote)
+{
+    enum addr_scope there = addr_scope(remote);
+    return relayed->family == remote->family && addr_is_usable(remote) && there != ADDR_LINK_LOCAL &&
+           (there == ADDR_GLOBAL || addr_scope(relayed) != ADDR_GLOBAL);
+}
+
 void candidate_to_wire(struct wire_candidate *wire, const struct candidate *candidate)
 {
     *wire = (struct wire_candidate){

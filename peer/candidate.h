@@ -25,6 +25,9 @@ uint32_t candidate_priority(enum candidate_kind kind, const struct addr *base, e
 /* RFC 8445 5.1.1.3: equal for equal kind, base address and server. Derived from these, so no table is needed.
  */
 void candidate_foundation(struct candidate *candidate);
+/* Whether packets from a relayed address can get there: a relay on the internet reaches no private network,
+ * and none a link. */
+bool candidate_relay_reaches(const struct addr *relayed, const struct addr *remote);
 void candidate_to_wire(struct wire_candidate *wire, const struct candidate *candidate);
 
 #endif

@@ -29,7 +29,7 @@ struct conn {
     struct punch *punch; /* NULL: no ports are guessed */
     struct quic *quic;   /* NULL until the handshake begins */
     uint8_t tag[QUIC_TAG_LEN];
-    bool held, heard, connected, closed, ended;
+    bool held, heard, connected, closed, ended, paused;
     bool deserted; /* the peer said goodbye */
     bool end_due;  /* CONN_CLOSED is to be told */
     enum conn_end end;
@@ -167,6 +167,11 @@ void conn_set_sockets(struct conn *conn, uint64_t now, const struct addr *locals
 {
     if (conn->punch)
         punch_set_sockets(conn->punch, now, locals, count);
+}
+
+void conn_pause(struct conn *conn, bool pause)
+{
+    conn->paused = pause;
 }
 
 void conn_set_payload_limit(struct conn *conn, size_t limit)
@@ -415,7 +420,7 @@ bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
         return true;
     }
     struct path path;
-    if (!conn->quic || conn->broker.used || !ice_path(conn->ice, &path))
+    if (!conn->quic || conn->broker.used || conn->paused || !ice_path(conn->ice, &path))
         return false;
     out->len = capacity;
     out->ttl = 0;
@@ -484,7 +489,8 @@ uint64_t conn_deadline(const struct conn *conn)
     struct path path;
     if (conn->quic) {
         /* Without a path QUIC may want to write but cannot: only ice can wake it. */
-        uint64_t quic = conn->broker.used || ice_path(conn->ice, &path) ? quic_deadline(conn->quic) : NEVER;
+        bool may_write = conn->broker.used || (!conn->paused && ice_path(conn->ice, &path));
+        uint64_t quic = may_write ? quic_deadline(conn->quic) : NEVER;
         if (conn->broker.used)
             quic = later(conn->throttled ? 0 : quic, broker_path_ready(&conn->broker));
         uint64_t since, doubt = doubt_deadline(conn, &since);

@@ -95,6 +95,8 @@ bool conn_is_brokered(const struct conn *conn);
  * BROKER_PATH_PAYLOAD bytes into out->data, addresses are left alone. */
 void conn_broker_input(struct conn *conn, uint64_t now, const uint8_t *data, size_t len);
 bool conn_broker_output(struct conn *conn, uint64_t now, struct packet *out);
+/* What carries the path has had enough: nothing of QUIC is written until it says otherwise. Checks go on. */
+void conn_pause(struct conn *conn, bool pause);
 
 /* The largest UDP payload that the interface of the path takes; 0: unlimited. */
 void conn_set_payload_limit(struct conn *conn, size_t limit);

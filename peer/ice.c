@@ -214,6 +214,15 @@ bool ice_add_remote(struct ice *ice, uint64_t now, const struct wire_candidate *
     return true;
 }
 
+size_t ice_remotes(const struct ice *ice, struct addr out[ICE_REMOTES_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < ICE_REMOTES_MAX; i++)
+        if (ice->remotes[i].used)
+            out[count++] = ice->remotes[i].address;
+    return count;
+}
+
 static void complete(struct ice *ice, uint64_t now, bool *which)
 {
     ice->quiet_until = 0;

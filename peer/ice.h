@@ -74,6 +74,8 @@ bool ice_add_local(struct ice *ice, uint64_t now, const struct candidate *candid
 void ice_remove_base(struct ice *ice, uint64_t now, const struct addr *base);
 /* Whether a pair that works, or is being checked, has a base with this port. */
 bool ice_uses_port(const struct ice *ice, uint16_t port);
+/* The peer's addresses, announced or found, for permissions at a relay; returns how many were written. */
+size_t ice_remotes(const struct ice *ice, struct addr out[ICE_REMOTES_MAX]);
 /* The peer's credentials. Checks of the peer are answered before that, and remembered; ours start now. */
 void ice_set_remote(struct ice *ice, uint64_t now, const char *ufrag, const char *pwd);
 /* A candidate of the peer. Unusable ones (loopback between machines, multicast, port 0, zone unknown) are

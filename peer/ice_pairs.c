@@ -128,7 +128,8 @@ bool ice_may_pair(const struct ice *ice, const struct ice_base *base, const stru
     *to = *address;
     if (base->address.family != address->family || !addr_is_usable(address))
         return false;
-    if (!scopes_meet(ice, &base->address, to) || is_own_socket(ice, to))
+    if (!scopes_meet(ice, &base->address, to) || is_own_socket(ice, to) ||
+        (base->relayed && !candidate_relay_reaches(&base->address, to)))
         return false;
     /* Who is heard before all was announced may well be announced yet: until then the benefit of the doubt.
      */

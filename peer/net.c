@@ -106,6 +106,11 @@ size_t net_addresses(const struct net *net, struct node_address *out, size_t max
     return kept;
 }
 
+uint32_t net_index(const struct net *net, const struct addr *local)
+{
+    return interfaces_index(net->interfaces, local);
+}
+
 bool net_has_changed(struct net *net)
 {
     return interfaces_have_changed(net->interfaces);

@@ -46,6 +46,9 @@ int net_fd(const struct net *net, unsigned index);
 size_t net_addresses(const struct net *net, struct node_address *out, size_t max);
 /* Takes what the descriptor of changes says; true: net_addresses may say something else now. */
 bool net_has_changed(struct net *net);
+/* The interface by which what leaves from `local` must go where only some may be used; 0: the routes decide.
+ */
+uint32_t net_index(const struct net *net, const struct addr *local);
 
 /* Opens extra IPv4 sockets until there are `count`, or closes some until there are, but none that `keep`
  * wants: that one gets large buffers. The descriptor NET_EXTRA comes with the first and goes with the last.

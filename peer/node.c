@@ -42,8 +42,10 @@ struct node *node_new(const struct node_config *config)
         .brokers = config->brokers,
         .random = config->random,
     });
+    node->bound = config->bound;
+    node->relays = node_relays_new(config->turn_user, config->turn_password, config->random);
     node->secret_deadline = NEVER;
-    if (!node->stun || !node->survey || !node->portmap || !node->rendezvous) {
+    if (!node->stun || !node->survey || !node->portmap || !node->rendezvous || !node->relays) {
         node_free(node);
         return NULL;
     }
@@ -61,6 +63,7 @@ void node_free(struct node *node)
     nat_survey_free(node->survey);
     stun_client_free(node->stun);
     portmap_free(node->portmap);
+    node_relays_free(node->relays);
     free(node);
 }
 
@@ -143,6 +146,15 @@ static bool conn_told(struct node *node, uint64_t now, struct peer *peer, const 
     return true;
 }
 
+/* The path does not answer: has our mapping changed, or is it the relay? */
+static void doubt_servers(struct node *node, uint64_t now, struct peer *peer)
+{
+    struct path path;
+    node_ask_stun_again(node, now, STUN_DOUBT_S);
+    if (conn_path(peer->conn, &path) && path.kind == PATH_TURN)
+        node_relays_doubt(node, now, &path.local);
+}
+
 static bool conns_told(struct node *node, uint64_t now, struct node_event *event)
 {
     for (unsigned i = 0; i < node->peers_used; i++) {
@@ -157,7 +169,7 @@ static bool conns_told(struct node *node, uint64_t now, struct node_event *event
         if (node_peer_is_live(peer) && conn_is_engaged(peer->conn) && !peer->engaged_until)
             node_share_places(node, now);
         if (node_peer_is_live(peer) && peer->connected && ice_is_suspicious(conn_ice(peer->conn)))
-            node_ask_stun_again(node, now, STUN_DOUBT_S);
+            doubt_servers(node, now, peer);
     }
     return false;
 }
@@ -201,8 +213,8 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
         node_stun_told(node, now, &seen);
     node_notice_blocked(node, now);
     node_survey_told(node, now);
-    if (node_portmap_told(node, now, event) || candidate_told(node, event) ||
-        node_sockets_told(node, now, event))
+    if (node_portmap_told(node, now, event) || node_relays_event(node, now, event) ||
+        candidate_told(node, event) || node_sockets_told(node, now, event))
         return true;
     while (!node->meetings_said) {
         if (!rendezvous_event(node->rendezvous, &met)) {
@@ -225,8 +237,10 @@ uint64_t node_deadline(const struct node *node)
     uint64_t deadline = node->secret_deadline;
     uint64_t others[] = {node->blocked ? NEVER : node->blocked_at,
                          node->letters_said && node->meetings_said ? node->rendezvous_at : 0,
-                         stun_client_deadline(node->stun), nat_survey_deadline(node->survey),
-                         portmap_deadline(node->portmap)};
+                         stun_client_deadline(node->stun),
+                         nat_survey_deadline(node->survey),
+                         portmap_deadline(node->portmap),
+                         node_relays_deadline(node)};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         deadline = others[i] < deadline ? others[i] : deadline;
     bool waiting = node_others_wait(node);
@@ -257,6 +271,12 @@ void node_input(struct node *node, uint64_t now, const struct packet *in)
         return;
     if (portmap_input(node->portmap, now, in))
         return;
+    if (!node_relays_input(node, now, in))
+        node_deliver(node, now, in);
+}
+
+void node_deliver(struct node *node, uint64_t now, const struct packet *in)
+{
     for (unsigned i = 0; i < node->peers_used; i++)
         if (node->peers[i].conn && conn_input(node->peers[i].conn, now, in)) {
             if (!node->peers[i].engaged_until && conn_is_engaged(node->peers[i].conn))
@@ -266,11 +286,41 @@ void node_input(struct node *node, uint64_t now, const struct packet *in)
     node->stats.strangers++;
 }
 
+/* What leaves from a relayed address is wrapped; the relay's stream may have had enough. */
+static bool peer_output(struct node *node, uint64_t now, struct peer *peer, struct packet *out,
+                        size_t capacity)
+{
+    struct path path;
+    bool relayed =
+        conn_path(peer->conn, &path) && path.kind == PATH_TURN && node_relays_have(node->relays, &path.local);
+    conn_pause(peer->conn, relayed && node_relays_are_full(node->relays, &path.local));
+    for (;;) {
+        out->len = relayed ? node_relays_room(capacity) : capacity;
+        out->segment = 0;
+        out->stream = 0;
+        if (!conn_output(peer->conn, now, out))
+            return false;
+        if (!node_relays_have(node->relays, &out->local) || node_relays_wrap(node, now, out, capacity))
+            return true;
+    }
+}
+
+static bool conns_are_silent(const struct node *node)
+{
+    for (unsigned i = 0; i < node->peers_used; i++) {
+        const struct peer *peer = &node->peers[i];
+        if (node_peer_is_live(peer) || (peer->conn && !conn_is_silent(peer->conn)))
+            return false;
+    }
+    return true;
+}
+
 bool node_output(struct node *node, uint64_t now, struct packet *out)
 {
     size_t capacity = out->len;
     out->segment = 0;
-    if (stun_client_output(node->stun, now, out))
+    out->stream = 0;
+    if (stun_client_output(node->stun, now, out) || node_relays_output(node, now, out))
         return true;
     out->len = capacity;
     if (nat_survey_output(node->survey, now, out))
@@ -281,14 +331,16 @@ bool node_output(struct node *node, uint64_t now, struct packet *out)
     for (unsigned n = 0; n < node->peers_used; n++) {
         unsigned slot = (node->next_output + n) % node->peers_used;
         struct peer *peer = &node->peers[slot];
-        out->len = capacity;
-        out->segment = 0;
-        if (peer->conn && conn_output(peer->conn, now, out)) {
+        if (peer->conn && peer_output(node, now, peer, out, capacity)) {
             node->next_output = slot + 1;
             return true;
         }
     }
-    return false;
+    if (!node->leaving || !conns_are_silent(node))
+        return false;
+    node_relays_leave(node, now);
+    out->len = capacity;
+    return node_relays_output(node, now, out);
 }
 
 /* A packet that came through the broker. */
@@ -437,12 +489,7 @@ void node_leave(struct node *node, uint64_t now)
 
 bool node_has_left(const struct node *node)
 {
-    for (unsigned i = 0; i < node->peers_used; i++) {
-        const struct peer *peer = &node->peers[i];
-        if (node_peer_is_live(peer) || (peer->conn && !conn_is_silent(peer->conn)))
-            return false;
-    }
-    return node->leaving;
+    return node->leaving && conns_are_silent(node) && node_relays_have_left(node->relays);
 }
 
 void node_stats(const struct node *node, struct node_stats *stats)

@@ -16,6 +16,21 @@ enum {
     NODE_SOCKETS_MAX = 256, /* extra sockets (security.md: at most 256 for the holes of one punch) */
 };
 
+/* A TURN server whose name is resolved. */
+enum {
+    NODE_TURN_MAX = 4,
+    NODE_TURN_ADDRESSES_MAX = 2, /* the first of each family */
+    NODE_TURN_NAME_MAX = 300,
+};
+
+struct node_turn {
+    const char *name; /* for sentences */
+    struct addr addresses[NODE_TURN_ADDRESSES_MAX];
+    size_t count;
+    bool stream; /* over TCP: NODE_RELAY_OPEN asks for a connection */
+    bool secure; /* ... with TLS */
+};
+
 /* One address of this machine. */
 struct node_address {
     struct addr address; /* with the port of the socket that serves it */
@@ -37,6 +52,8 @@ struct node_config {
     unsigned paths;        /* PATH_BIT set */
     uint32_t broker_relay; /* bytes a second that all peers together may send through the broker, and each be
                               sent; 0: none */
+    bool bound; /* only some interfaces may be used: every packet must name the address it leaves from */
+    const char *turn_user, *turn_password; /* for all TURN servers; NULL: none */
     bool trace;
     bool maps_ports;             /* ask gateways for ports (node_address's `gateway`) */
     const struct random *random; /* outlives the node */
@@ -51,12 +68,17 @@ enum node_event_type {
     NODE_READABLE,
     NODE_WRITABLE,
     NODE_DATAGRAM,
-    NODE_STALLED, /* as conn's */
-    NODE_CLOSED,  /* `end`, `text`; the slot is free after node_release */
-    NODE_BUSY,    /* `name` is there but does not take us, or we do not take it: `text` */
-    NODE_SECRET,  /* `final` as P2P_EVENT_SECRET */
-    NODE_TRACE,   /* `text`, `outgoing` */
-    NODE_PORTMAP, /* no gateway opens a port for `address`: `text` says why */
+    NODE_STALLED,       /* as conn's */
+    NODE_CLOSED,        /* `end`, `text`; the slot is free after node_release */
+    NODE_BUSY,          /* `name` is there but does not take us, or we do not take it: `text` */
+    NODE_SECRET,        /* `final` as P2P_EVENT_SECRET */
+    NODE_TRACE,         /* `text`, `outgoing` */
+    NODE_PORTMAP,       /* no gateway opens a port for `address`: `text` says why */
+    NODE_RELAY_OPEN,    /* for whoever has the sockets: a stream to `address` from `local` (family 0: the
+                           system's    choice) for the TURN server `relay`; node_relay_connected or _closed answers
+                         */
+    NODE_RELAY_CLOSE,   /* ... is not needed any more */
+    NODE_RELAY_TROUBLE, /* a TURN server cannot be used: `text`. Once, until it works again */
     NODE_SOCKETS, /* for whoever has the sockets: there shall be `count` extra ones; node_set_sockets answers
                    */
 };
@@ -72,8 +94,9 @@ struct node_event {
     bool final, outgoing;
     size_t count;
     struct path path;
-    struct addr address;
+    struct addr address, local;
     enum candidate_kind candidate;
+    unsigned relay; /* of the TURN servers, in the order in which they were added */
     char name[PEER_NAME_MAX + 1];
     const char *text; /* never NULL; valid until the next call */
 };
@@ -102,7 +125,17 @@ void node_set_mapping(struct node *node, uint64_t now, const struct addr *local,
 bool node_has_mapping(const struct node *node, const struct addr *local);
 /* A STUN server to ask. */
 void node_add_stun(struct node *node, uint64_t now, const struct addr *server);
-/* Every STUN server's name is resolved, or has failed to: our candidates can be complete. */
+/* A TURN server to keep an allocation at; its number is how many were added before. False: too many, or turn
+ * is not an allowed path. */
+bool node_add_turn(struct node *node, uint64_t now, const struct node_turn *server);
+/* The stream to a TURN server: it is open; its end, or failure, with the reason in words; bytes arrived; it
+ * takes no more bytes for now, or does again. What it shall carry comes from node_output with packet.stream.
+ */
+void node_relay_connected(struct node *node, uint64_t now, unsigned relay);
+void node_relay_closed(struct node *node, uint64_t now, unsigned relay, const char *why);
+void node_relay_input(struct node *node, uint64_t now, unsigned relay, uint8_t *data, size_t len);
+void node_relay_full(struct node *node, unsigned relay, bool full);
+/* Every server's name is resolved, or has failed to: our candidates can be complete. */
 void node_stun_resolved(struct node *node, uint64_t now);
 void node_broker_connected(struct node *node, uint64_t now, unsigned broker);
 void node_broker_disconnected(struct node *node, uint64_t now, unsigned broker);

@@ -199,21 +199,6 @@ bool node_addresses_has_mapping(const struct node_addresses *addresses, const st
     return false;
 }
 
-size_t node_addresses_list(const struct node_addresses *addresses, struct addr *out)
-{
-    for (size_t i = 0; i < addresses->own_count; i++)
-        out[i] = addresses->own[i].address;
-    return addresses->own_count;
-}
-
-size_t node_addresses_payload(const struct node_addresses *addresses, const struct addr *local)
-{
-    const struct node_address *own = own_find(addresses->own, addresses->own_count, local);
-    if (!own || !own->mtu)
-        return 0;
-    return own->mtu - (local->family == 6 ? IPV6_HEADERS : IPV4_HEADERS);
-}
-
 /* Reachable by few: a bridge's address, a link-local one, loopback. RFC 8445's priority puts them before what
  * a server saw of us, but where not all can be offered it is they that must stay behind. */
 static bool is_weak(const struct node_addresses *addresses, const struct candidate *candidate)
@@ -230,6 +215,50 @@ static bool is_before(const struct node_addresses *addresses, const struct candi
 {
     bool weak_a = is_weak(addresses, a), weak_b = is_weak(addresses, b);
     return weak_a != weak_b ? weak_b : a->priority > b->priority;
+}
+
+/* Where the table is full of addresses, one that few can reach gives way: without a relay some reach nobody.
+ */
+static struct offer *relay_place(struct node_addresses *addresses)
+{
+    if (addresses->offer_count < ICE_LOCALS_MAX)
+        return NULL;
+    struct offer *least = &addresses->offers[0];
+    for (size_t i = 1; i < addresses->offer_count; i++)
+        if (is_before(addresses, &least->candidate, &addresses->offers[i].candidate))
+            least = &addresses->offers[i];
+    return least;
+}
+
+void node_addresses_relayed(struct node_addresses *addresses, const struct addr *relayed,
+                            const struct addr *server)
+{
+    struct candidate relay = {
+        .kind = CANDIDATE_RELAY, .address = *relayed, .base = *relayed, .server = *server};
+    if (!(addresses->paths & PATH_BIT(PATH_TURN)) || offer_find(addresses, relayed, relayed))
+        return;
+    relay.priority = candidate_priority(CANDIDATE_RELAY, relayed, RANK_NORMAL, 0);
+    offer_put(addresses, relay_place(addresses), &relay);
+}
+
+void node_addresses_unrelayed(struct node_addresses *addresses, const struct addr *relayed)
+{
+    forget_base(addresses, relayed);
+}
+
+size_t node_addresses_list(const struct node_addresses *addresses, struct addr *out)
+{
+    for (size_t i = 0; i < addresses->own_count; i++)
+        out[i] = addresses->own[i].address;
+    return addresses->own_count;
+}
+
+size_t node_addresses_payload(const struct node_addresses *addresses, const struct addr *local)
+{
+    const struct node_address *own = own_find(addresses->own, addresses->own_count, local);
+    if (!own || !own->mtu)
+        return 0;
+    return own->mtu - (local->family == 6 ? IPV6_HEADERS : IPV4_HEADERS);
 }
 
 size_t node_addresses_offers(const struct node_addresses *addresses, uint32_t since,

@@ -35,6 +35,10 @@ void node_addresses_opened(struct node_addresses *addresses, const struct addr *
                            const struct addr *external, const struct addr *gateway);
 void node_addresses_closed(struct node_addresses *addresses, const struct addr *local);
 bool node_addresses_has_mapping(const struct node_addresses *addresses, const struct addr *local);
+/* A TURN server relays for us from here: a new offer; and that is over. */
+void node_addresses_relayed(struct node_addresses *addresses, const struct addr *relayed,
+                            const struct addr *server);
+void node_addresses_unrelayed(struct node_addresses *addresses, const struct addr *relayed);
 /* The addresses alone; returns how many were written. */
 size_t node_addresses_list(const struct node_addresses *addresses, struct addr *out);
 /* UDP payload that the interface of `local` takes, bytes; 0: unknown, or nothing to worry about. */

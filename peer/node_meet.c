@@ -55,6 +55,7 @@ static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
     struct ice *ice = conn_ice(peer->conn);
     for (size_t i = 0; i < theirs->candidate_count; i++)
         ice_add_remote(ice, now, &theirs->candidates[i]);
+    node_relays_permit(node, now, peer);
     if (theirs->nat.mapping) {
         peer->nat = theirs->nat;
         conn_set_nat(peer->conn, now, &node->nat, &peer->nat);

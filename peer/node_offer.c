@@ -71,7 +71,8 @@ void node_trickle(struct node *node, uint64_t now)
 
 static void update_complete(struct node *node, uint64_t now)
 {
-    bool complete = node->resolved && (!node->have_servers || node->round_done);
+    bool complete =
+        node->resolved && (!node->have_servers || node->round_done) && node_relays_are_settled(node->relays);
     if (complete == node->complete)
         return;
     node->complete = complete;
@@ -87,6 +88,8 @@ void node_set_addresses(struct node *node, uint64_t now, const struct node_addre
     stun_client_set_locals(node->stun, now, own, own_count);
     nat_survey_set_locals(node->survey, own, own_count);
     node_portmap_update(node, now);
+    if (gone_count || serial != node->addresses.serial)
+        node_relays_doubt(node, now, NULL);
     node_inform_everybody(node, now);
     for (unsigned i = 0; i < node->peers_used; i++) {
         if (!node_peer_is_live(&node->peers[i]))
@@ -109,6 +112,20 @@ void node_add_stun(struct node *node, uint64_t now, const struct addr *server)
     node->round_done = false;
     node->stun_asked = now;
     update_complete(node, now);
+}
+
+bool node_add_turn(struct node *node, uint64_t now, const struct node_turn *server)
+{
+    if (!(node->paths & PATH_BIT(PATH_TURN)) || !node_relays_add(node->relays, server))
+        return false;
+    update_complete(node, now);
+    return true;
+}
+
+void node_complete(struct node *node, uint64_t now)
+{
+    update_complete(node, now);
+    node_inform_everybody(node, now);
 }
 
 void node_stun_resolved(struct node *node, uint64_t now)
@@ -189,6 +206,8 @@ void node_notice_sleep(struct node *node, uint64_t now)
     uint64_t gap = now - node->seen, due = gap < SLEPT_S * NS_PER_S ? NEVER : node_deadline(node);
     bool slept = node->seen && due < now && now - due >= SLEPT_S * NS_PER_S && gap < ICE_FORGET_S * NS_PER_S;
     node->seen = now;
+    if (slept)
+        node_relays_doubt(node, now, NULL);
     for (unsigned i = 0; slept && i < node->peers_used; i++)
         if (node_peer_is_live(&node->peers[i]))
             node_seek(node, now, &node->peers[i]);

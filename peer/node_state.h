@@ -8,6 +8,7 @@
 
 #include "nat_survey.h"
 #include "node_addresses.h"
+#include "node_relays.h"
 #include "portmap.h"
 #include "stun_client.h"
 
@@ -50,6 +51,8 @@ struct node {
     struct nat_survey *survey;
     struct portmap *portmap;
     bool maps_ports;
+    struct node_relays *relays;
+    bool bound;
     const struct random *random;
     char to[PEER_NAME_MAX + 1];
     unsigned max_peers, paths;
@@ -93,6 +96,11 @@ static inline bool node_peer_is_live(const struct peer *peer)
     return peer->state == PEER_MEETING || peer->state == PEER_MET;
 }
 
+/* ---- node.c ---- */
+
+/* A datagram that came directly, or out of a relay. */
+void node_deliver(struct node *node, uint64_t now, const struct packet *in);
+
 /* ---- node_places.c ---- */
 
 /* The live peer of this handle, or NULL. */
@@ -125,6 +133,8 @@ void node_inform_ice(struct node *node, uint64_t now, struct peer *peer);
 void node_inform_everybody(struct node *node, uint64_t now);
 /* Sends everybody what was found since the last time. */
 void node_trickle(struct node *node, uint64_t now);
+/* Looks again whether our candidates are complete, and tells every agent what it does not know. */
+void node_complete(struct node *node, uint64_t now);
 void node_stun_told(struct node *node, uint64_t now, const struct stun_client_event *told);
 /* Asks the servers, and the gateways for our ports, again where the last question is older than `stale_s`
  * seconds. */

@@ -126,6 +126,26 @@ static int set_names(struct p2p_node *node, const struct p2p_config *config)
     return err;
 }
 
+/* Without turn among the paths nobody is asked for a relay. */
+static int set_turn(struct p2p_node *node, const struct p2p_config *config)
+{
+    bool allowed = node->paths & 1u << P2P_TURN;
+    for (size_t i = 0; config->turn && config->turn[i]; i++) {
+        if (i == NODE_TURN_MAX)
+            return P2P_EINVAL;
+        struct p2p_turn *turn = &node->turn[i];
+        if (!turn_uri_parse(&turn->uri, config->turn[i]) || strlen(config->turn[i]) >= sizeof turn->text)
+            return P2P_EINVAL;
+        snprintf(turn->text, sizeof turn->text, "%s", config->turn[i]);
+        node->turn_count += allowed;
+    }
+    if (!node->turn_count)
+        return 0;
+    node->turn_user = strdup(config->turn_user ? config->turn_user : "");
+    node->turn_password = strdup(config->turn_password ? config->turn_password : "");
+    return node->turn_user && node->turn_password ? 0 : P2P_ENOMEM;
+}
+
 static int set_config(struct p2p_node *node, const struct p2p_config *config)
 {
     if (config->max_peers > NODE_PEERS_MAX || config->paths & ~(unsigned)PATH_ALL)
@@ -146,6 +166,8 @@ static int set_config(struct p2p_node *node, const struct p2p_config *config)
     /* What a server would see of us is the end of direct paths alone: without them nobody is asked. */
     if (!err && node->paths & 1u << P2P_DIRECT)
         err = set_stun(node, config->stun && config->stun[0] ? config->stun : default_stun);
+    if (!err)
+        err = set_turn(node, config);
     if (!err)
         err = copy_list(node->interfaces, LIST_MAX, config->interfaces, NULL);
     if (!err)
@@ -206,7 +228,8 @@ static void resolve_stun(struct p2p_node *node)
             address.port = port;
             add_server(node, &address);
         } else {
-            (void)resolver_ask(node->resolver, host, port); /* without a thread there is no such server */
+            (void)resolver_ask(node->resolver, host, port,
+                               RESOLVE_STUN); /* without a thread there is no such server */
         }
     }
 }
@@ -225,6 +248,7 @@ static int open_net(struct p2p_node *node)
 
 static void close_world(struct p2p_node *node)
 {
+    relays_close(node);
     net_close(node->net);
     resolver_free(node->resolver);
     loop_free(node->loop);
@@ -250,6 +274,7 @@ int p2p_node_start(struct p2p_node *node)
     }
     watch_net(node);
     resolve_stun(node);
+    relays_resolve(node);
     return 0;
 }
 
@@ -285,6 +310,10 @@ void p2p_node_free(struct p2p_node *node)
         free(node->stun[i]);
     free_list(node->interfaces);
     free_list(node->exclude);
+    if (node->turn_password)
+        sodium_memzero(node->turn_password, strlen(node->turn_password));
+    free(node->turn_password);
+    free(node->turn_user);
     free(node->buffer);
     free(node);
 }
@@ -325,6 +354,9 @@ static int make_machine(struct p2p_node *node, const char *room, const void *sec
                                  .max_peers = node->max_peers,
                                  .paths = node->paths,
                                  .broker_relay = node->broker_relay,
+                                 .bound = node->interfaces[0] || node->exclude[0],
+                                 .turn_user = node->turn_user,
+                                 .turn_password = node->turn_password,
                                  .trace = node->trace,
                                  .maps_ports = node->maps_ports,
                                  .random = &node->random};
@@ -361,6 +393,7 @@ int p2p_join(struct p2p_node *node, const char *room, const void *secret, size_t
     read_addresses(node, now);
     for (size_t i = 0; i < node->server_count; i++)
         node_add_stun(node->node, now, &node->servers[i]);
+    relays_join(node);
     if (!resolver_pending(node->resolver))
         node_stun_resolved(node->node, now);
     pump(node, now);
@@ -457,7 +490,7 @@ static void drain_events(struct p2p_node *node, uint64_t now)
     while (node_event(node->node, now, &told))
         if (told.type == NODE_SOCKETS)
             set_sockets(node, now, told.count);
-        else
+        else if (!relays_told(node, now, &told))
             events_put_node(node, &told);
 }
 
@@ -479,9 +512,12 @@ static void read_resolver(struct p2p_node *node, uint64_t now)
     struct resolved resolved;
     if (!loop_is_ready(node->loop, resolver_fd(node->resolver)))
         return;
-    while (resolver_next(node->resolver, &resolved))
-        for (unsigned i = 0; i < resolved.count; i++)
+    while (resolver_next(node->resolver, &resolved)) {
+        for (unsigned i = 0; resolved.tag == RESOLVE_STUN && i < resolved.count; i++)
             add_server(node, &resolved.addresses[i]);
+        if (resolved.tag >= RESOLVE_TURN)
+            relays_resolved(node, (unsigned)(resolved.tag - RESOLVE_TURN), &resolved);
+    }
     if (node->node && !resolver_pending(node->resolver))
         node_stun_resolved(node->node, now);
 }
@@ -528,6 +564,10 @@ static void await_socket(struct p2p_node *node, const struct packet *out, bool o
 /* False: the socket is full; the packet waits for it. */
 static bool send_packet(struct p2p_node *node, const struct packet *out)
 {
+    if (out->stream) {
+        relays_send(node, out);
+        return true;
+    }
     enum net_result result = net_send(node->net, out);
     if (result == NET_TOO_LONG)
         node_too_long(node->node, &out->remote);
@@ -584,6 +624,7 @@ int p2p_node_process(struct p2p_node *node)
     read_resolver(node, now);
     if (!node->node)
         return 0;
+    relays_process(node, now);
     read_brokers(node, now);
     pump(node, now);
     finish_leaving(node, now);
@@ -600,7 +641,7 @@ int p2p_node_fd(const struct p2p_node *node)
 static uint64_t next_deadline(const struct p2p_node *node)
 {
     if (node->dirty || node->first || node->unread[NET_IPV4] || node->unread[NET_IPV6] ||
-        node->unread[NET_EXTRA])
+        node->unread[NET_EXTRA] || relays_are_unread(node))
         return 0;
     uint64_t deadline = node->node && !node->waiting.len ? node_deadline(node->node) : NEVER;
     return !node->left && node->leave_by < deadline ? node->leave_by : deadline;

@@ -130,7 +130,8 @@ void events_put_node(struct p2p_node *node, const struct node_event *told)
         [NODE_WRITABLE] = P2P_EVENT_WRITABLE,   [NODE_DATAGRAM] = P2P_EVENT_DATAGRAM,
         [NODE_STALLED] = P2P_EVENT_STALLED,     [NODE_CLOSED] = P2P_EVENT_CLOSED,
         [NODE_BUSY] = P2P_EVENT_BUSY,           [NODE_SECRET] = P2P_EVENT_SECRET,
-        [NODE_TRACE] = P2P_EVENT_TRACE,         [NODE_PORTMAP] = P2P_EVENT_PORTMAP};
+        [NODE_TRACE] = P2P_EVENT_TRACE,         [NODE_PORTMAP] = P2P_EVENT_PORTMAP,
+        [NODE_RELAY_TROUBLE] = P2P_EVENT_RELAY};
     char address[ADDR_TEXT_MAX];
     struct p2p_peer *peer = &node->peers[told->slot];
     struct p2p_event event = {.type = same[told->type], .kind = told->kind, .text = told->text};
@@ -151,7 +152,11 @@ void events_put_node(struct p2p_node *node, const struct node_event *told)
         event.final = told->final;
         break;
     case NODE_SOCKETS: /* p2p.c's own business */
+    case NODE_RELAY_OPEN:
+    case NODE_RELAY_CLOSE:
         return;
+    case NODE_RELAY_TROUBLE:
+        break;
     case NODE_TRACE:
         event.detail = told->outgoing ? "out" : "in";
         break;

@@ -6,9 +6,12 @@
 #include "loop.h"
 #include "mqtt.h"
 #include "net.h"
+#include "net_stream.h"
 #include "node.h"
 #include "p2pconnect.h"
 #include "resolve.h"
+#include "tls.h"
+#include "turn_uri.h"
 
 enum {
     STREAM_BUCKETS = 64, /* of a peer's table of streams: a forward has hundreds */
@@ -42,6 +45,27 @@ struct p2p_peer {
     void *user;
     char why[PATH_WHY_MAX];
 };
+
+/* A TURN server of the configuration. */
+struct p2p_turn {
+    char text[NODE_TURN_NAME_MAX]; /* its URI */
+    struct turn_uri uri;
+    struct addr addresses[NODE_TURN_ADDRESSES_MAX];
+    size_t count;
+    bool resolved, added; /* ... to the node */
+};
+
+/* A TURN server as the node numbers them, with its stream where it is reached over one. */
+struct p2p_relay {
+    const struct p2p_turn *turn;
+    struct net_stream *stream; /* NULL: none now */
+    struct tls *tls;           /* NULL: without */
+    bool open, full, writes;   /* as the node, and the loop, were told */
+    bool unread;               /* there may be more than was read */
+};
+
+/* What a name was asked for. */
+enum { RESOLVE_STUN = 0, RESOLVE_TURN = 1 /* + its number */ };
 
 struct queued;
 
@@ -78,6 +102,13 @@ struct p2p_node {
     struct queued *first, **last, *returned;
     size_t queued_count;
 
+    struct p2p_turn turn[NODE_TURN_MAX];
+    unsigned turn_count;
+    char *turn_user, *turn_password; /* wiped */
+    struct p2p_relay relays[NODE_TURN_MAX];
+    unsigned relay_count;
+    struct tls_trust *trust; /* NULL until it is needed */
+
     struct packet waiting; /* could not be sent yet; len 0: none */
     uint8_t *buffer;       /* QUIC_BATCH bytes: what is being sent */
 };
@@ -89,6 +120,20 @@ void events_put_node(struct p2p_node *node, const struct node_event *told);
 /* Forgets what is queued for a stream that the program has let go of. */
 void events_forget_stream(struct p2p_node *node, const struct p2p_stream *stream);
 void events_free(struct p2p_node *node);
+
+/* p2p_relay.c */
+/* Asks for the addresses of the TURN servers; their answers, NULL: none. */
+void relays_resolve(struct p2p_node *node);
+void relays_resolved(struct p2p_node *node, unsigned index, const struct resolved *resolved);
+/* Tells the node of those that are resolved. */
+void relays_join(struct p2p_node *node);
+/* Whether it was about a stream. */
+bool relays_told(struct p2p_node *node, uint64_t now, const struct node_event *told);
+/* out->stream is not 0. What finds no room is lost. */
+void relays_send(struct p2p_node *node, const struct packet *out);
+void relays_process(struct p2p_node *node, uint64_t now);
+bool relays_are_unread(const struct p2p_node *node);
+void relays_close(struct p2p_node *node);
 
 /* p2p_stream.c */
 /* The handle of a stream; NULL: unknown. */

@@ -82,6 +82,9 @@ struct p2p_config {
     uint64_t broker_relay; /* bytes a second that may go through the broker when nothing else works, at most
                               1000000000; default 32768; P2P_BROKER_RELAY_OFF: none */
     uint8_t no_portmap;    /* not 0: no gateway is asked to open a port (PCP, NAT-PMP, UPnP) */
+    const char *const
+        *turn; /* turn:HOST[:PORT][?transport=udp|tcp] or turns:HOST[:PORT], at most 4; default none */
+    const char *turn_user, *turn_password; /* for all of them; wiped when the node is freed */
 };
 
 #define P2P_BROKER_RELAY_OFF UINT64_MAX
@@ -145,6 +148,7 @@ enum p2p_event_type {
     P2P_EVENT_TRACE,   /* config.trace: text = a message, detail = in or out */
     P2P_EVENT_LEFT,    /* p2p_leave is done */
     P2P_EVENT_PORTMAP, /* no gateway opens a port for an address of ours: text = why, detail = the address */
+    P2P_EVENT_RELAY,   /* a TURN server cannot be used: text = a sentence. Once, until it works again */
 };
 
 struct p2p_event {

@@ -184,7 +184,7 @@ static bool start_thread(struct question *question)
     return ok;
 }
 
-bool resolver_ask(struct resolver *resolver, const char *host, uint16_t port)
+bool resolver_ask(struct resolver *resolver, const char *host, uint16_t port, int tag)
 {
     struct question *question = calloc(1, sizeof *question);
     if (!question)
@@ -192,6 +192,7 @@ bool resolver_ask(struct resolver *resolver, const char *host, uint16_t port)
     struct box *box = resolver->box;
     question->box = box;
     question->port = port;
+    question->answer.tag = tag;
     snprintf(question->answer.host, sizeof question->answer.host, "%s", host);
     pthread_mutex_lock(&box->lock);
     box->shares++;

@@ -17,6 +17,8 @@ struct packet {
     size_t len; /* bytes */
     size_t
         segment; /* output only: bytes of every datagram in `data` but the last (GSO); 0: a single datagram */
+    uint8_t
+        stream;  /* output only: 0: a datagram; else bytes for the stream to a TURN server, its number + 1 */
     uint8_t ttl; /* output only: hops it may travel, to open our own gateway alone; 0: the system's choice */
 };
 

@@ -86,13 +86,16 @@ void turn_fail(struct turn_client *turn, enum turn_failure failure, const char *
     turn->text = text;
 }
 
+static const char no_user[] = "the server wants a user name and a password";
+static const char wrong_user[] = "the server does not accept the user name or the password";
+
 static const struct refusal {
     uint16_t error;
     enum turn_failure failure;
     const char *text;
 } refusals[] = {
     {300, TURN_ELSEWHERE, "the server sends us to another one"},
-    {401, TURN_REFUSED, "the server does not accept the user name or the password"},
+    {401, TURN_REFUSED, wrong_user},
     {403, TURN_REFUSED, "the server forbids relaying to us"},
     {420, TURN_REFUSED, "the server does not understand what a relay must be asked"},
     {437, TURN_LOST, "an older allocation of this address is in the way"},
@@ -113,6 +116,8 @@ static void fail_refused(struct turn_client *turn, const struct stun_msg *msg)
             failure = refusals[i].failure;
             text = refusals[i].text;
         }
+    if (msg->error == 401 && !turn->user[0])
+        text = no_user;
     turn->error = msg->error;
     turn->alternate = msg->alternate;
     turn_fail(turn, failure, text);
@@ -252,7 +257,7 @@ static void allocated(struct turn_client *turn, uint64_t now, const struct stun_
 /* Returns whether the error is no more than a nonce to be used next time. */
 static bool asks_again(struct turn_client *turn, const struct stun_msg *msg)
 {
-    bool first = msg->error == 401 && !turn->txn_keyed;
+    bool first = msg->error == 401 && !turn->txn_keyed && turn->user[0];
     bool stale = msg->error == 438 && turn->stale++ < STALE_MAX;
     return (first || stale) && turn_take_nonce(turn, msg);
 }

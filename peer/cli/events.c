@@ -179,6 +179,18 @@ static void tell_broker(const struct telling *telling)
     }
 }
 
+/* A server that we asked for and cannot use: said once. */
+static void tell_relay(const struct telling *telling)
+{
+    if (telling->report->json) {
+        struct line *line = events_line(telling->report, "relay");
+        line_string(line, "message", telling->event->text);
+        line_write(line);
+    } else if (wants(telling->report, 0)) {
+        terminal_say(telling->report->colour, STYLE_WARNING, "%s", telling->text);
+    }
+}
+
 static void tell_peer(const struct telling *telling)
 {
     struct report *report = telling->report;
@@ -324,6 +336,7 @@ void events_show(struct report *report, const struct p2p_node *node, const struc
         [P2P_EVENT_STALLED] = tell_stalled,     [P2P_EVENT_CLOSED] = tell_closed,
         [P2P_EVENT_BUSY] = tell_busy,           [P2P_EVENT_SECRET] = tell_secret,
         [P2P_EVENT_TRACE] = tell_trace,         [P2P_EVENT_PORTMAP] = tell_portmap,
+        [P2P_EVENT_RELAY] = tell_relay,
     };
     if ((size_t)event->type >= sizeof tell / sizeof *tell || !tell[event->type])
         return;

@@ -92,6 +92,23 @@ static bool valid_stun(const char *value, const char **complaint)
     return is_host(value);
 }
 
+static bool valid_turn(const char *value, const char **complaint)
+{
+    char host[300];
+    bool secure = strncmp(value, "turns:", 6) == 0;
+    *complaint = "a TURN server is turn:HOST[:PORT][?transport=udp|tcp] or turns:HOST[:PORT]";
+    if (!secure && strncmp(value, "turn:", 5) != 0)
+        return false;
+    value += secure ? 6 : 5;
+    size_t len = strcspn(value, "?");
+    if (len >= sizeof host || (value[len] && strcmp(value + len, "?transport=tcp") != 0 &&
+                               (secure || strcmp(value + len, "?transport=udp") != 0)))
+        return false;
+    memcpy(host, value, len);
+    host[len] = '\0';
+    return is_host(host);
+}
+
 static bool valid_address(const char *value, const char **complaint)
 {
     struct in6_addr address;
@@ -156,6 +173,10 @@ const struct option option_table[] = {
      AT(brokers), 0, 4, false, valid_broker},
     {"stun", 0, "HOST[:PORT]", "who tells our public address, several; or none", COMMANDS_ROOM, OPTION_LIST,
      AT(stun), 0, 8, false, valid_stun},
+    {"turn", 0, "URI", "a relay: turn[s]:HOST[:PORT][?transport=tcp], several", COMMANDS_ROOM, OPTION_LIST,
+     AT(turn), 0, 4, false, valid_turn},
+    {"turn-user", 0, "NAME", "its user; password in P2PCONNECT_TURN_PASSWORD", COMMANDS_ROOM, OPTION_TEXT,
+     AT(turn_user), 0, 0, false, NULL},
     {"secret-file", 0, "FILE", "the room's secret; or in P2PCONNECT_SECRET", COMMANDS_ROOM, OPTION_TEXT,
      AT(secret_file), 0, 0, false, NULL},
     {"secret", 0, NULL, "ask for the room's secret on the terminal", COMMANDS_ROOM, OPTION_FLAG,

@@ -33,7 +33,8 @@ struct list {
     unsigned count;
 };
 
-/* What P2PCONNECT_SECRET or P2PCONNECT_CODE said; a `len` above the limit: too long, and no bytes are here.
+/* What P2PCONNECT_SECRET, P2PCONNECT_CODE or P2PCONNECT_TURN_PASSWORD said; a `len` above the limit: too
+ * long, and no bytes are here.
  */
 struct environment_secret {
     char bytes[ENVIRONMENT_SECRET_MAX];
@@ -41,13 +42,13 @@ struct environment_secret {
 };
 
 struct environment_secrets {
-    struct environment_secret secret, code;
+    struct environment_secret secret, code, turn_password;
 };
 
 struct options {
     const char *command; /* the first word that is no option; NULL: none was given */
-    const char *room, *name, *to, *secret_file, *code_file;
-    struct list brokers, stun, interfaces, exclude, addresses;
+    const char *room, *name, *to, *secret_file, *code_file, *turn_user;
+    struct list brokers, stun, turn, interfaces, exclude, addresses;
     unsigned paths;        /* bits 1 << enum p2p_path_kind; 0: all */
     uint64_t broker_relay; /* as p2p_config's */
     unsigned port, max_peers, count;

@@ -73,11 +73,12 @@ static void take_variable(const char *name, struct environment_secret *taken)
 void secret_take_environment(struct environment_secrets *taken)
 {
     memset(taken, 0, sizeof *taken);
-    if (!getenv("P2PCONNECT_SECRET") && !getenv("P2PCONNECT_CODE"))
+    if (!getenv("P2PCONNECT_SECRET") && !getenv("P2PCONNECT_CODE") && !getenv("P2PCONNECT_TURN_PASSWORD"))
         return;
     secret_guard(taken, sizeof *taken);
     take_variable("P2PCONNECT_SECRET", &taken->secret);
     take_variable("P2PCONNECT_CODE", &taken->code);
+    take_variable("P2PCONNECT_TURN_PASSWORD", &taken->turn_password);
 }
 
 static int take_environment(struct secret *secret, const struct environment_secret *taken, const char *name,
@@ -258,12 +259,25 @@ static bool is_any(const struct options *options)
            secret_names_room(options);
 }
 
+static int take_turn_password(struct secret *secret, const struct options *options,
+                              char complaint[COMPLAINT_MAX])
+{
+    const struct environment_secret *taken = &options->hidden->turn_password;
+    if (taken->len > TURN_PASSWORD_TEXT_MAX)
+        return complain(complaint, EXIT_USAGE, "P2PCONNECT_TURN_PASSWORD",
+                        "a password has 763 bytes at most");
+    memcpy(secret->turn_password, taken->bytes, taken->len);
+    return 0;
+}
+
 int secret_read(struct secret *secret, const struct options *options, char complaint[COMPLAINT_MAX])
 {
     int code = 0;
     memset(secret, 0, sizeof *secret);
-    if (is_any(options)) {
+    if (is_any(options) || options->hidden->turn_password.len)
         secret_guard(secret, sizeof *secret);
+    code = take_turn_password(secret, options, complaint);
+    if (!code && is_any(options)) {
         code = secret_names_room(options) ? read_code(secret, options, complaint)
                                           : read_secret(secret, options, complaint);
     }

@@ -379,7 +379,7 @@ static void say_goodbye(struct session *session, const sigset_t *during)
 
 /* ---- the beginning ---- */
 
-static void fill_config(const struct session *session, struct p2p_config *config)
+static void fill_config(const struct session *session, const struct secret *secret, struct p2p_config *config)
 {
     const struct options *options = session->options;
     *config = (struct p2p_config){
@@ -397,6 +397,9 @@ static void fill_config(const struct session *session, struct p2p_config *config
         .port = (uint16_t)options->port,
         .trace = session->report.level >= 2,
         .no_portmap = options->no_portmap,
+        .turn = options->turn.count ? options->turn.item : NULL,
+        .turn_user = options->turn_user,
+        .turn_password = secret->turn_password[0] ? secret->turn_password : NULL,
     };
 }
 
@@ -418,7 +421,7 @@ static void end_unstarted(struct session *session, int error)
 static int start_node(struct session *session, const struct secret *secret)
 {
     struct p2p_config config;
-    fill_config(session, &config);
+    fill_config(session, secret, &config);
     int error = p2p_node_new(&session->node, &config);
     if (!error)
         error = p2p_node_start(session->node);

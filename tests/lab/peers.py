@@ -26,9 +26,10 @@ def environment(directory):
 
 
 class Peer:
-    """Started at once. `name` names its logs: NAME.out, NAME.err (events and sentences), NAME.cmd."""
+    """Started at once. `name` names its logs: NAME.out, NAME.err (events and sentences), NAME.cmd. `secrets`: more
+    environment, which is not logged."""
 
-    def __init__(self, machine, argv, logs, name):
+    def __init__(self, machine, argv, logs, name, secrets=None):
         self.name = name
         self.events = []
         self.output = b""
@@ -41,7 +42,7 @@ class Peer:
             log.write(f"# {machine.name} {machine.address or machine.address6}\n{' '.join(map(str, argv))}\n")
         self.started = time.monotonic()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = machine.start(argv, bufsize=0, env=environment(logs), **pipes)
+        self.process = machine.start(argv, bufsize=0, env=environment(logs) | (secrets or {}), **pipes)
         self.readers = [threading.Thread(target=read, daemon=True) for read in (self._read_output, self._read_events)]
         for reader in self.readers:
             reader.start()

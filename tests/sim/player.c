@@ -197,6 +197,10 @@ static void told(struct player *player, uint64_t now, const struct node_event *e
     case NODE_SOCKETS:
         set_sockets(player, now, event->count);
         break;
+    case NODE_RELAY_OPEN:
+    case NODE_RELAY_CLOSE:
+    case NODE_RELAY_TROUBLE:
+        break;
     case NODE_SECRET:
         secret_failed(player, now, event);
         break;

@@ -64,7 +64,7 @@ static void localhost_resolves_with_the_port_asked_for(void **state)
     (void)state;
     struct resolver *resolver = resolver_new();
     assert_non_null(resolver);
-    assert_true(resolver_ask(resolver, "localhost", 19302));
+    assert_true(resolver_ask(resolver, "localhost", 19302, 0));
     assert_int_equal(resolver_pending(resolver), 1);
     struct resolved resolved = wait_for_answer(resolver);
     assert_string_equal(resolved.host, "localhost");
@@ -82,7 +82,7 @@ static void a_name_that_does_not_exist_is_answered_with_why(void **state)
 {
     (void)state;
     struct resolver *resolver = resolver_new();
-    assert_true(resolver_ask(resolver, "no-such-name.invalid", 1)); /* RFC 6761 6.4 */
+    assert_true(resolver_ask(resolver, "no-such-name.invalid", 1, 0)); /* RFC 6761 6.4 */
     struct resolved resolved = wait_for_answer(resolver);
     assert_int_equal(resolved.count, 0);
     assert_true(strlen(resolved.why) > 0);
@@ -94,8 +94,8 @@ static void whoever_leaves_waits_for_no_answer(void **state)
     (void)state;
     for (int i = 0; i < 20; i++) {
         struct resolver *resolver = resolver_new();
-        assert_true(resolver_ask(resolver, "no-such-name.invalid", 1));
-        assert_true(resolver_ask(resolver, "127.0.0.1", 1));
+        assert_true(resolver_ask(resolver, "no-such-name.invalid", 1, 0));
+        assert_true(resolver_ask(resolver, "127.0.0.1", 1, 0));
         resolver_free(resolver);
     }
     resolver_free(NULL);
