@@ -5,6 +5,7 @@ import lives
 import openings
 import pairs
 import places
+import relays
 
 SCENARIOS = [
     *brokers.SCENARIOS,
@@ -12,4 +13,5 @@ SCENARIOS = [
     *openings.SCENARIOS,
     *pairs.SCENARIOS,
     *places.SCENARIOS,
+    *relays.SCENARIOS,
 ]

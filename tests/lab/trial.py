@@ -109,8 +109,9 @@ class Trial:
         self.stack.callback(self.over.set)
 
     def peer(self, machine, name, command, servers=None, room=None, ipv6=False, wait=30, paths="host,lan,direct",
-             options=()):
-        """Starts the program. `servers` is a Servers, a broker's address alone, or None for the lab's."""
+             options=(), secrets=None):
+        """Starts the program. `servers` is a Servers, a broker's address alone, or None for the lab's; `options` are
+        more arguments, `secrets` more environment."""
         servers = servers or self.lab.servers
         if isinstance(servers, str):
             asked = ["--broker", servers, "--stun", self.lab.servers.stun]
@@ -120,7 +121,7 @@ class Trial:
             asked = ["--broker", servers.broker, "--stun", servers.stun, "--stun", servers.second_stun]
         argv = [self.program, command, *asked, "--room", room or self.room, "--name", name, "--json"]
         argv += ["--paths", paths, "--wait", wait, *options]
-        peer = Peer(machine, argv, self.logs, name)
+        peer = Peer(machine, argv, self.logs, name, secrets)
         self.peers.append(peer)
         return peer
 

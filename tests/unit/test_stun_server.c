@@ -175,7 +175,7 @@ static void what_must_be_understood_and_is_not_is_refused_by_name(void **state)
     uint8_t data[PACKET_MAX];
     struct stun_msg request = binding_request();
     size_t len = stun_encode(&request, NULL, data, sizeof data);
-    memcpy(data + len, "\x7f\xff\0\0\x80\1\0\0\x12\x34\0\0", 12);
+    memcpy(data + len, "\x7f\xff\0\0\x8f\1\0\0\x12\x34\0\0", 12);
     len += 12, data[3] = 12;
     assert_true(exchange_bytes(server, START, data, len, SOCKETS[0][0], CLIENT, &answer));
     assert_int_equal(answer.msg.class, STUN_ERROR);

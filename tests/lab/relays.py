@@ -1,0 +1,197 @@
+"""relays.py - networks that no hole can be punched between, and a TURN server: UDP, TCP, TLS, refused, killed."""
+
+import functools
+import itertools
+import time
+
+from lives import pipes
+from pairs import pair_kind
+from peers import Unmet
+from trial import ORDERS, Outcome, Scenario, meet
+from turns import Turn
+
+PATHS = "host,lan,direct,turn"
+MOVED_SECONDS = 15  # until a session has left a server that died
+LIMIT_SECONDS = 3.0  # to the first byte where UDP is blocked
+SLOW_SECONDS = 10  # a server that is silent for its part
+
+
+def server(trial, *options):
+    return trial.stack.enter_context(Turn(trial.lab, *options))
+
+
+def through(turn, *uris, password=None):
+    """What a peer is told of the server."""
+    options = [argument for uri in uris for argument in ("--turn", uri)]
+    secrets = {"P2PCONNECT_TURN_PASSWORD": password or turn.password, "SSL_CERT_FILE": turn.certificate}
+    return {"options": [*options, "--turn-user", turn.user], "secrets": secrets}
+
+
+def relayed(left, right, road, trial):
+    """Both ask the server for a relay, by the same road. Where ports can be guessed, direct paths are left out."""
+    turn = server(trial)
+    paths = PATHS if {left, right} <= {"symr", "syms", "tcponly"} else "host,lan,turn"
+    homes = [trial.home(kind) for kind in (left, right)]
+    trial.limit = LIMIT_SECONDS
+    return meet(trial, homes[0].machine, homes[1].machine, "turn", paths=paths, **through(turn, getattr(turn, road)))
+
+
+def blocked(trial):
+    """One side's UDP is blocked, so it reaches the server over TCP; the other one has no server at all."""
+    turn = server(trial)
+    homes = [trial.home(kind) for kind in ("tcponly", "port")]
+    left = trial.peer(homes[0].machine, "left", "pipe", paths=PATHS, **through(turn, turn.udp, turn.tcp))
+    left.expect_event("candidate", 15, kind="relay")
+    right = trial.peer(homes[1].machine, "right", "pipe", paths=PATHS)
+    return talk(left, right)
+
+
+def talk(left, right):
+    for peer in (left, right):
+        peer.send(f"{peer.name}\n".encode())
+    left.expect_output(b"right\n", 15)
+    right.expect_output(b"left\n", 15)
+    kinds = {peer.path() for peer in (left, right)}
+    if kinds != {"turn"}:
+        raise Unmet(f"the path is {kinds}, expected turn")
+    seconds = max(left.first_byte, right.first_byte) - right.started
+    for peer in (left, right):
+        peer.finish()
+    for peer in (left, right):
+        peer.expect_exit(0, 10)
+    return Outcome("turn", seconds)
+
+
+def direct_is_better(trial):
+    """A server that is not needed is not used in the end."""
+    turn = server(trial)
+    homes = [trial.home("port") for _ in range(2)]
+    return meet(trial, homes[0].machine, homes[1].machine, "direct", paths=PATHS, **through(turn, turn.udp))
+
+
+def refused(trial):
+    """A wrong password is said in one sentence, and everything else works."""
+    turn = server(trial)
+    homes = [trial.home("port") for _ in range(2)]
+    peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **through(turn, turn.udp, password="wrong"))
+    for peer in peers:
+        told = [event for event in peer.events if event["event"] == "relay"]
+        if len(told) != 1 or "password" not in told[0]["message"]:
+            raise Unmet(f"{peer.name}: told {told} of the server")
+        peer.finish()
+    for peer in peers:
+        peer.expect_exit(0, 10)
+    return Outcome(peers[0].path(), None)
+
+
+def untrusted(trial):
+    """A certificate that nobody vouches for: the server is not used, and that is said."""
+    turn = server(trial)
+    home = trial.home("port")
+    told = through(turn, turn.tls)
+    del told["secrets"]["SSL_CERT_FILE"]
+    peer = trial.peer(home.machine, "left", "pipe", paths=PATHS, **told)
+    event = peer.expect_event("relay", 5)
+    if "certificate" not in event["message"]:
+        raise Unmet(f"told {event['message']!r}")
+    if peer.event("candidate", 0, kind="relay"):
+        raise Unmet("a relay was taken from a server that nobody vouches for")
+    return Outcome(None, None, note=event["message"])
+
+
+def silent(trial):
+    """A server that is not there is said to be so, and costs the others nothing."""
+    turn = server(trial)
+    turn.kill()
+    homes = [trial.home("port") for _ in range(2)]
+    outcome = meet(trial, homes[0].machine, homes[1].machine, "direct", paths=PATHS, **through(turn, turn.udp))
+    home = trial.home("port")
+    peer = trial.peer(home.machine, "third", "pipe", paths=PATHS, room="elsewhere", **through(turn, turn.udp, turn.tcp))
+    peer.expect_event("relay", SLOW_SECONDS)
+    return outcome
+
+
+def stale(trial):
+    """Nonces that are old after two seconds are replaced in mid-session."""
+    turn = server(trial, "--stale-nonce=2")
+    homes = [trial.home("symr") for _ in range(2)]
+    peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **through(turn, turn.udp))
+    time.sleep(20)  # a refresh each side
+    return still_talk(peers, "turn")
+
+
+def still_talk(peers, kind, seconds=5):
+    start = time.monotonic()
+    for peer, other in (peers, peers[::-1]):
+        before = other.output
+        peer.send(b"still there?\n")
+        other.expect_output(before + b"still there?\n", seconds)
+    took = time.monotonic() - start
+    found = {peer.path() for peer in peers}
+    if found != {kind}:
+        raise Unmet(f"the path is {found}, expected {kind}")
+    for peer in peers:
+        peer.finish()
+    for peer in peers:
+        peer.expect_exit(0, 10)
+    return Outcome(kind, None, note=f"answered after {took:.2f} s")
+
+
+def dies(trial):
+    """The server that carries the session is killed: it goes on through the other one."""
+    first, second = server(trial), server(trial)
+    homes = [trial.home("symr") for _ in range(2)]
+    told = through(first, first.udp, second.udp)
+    peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **told)
+    path = [event for event in peers[0].events if event["event"] in ("path", "connected")][-1]
+    used = [turn for turn in (first, second) if turn.address in (path["local"] + path["remote"])]
+    start = time.monotonic()
+    used[0].kill()
+    outcome = still_talk(peers, "turn", MOVED_SECONDS)
+    return Outcome("turn", None, note=f"went on after {time.monotonic() - start:.1f} s", exits=outcome.exits)
+
+
+def dies_alone(trial):
+    """The only server is killed: the session is lost, and says so with 7."""
+    turn = server(trial)
+    homes = [trial.home("symr") for _ in range(2)]
+    peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **through(turn, turn.udp))
+    turn.kill()
+    start = time.monotonic()
+    for peer in peers:
+        peer.send(b"is anybody there?\n")
+    for peer in peers:
+        peer.expect_exit(7, 60)
+    return Outcome(None, None, note=f"ended with 7 after {time.monotonic() - start:.1f} s")
+
+
+def restarts(trial):
+    """The only server is killed and starts again with nothing known: the session goes on through new relays."""
+    turn = server(trial)
+    homes = [trial.home("symr") for _ in range(2)]
+    peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **through(turn, turn.udp))
+    turn.kill()
+    turn.start()
+    return still_talk(peers, "turn", 40)
+
+
+def scenarios():
+    kinds = ("fw", "port", "portrej", "syms", "symr")
+    for left, right in itertools.combinations_with_replacement(kinds, 2):
+        if pair_kind(left, right) is None:
+            yield Scenario(f"turn/{left}-{right}", functools.partial(relayed, left, right, "udp"), ORDERS, runs=None)
+    yield Scenario("turn/tcp", functools.partial(relayed, "port", "symr", "tcp"), ORDERS, runs=None, quick=True)
+    yield Scenario("turn/tls", functools.partial(relayed, "port", "symr", "tls"), ORDERS, runs=None, quick=True)
+    yield Scenario("turn/both-blocked", functools.partial(relayed, "tcponly", "tcponly", "tcp"), ORDERS, runs=None)
+    yield Scenario("turn/blocked", blocked, runs=None)
+    yield Scenario("turn/direct-is-better", direct_is_better, ORDERS, runs=None)
+    yield Scenario("turn/refused", refused, runs=None, quick=True)
+    yield Scenario("turn/untrusted", untrusted, runs=None)
+    yield Scenario("turn/silent", silent, runs=None, patient=True)
+    yield Scenario("turn/stale-nonce", stale, runs=None, patient=True)
+    yield Scenario("turn/dies", dies, runs=None, patient=True)
+    yield Scenario("turn/dies-alone", dies_alone, runs=None, patient=True)
+    yield Scenario("turn/restarts", restarts, runs=None, patient=True)
+
+
+SCENARIOS = list(scenarios())
