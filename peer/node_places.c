@@ -5,8 +5,11 @@
 #include "node_state.h"
 
 enum {
-    ENGAGED_PATIENCE_S = 4,   /* a handshake that keeps others waiting is given up after this ... */
-    ENGAGED_SPREAD_MS = 2000, /* ... and up to so much more, so that three in a ring do not all let go */
+    /* A handshake that keeps others waiting is given up after this: a peer that answers at all is connected
+     * then, so it is held itself, for somebody else, or ten hellos of ours were lost ... */
+    ENGAGED_PATIENCE_MS = 1000,
+    ENGAGED_ROUND_TRIPS = 8,  /* ... or after so many, where the way is long; */
+    ENGAGED_SPREAD_MS = 2000, /* and up to so much more, so that three in a ring do not all let go */
 };
 
 struct peer *node_peer_find(struct node *node, peer_handle handle)
@@ -79,6 +82,14 @@ static void hold_or_let_go(struct node *node, uint64_t now)
     }
 }
 
+static uint64_t patience(const struct peer *peer)
+{
+    struct path path;
+    conn_path(peer->conn, &path);
+    uint64_t least = ENGAGED_PATIENCE_MS * NS_PER_MS, round_trips = path.rtt * ENGAGED_ROUND_TRIPS;
+    return round_trips > least ? round_trips : least;
+}
+
 /* At most max_peers handshakes and sessions at once: the rest is held until a place is free. */
 void node_share_places(struct node *node, uint64_t now)
 {
@@ -87,8 +98,8 @@ void node_share_places(struct node *node, uint64_t now)
     for (unsigned i = 0; i < node->peers_used; i++) {
         struct peer *peer = &node->peers[i];
         if (node_peer_is_live(peer) && conn_is_engaged(peer->conn) && !peer->engaged_until)
-            peer->engaged_until = now + ENGAGED_PATIENCE_S * NS_PER_S +
-                                  random_below(node->random, ENGAGED_SPREAD_MS) * NS_PER_MS;
+            peer->engaged_until =
+                now + patience(peer) + random_below(node->random, ENGAGED_SPREAD_MS) * NS_PER_MS;
     }
 }
 

@@ -158,8 +158,8 @@ static void add_rooms(void)
     add_room("room/chat-of-5", story_chat, 5, 8);
     s = add_room("room/chat-of-5-glare", story_chat, 5, 8);
     s->at_once = true;
-    add_room("room/pipe-of-3", story_pipe, 3, 1)->bytes_within = 25 * NS_PER_S;
-    add_room("room/pipe-of-5", story_pipe, 5, 1)->bytes_within = 25 * NS_PER_S;
+    add_room("room/pipe-of-3", story_pipe, 3, 1)->bytes_within = 8 * NS_PER_S;
+    add_room("room/pipe-of-5", story_pipe, 5, 1)->bytes_within = 8 * NS_PER_S;
     s = add_room("room/secrets", story_secrets, 2, 8);
     s->secrets[0] = "right", s->secrets[1] = "wrong";
     s = add_room("room/secrets-of-3", story_secrets, 3, 8);

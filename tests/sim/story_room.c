@@ -1,7 +1,7 @@
 /* story_room.c - more than two in a room: who meets whom, and who must not. */
 #include "run.h"
 
-enum { LIMIT_S = 30, LEAVE_S = 1, SECRET_S = 12, PATIENCE_S = 3 };
+enum { LIMIT_S = 30, LEAVE_S = 1, SECRET_S = 12, PATIENCE_S = 1 };
 
 /* Says how long it took from the last start. */
 static void note_time(struct run *run)

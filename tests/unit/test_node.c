@@ -84,6 +84,17 @@ static const char *partner_of(const struct room *room, unsigned i)
     return "";
 }
 
+static struct room *two_connected(const struct nat_kind *kind)
+{
+    struct room *room = room_new(kind);
+    enter(room, 0);
+    enter(room, 1);
+    run_ms(room, 3000);
+    assert_int_equal(room->players[0].connected, 1);
+    assert_int_equal(room->players[1].connected, 1);
+    return room;
+}
+
 /* The nodes' events, drained as the program would, without the world. */
 static void drain_events(struct room *room, unsigned i)
 {
@@ -190,6 +201,126 @@ static void who_asks_for_a_name_waits_for_it_although_others_would_come(void **s
     room_free(room);
 }
 
+/* ---- places that are not given back ---- */
+
+/* The slot of a handshake that is under way; NODE_PEERS_MAX: none. */
+static unsigned handshaking(const struct room *room, unsigned i)
+{
+    unsigned slot = 0;
+    for (; slot < NODE_PEERS_MAX; slot++) {
+        const struct conn *conn = node_conn(room->players[i].node, slot);
+        if (conn && conn_is_engaged(conn) && !conn_is_connected(conn))
+            break;
+    }
+    return slot;
+}
+
+/* Returns when it began; 0: the peer began it, and then it is over as soon as it is seen. */
+static uint64_t wait_for_handshake(struct room *room, unsigned i)
+{
+    for (unsigned ms = 0; ms < 1000; ms++) {
+        run_ms(room, 1);
+        if (handshaking(room, i) != NODE_PEERS_MAX)
+            return now_of(room);
+    }
+    return 0;
+}
+
+/* Bert dies before he answers Anna's handshake, and Cleo waits for her. Returns for how long, in ms; 0: he
+ * had begun it. */
+static uint64_t wait_behind_the_dead(void)
+{
+    struct room *room = room_new(NULL);
+    enter(room, 0);
+    run_ms(room, 500);
+    enter(room, 1);
+    uint64_t engaged = wait_for_handshake(room, 0);
+    uint64_t waited = 0;
+    if (engaged) {
+        player_kill(&room->players[1], false);
+        enter(room, 2);
+        run_ms(room, 6000);
+        assert_string_equal(partner_of(room, 0), "cleo");
+        assert_int_equal(room->players[0].refused, 1);
+        waited = room->players[2].connected_at - engaged;
+    }
+    room_free(room);
+    return waited / NS_PER_MS;
+}
+
+static void who_waits_gets_the_place_of_a_handshake_that_takes_too_long(void **state)
+{
+    uint64_t first = UINT64_MAX, last = 0;
+    (void)state;
+    for (unsigned i = 0; i < 40; i++) {
+        uint64_t waited = wait_behind_the_dead();
+        if (!waited)
+            continue;
+        first = waited < first ? waited : first;
+        last = waited > last ? waited : last;
+    }
+    assert_in_range(first, 1000, 1500);
+    assert_in_range(last, 2500, 3100); /* not all at once */
+}
+
+/* Nobody else is there: a handshake may take as long as QUIC gives it. */
+static void a_handshake_that_nobody_waits_for_keeps_its_place(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    enter(room, 0);
+    run_ms(room, 500);
+    enter(room, 1);
+    if (wait_for_handshake(room, 0)) {
+        player_kill(&room->players[1], false);
+        run_ms(room, 15000);
+        assert_int_not_equal(handshaking(room, 0), NODE_PEERS_MAX);
+        assert_int_equal(room->players[0].closed, 0);
+    }
+    room_free(room);
+}
+
+/* Without a free place it asks nobody: neither the room nor, for its own sake, the STUN server. */
+static void who_has_no_place_is_quiet(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(NULL);
+    struct stun_server_stats before, after;
+    run_ms(room, 20000);
+    stun_server_stats(room->stun.server, &before);
+    run_ms(room, 120000);
+    stun_server_stats(room->stun.server, &after);
+    assert_int_equal(after.answered, before.answered);
+    room_free(room);
+
+    room = room_new(NULL);
+    enter(room, 0);
+    run_ms(room, 20000);
+    stun_server_stats(room->stun.server, &before);
+    run_ms(room, 120000);
+    stun_server_stats(room->stun.server, &after);
+    assert_in_range(after.answered - before.answered, 7, 9); /* every 15 s, its mapping is kept */
+    room_free(room);
+}
+
+/* Two come at once to one who waits: of three with one place each somebody stays alone, and knows it. */
+static void who_is_left_over_hears_it_at_once(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    enter(room, 0);
+    run_ms(room, 500);
+    enter(room, 1);
+    enter(room, 2);
+    run_ms(room, 1000);
+    unsigned alone = 0;
+    while (alone < 3 && room->players[alone].connected)
+        alone++;
+    assert_int_equal(room->players[0].connected + room->players[1].connected + room->players[2].connected, 2);
+    assert_true(room->players[alone].busy || room->players[alone].refused);
+    room_free(room);
+}
+
 /* ---- secrets ---- */
 
 static struct room *room_with_secrets(const char *first, const char *second)
@@ -238,17 +369,6 @@ static void nobody_gives_up_once_somebody_has_proven_the_secret(void **state)
 }
 
 /* ---- candidates ---- */
-
-static struct room *two_connected(const struct nat_kind *kind)
-{
-    struct room *room = room_new(kind);
-    enter(room, 0);
-    enter(room, 1);
-    run_ms(room, 3000);
-    assert_int_equal(room->players[0].connected, 1);
-    assert_int_equal(room->players[1].connected, 1);
-    return room;
-}
 
 static void set_addresses(struct room *room, unsigned i, unsigned first, unsigned count)
 {
@@ -567,6 +687,10 @@ int main(void)
         cmocka_unit_test(everybody_is_connected_where_there_are_places),
         cmocka_unit_test(who_was_not_asked_for_is_named_and_left_alone),
         cmocka_unit_test(who_asks_for_a_name_waits_for_it_although_others_would_come),
+        cmocka_unit_test(who_waits_gets_the_place_of_a_handshake_that_takes_too_long),
+        cmocka_unit_test(a_handshake_that_nobody_waits_for_keeps_its_place),
+        cmocka_unit_test(who_has_no_place_is_quiet),
+        cmocka_unit_test(who_is_left_over_hears_it_at_once),
         cmocka_unit_test(only_the_later_is_told_to_give_up_3_s_after_the_failure),
         cmocka_unit_test(nobody_gives_up_once_somebody_has_proven_the_secret),
         cmocka_unit_test(new_addresses_travel_in_one_batch),
