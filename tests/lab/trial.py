@@ -143,7 +143,7 @@ def meet(trial, left, right, kind, **options):
     if kind is None:
         return expect_refusal(peers)
     for name, other in ((first, second), (second, first)):
-        peers[name].expect_output(lines[other], 15)
+        peers[name].expect_output(lines[other], 15 + trial.limit)
     for peer in peers.values():
         peer.expect_exit(0, 10)
     return judge(trial, peers, second, kind)
