@@ -5,6 +5,7 @@
 #include "net_extra.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -88,25 +89,23 @@ static struct addr local_of(const struct net_socket *sock)
     return (struct addr){.family = 4, .port = sock->port};
 }
 
-/* What is kept has found its use: it will carry much. */
+/* The youngest go first: whoever was given the oldest may still be at it. What is kept because it is used has
+ * found its purpose: it will carry much. */
 static void close_others(struct extra *extra, size_t count,
                          bool (*keep)(void *context, const struct addr *local), void *context)
 {
-    size_t kept = 0, left = extra->count;
-    for (size_t i = 0; i < extra->count; i++) {
+    for (size_t i = extra->count; i-- > 0;) {
         struct net_socket *sock = &extra->sockets[i];
         struct addr local = local_of(sock);
         bool used = keep(context, &local);
-        if (!used && left > count) {
-            close(sock->fd);
-            left--;
-            continue;
-        }
         if (used && !sock->gso)
             net_socket_widen(sock);
-        extra->sockets[kept++] = *sock;
+        if (used || extra->count <= count)
+            continue;
+        close(sock->fd);
+        extra->count--;
+        memmove(sock, sock + 1, (extra->count - i) * sizeof *sock);
     }
-    extra->count = kept;
     inbox_forget(extra->inbox);
     extra->ready_count = extra->ready_next = 0;
 }

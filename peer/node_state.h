@@ -78,7 +78,8 @@ struct node {
     uint64_t seen; /* the last call */
     struct punch_budget punches;
     struct addr sockets[NODE_SOCKETS_MAX]; /* extra ones */
-    size_t survey_wants;                   /* of them, for a look at our NAT */
+    size_t survey_wants;                   /* of them, for a look at our NAT ... */
+    bool survey_given;                     /* ... which has got them */
     size_t socket_count, sockets_told;     /* that there are; that were asked for last */
     char text[PATH_WHY_MAX];
     struct node_stats stats;

@@ -25,19 +25,25 @@ void node_survey_told(struct node *node, uint64_t now)
             break;
         case NAT_SURVEY_SOCKETS_WANTED:
             node->survey_wants = node->paths & PATH_BIT(PATH_DIRECT) ? NAT_SURVEY_SOCKETS : 0;
+            node->survey_given = false;
             node_survey_sockets(node, now); /* there may be some */
             break;
         case NAT_SURVEY_DONE:
             node->survey_wants = 0;
+            node->survey_given = false;
             break;
         }
 }
 
-/* Extra sockets listen on every address; those of the survey are asked to send from the one that it looks at.
+/* The first ones, which stay open for as long as it wants them, once for each time that it asks.
+ *
+ * Extra sockets listen on every address; those of the survey are asked to send from the one that it looks at.
  */
 void node_survey_sockets(struct node *node, uint64_t now)
 {
     struct addr sockets[NAT_SURVEY_SOCKETS], local = nat_survey_local(node->survey);
+    if (node->survey_given)
+        return;
     size_t count = node->socket_count < NAT_SURVEY_SOCKETS ? node->socket_count : NAT_SURVEY_SOCKETS;
     if (local.family != 4 || !node->survey_wants)
         count = 0;
@@ -45,5 +51,6 @@ void node_survey_sockets(struct node *node, uint64_t now)
         sockets[i] = local;
         sockets[i].port = node->sockets[i].port;
     }
+    node->survey_given = count > 0;
     nat_survey_set_sockets(node->survey, now, sockets, count);
 }

@@ -140,22 +140,27 @@ static void secret_failed(struct player *player, uint64_t now, const struct node
         player->wrong_secrets++;
 }
 
-/* More or fewer extra sockets; those that carry a path stay. */
+/* More or fewer extra sockets, the youngest going first; those that carry a path stay. */
 static void set_sockets(struct player *player, uint64_t now, size_t count)
 {
     struct addr locals[HOST_EXTRA_MAX];
     size_t open = 0, listed = 0;
     for (unsigned i = 0; i < HOST_EXTRA_MAX; i++)
         open += player->extra[i];
-    for (unsigned i = 0; i < HOST_EXTRA_MAX; i++) {
+    for (unsigned i = HOST_EXTRA_MAX; i-- > 0 && open > count;) {
         struct addr local = {.family = 4, .port = (uint16_t)(player->extra_first + i)};
-        bool spare = player->extra[i] && !node_uses_socket(player->node, &local);
-        if (open < count ? !player->extra[i] : open > count && spare) {
-            player->extra[i] = !player->extra[i];
-            open = player->extra[i] ? open + 1 : open - 1;
+        if (player->extra[i] && !node_uses_socket(player->node, &local)) {
+            player->extra[i] = false;
+            open--;
+        }
+    }
+    for (unsigned i = 0; i < HOST_EXTRA_MAX; i++) {
+        if (!player->extra[i] && open < count) {
+            player->extra[i] = true;
+            open++;
         }
         if (player->extra[i])
-            locals[listed++] = local;
+            locals[listed++] = (struct addr){.family = 4, .port = (uint16_t)(player->extra_first + i)};
     }
     host_set_extra(player->host, player->extra_first, player->extra);
     node_set_sockets(player->node, now, locals, listed);

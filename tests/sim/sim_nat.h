@@ -15,17 +15,31 @@ struct nat_kind {
     bool firewall; /* filters, translates nothing */
     enum nat_depends mapping, filtering;
     enum sim_ports ports;
-    bool hairpin; /* RFC 4787 6 */
+    int step;       /* of a sequence; 0: 1 */
+    unsigned block; /* ports that it draws from; 0: all */
+    bool naive;     /* an early packet from outside occupies the mapping that it was sent to (LOW_TTL) */
+    bool hairpin;   /* RFC 4787 6 */
 };
 
-enum { NAT_MAPPINGS_MAX = 128, NAT_PERMITS_MAX = 32 };
+enum { NAT_MAPPINGS_MAX = 4096, NAT_PERMITS_MAX = 8192, NAT_BUCKETS = 1024, NAT_SQUATS_MAX = 1024 };
 
 struct sim_mapping {
     struct addr inner, outer;
-    struct addr towards; /* what the mapping depends on, the rest zero */
-    struct addr permits[NAT_PERMITS_MAX];
-    size_t permit_count;
-    uint64_t used; /* when a packet last passed */
+    struct addr towards;        /* what the mapping depends on, the rest zero */
+    uint64_t used;              /* when a packet last passed */
+    int next_inner, next_outer; /* in their buckets; -1: none */
+};
+
+/* Who may send to a mapping. */
+struct sim_permit {
+    int mapping;
+    struct addr allowed;
+    int next;
+};
+
+/* An early packet that a naive gateway remembers. */
+struct sim_squat {
+    struct addr outside, inside;
 };
 
 struct sim_nat {
@@ -34,12 +48,19 @@ struct sim_nat {
     uint64_t lifetime;   /* ns without a packet until a mapping is gone */
     uint16_t next_port;
     bool rebound; /* it does not preserve ports any more */
-    struct sim_mapping mappings[NAT_MAPPINGS_MAX];
-    size_t count;
+    uint16_t low; /* of its block */
+    uint64_t swept;
+    int by_inner[NAT_BUCKETS], by_outer[NAT_BUCKETS], by_permit[NAT_BUCKETS];
+    struct sim_mapping *mappings;
+    struct sim_permit *permits;
+    int count, permit_count;
+    struct sim_squat squats[NAT_SQUATS_MAX];
+    unsigned squat_count;
 };
 
 void nat_init(struct sim_nat *nat, const struct nat_kind *behavior, const struct addr *outside,
               uint64_t lifetime, struct chance *chance);
+void nat_free(struct sim_nat *nat);
 /* A packet leaves: its source becomes what the outside sees. False: no mapping to be had, the packet is lost.
  */
 bool nat_outbound(struct sim_nat *nat, uint64_t now, struct addr *source, const struct addr *destination,

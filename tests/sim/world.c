@@ -73,6 +73,8 @@ void world_free(struct world *world)
     for (size_t i = 0; i < world->heap_len; i++)
         free(world->heap[i].data);
     free(world->heap);
+    for (unsigned i = 0; i < world->network_count; i++)
+        nat_free(&world->networks[i].nat);
     free(world);
 }
 
