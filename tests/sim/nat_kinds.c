@@ -1,6 +1,4 @@
-/* nat_kinds.c - the kinds of gateways, and what physics allows between two of them (RFC 4787, RFC 5128 3).
- *
- * Left out: guessing the port of a mapping that depends on the destination. */
+/* nat_kinds.c - the kinds of gateways, and what physics allows between two of them (RFC 4787, RFC 5128 3). */
 #include "sim_nat.h"
 
 #include <string.h>
@@ -53,6 +51,14 @@ static bool reaches(const struct nat_kind *x, const struct nat_kind *y)
 bool nat_can_connect(const struct nat_kind *a, const struct nat_kind *b)
 {
     return reaches(a, b) || reaches(b, a);
+}
+
+/* One maps by destination, the other does not: the port is one of 64,512. Both do, and count. */
+bool nat_can_punch(const struct nat_kind *a, const struct nat_kind *b)
+{
+    if ((mapping_of(a) == EIM) != (mapping_of(b) == EIM))
+        return true;
+    return a && b && mapping_of(a) != EIM && a->ports == NAT_SEQUENTIAL && b->ports == NAT_SEQUENTIAL;
 }
 
 /* Two gateways that both map by address and port, one of them with an open filter: packets get in, but every

@@ -143,7 +143,7 @@ static void secret_failed(struct player *player, uint64_t now, const struct node
 /* More or fewer extra sockets, the youngest going first; those that carry a path stay. */
 static void set_sockets(struct player *player, uint64_t now, size_t count)
 {
-    struct addr locals[HOST_EXTRA_MAX];
+    struct addr locals[NODE_SOCKETS_MAX];
     size_t open = 0, listed = 0;
     for (unsigned i = 0; i < HOST_EXTRA_MAX; i++)
         open += player->extra[i];
@@ -154,14 +154,14 @@ static void set_sockets(struct player *player, uint64_t now, size_t count)
             open--;
         }
     }
-    for (unsigned i = 0; i < HOST_EXTRA_MAX; i++) {
-        if (!player->extra[i] && open < count) {
-            player->extra[i] = true;
+    for (; open < count; player->extra_next = (player->extra_next + 1) % HOST_EXTRA_MAX)
+        if (!player->extra[player->extra_next]) {
+            player->extra[player->extra_next] = true;
             open++;
         }
+    for (unsigned i = 0; i < HOST_EXTRA_MAX; i++)
         if (player->extra[i])
             locals[listed++] = (struct addr){.family = 4, .port = (uint16_t)(player->extra_first + i)};
-    }
     host_set_extra(player->host, player->extra_first, player->extra);
     node_set_sockets(player->node, now, locals, listed);
 }
@@ -303,7 +303,7 @@ void player_start(struct player *player, struct meeting *meeting, struct host *h
     *player = (struct player){.meeting = meeting, .host = host, .errand = errand, .started = now};
     player->chance.state = seed;
     player->extra_first =
-        (uint16_t)(10000 + port / 1000 * 300); /* programs of one machine have ports apart */
+        (uint16_t)(port / 1000 % 10 * HOST_EXTRA_MAX + 10000); /* programs of one machine have ports apart */
     host_set_extra(host, player->extra_first, player->extra);
     player->random = (struct random){.fill = chance_fill, .context = &player->chance};
     struct node_config config = {.room = "sim",

@@ -42,6 +42,7 @@ struct player {
     struct link links[NODE_PEERS_MAX];
     uint16_t extra_first; /* its extra sockets are the open ones of HOST_EXTRA_MAX ports */
     bool extra[HOST_EXTRA_MAX];
+    unsigned extra_next; /* where the next is opened: no port comes again soon */
     uint64_t started, path_at, connected_at, first_byte_at; /* of the first peer; 0: not yet */
     unsigned connected;                                     /* peers at this moment */
     unsigned handshakes;                                    /* CONNECTED events */

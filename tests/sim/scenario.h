@@ -4,7 +4,7 @@
 
 #include "player.h"
 
-enum { SCENARIOS_MAX = 160, SCENARIO_NAME_MAX = 48, RUN_PLAYERS_MAX = 5 };
+enum { SCENARIOS_MAX = 200, SCENARIO_NAME_MAX = 48, RUN_PLAYERS_MAX = 5 };
 
 /* Where the peers are to each other. */
 enum placement {

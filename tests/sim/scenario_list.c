@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+enum { GUESS_S = 30 /* two attempts at guessing a port, should the first fail */ };
+
 static struct scenario table[SCENARIOS_MAX];
 static size_t table_len;
 
@@ -20,14 +22,16 @@ static struct scenario *add(const char *name, const char *a, const char *b)
         .players = 2,
         .max_peers = 1,
         .bytes = 1,
-        .outcome = nat_is_odd(x, y)        ? ODD
-                   : nat_can_connect(x, y) ? MEET
-                                           : NO_PATH,
+        .outcome = nat_is_odd(x, y)                               ? ODD
+                   : nat_can_connect(x, y) || nat_can_punch(x, y) ? MEET
+                                                                  : NO_PATH,
         .kind = PATH_DIRECT,
         .path_within = 1 * NS_PER_S,
         .bytes_within = 1 * NS_PER_S,
         .seeds = 1000,
     };
+    if (!nat_can_connect(x, y) && nat_can_punch(x, y))
+        s->path_within = s->bytes_within = GUESS_S * NS_PER_S;
     snprintf(s->name, sizeof s->name, "%s", name);
     return s;
 }
@@ -41,6 +45,44 @@ static void add_pairs(void)
             snprintf(name, sizeof name, "pair/%s-%s", x, y);
             add(name, x, y);
         }
+}
+
+/* A hard gateway of a kind that pairs of all with all would be too many of. */
+static struct scenario *add_punch(const char *name, const char *easy, const struct nat_kind *hard)
+{
+    struct scenario *s = add(name, easy, "symr");
+    s->kinds[1] = hard;
+    s->outcome = MEET;
+    s->path_within = s->bytes_within = GUESS_S * NS_PER_S;
+    return s;
+}
+
+#define HARD .mapping = NAT_ADDRESS_PORT_DEPENDENT, .filtering = NAT_ADDRESS_PORT_DEPENDENT
+
+static void add_punches(void)
+{
+    static const struct nat_kind syms2 = {.name = "syms2", HARD, .ports = NAT_SEQUENTIAL, .step = 2},
+                                 syms5 = {.name = "syms5", HARD, .ports = NAT_SEQUENTIAL, .step = 5},
+                                 symsdown = {.name = "symsdown", HARD, .ports = NAT_SEQUENTIAL, .step = -1},
+                                 block = {.name = "block", HARD, .ports = NAT_RANDOM, .block = 1024},
+                                 naive = {.name = "naive",
+                                          .filtering = NAT_ADDRESS_PORT_DEPENDENT,
+                                          .ports = NAT_PRESERVE,
+                                          .naive = true};
+    add_punch("punch/port-syms2", "port", &syms2);
+    add_punch("punch/port-syms5", "port", &syms5);
+    add_punch("punch/fw-symsdown", "fw", &symsdown);
+    add_punch("punch/port-block", "port", &block);
+    add_punch("punch/fw-block", "fw", &block);
+    add_punch("punch/syms2-syms5", "port", &syms5)->kinds[0] = &syms2;
+    add_punch("punch/syms-symsdown", "syms", &symsdown);
+    add_punch("punch/naive-symr", "port", nat_kind("symr"))->kinds[0] = &naive;
+    add_punch("punch/naive-syms", "port", nat_kind("syms"))->kinds[0] = &naive;
+    add_punch("punch/lossy", "port", nat_kind("symr"))->weather.loss = 20;
+    add_punch("punch/lossy-syms", "syms", nat_kind("syms"))->weather.loss = 20;
+    struct scenario *s = add_punch("punch/far", "port", nat_kind("symr"));
+    s->weather.delay = 150 * NS_PER_MS;
+    s->weather.jitter = 30 * NS_PER_MS;
 }
 
 static struct scenario *add_weather(const char *name, unsigned loss, uint64_t delay_ms, uint64_t jitter_ms)
@@ -224,6 +266,7 @@ const struct scenario *scenarios(size_t *count)
 {
     if (!table_len) {
         add_pairs();
+        add_punches();
         add_weathers();
         add_upsets();
         add_places();

@@ -78,6 +78,8 @@ const struct nat_kind *nat_kind(const char *name); /* NULL: unknown, so "open" *
 /* What physics allows two peers behind such gateways (NULL: none) without guessing ports: whether they find a
  * path. */
 bool nat_can_connect(const struct nat_kind *a, const struct nat_kind *b);
+/* Whether the port of the one that needs it can be guessed: then they find a path, only later. */
+bool nat_can_punch(const struct nat_kind *a, const struct nat_kind *b);
 /* Whether bytes may pass although no path is ever proven: neither outcome is promised. */
 bool nat_is_odd(const struct nat_kind *a, const struct nat_kind *b);
 

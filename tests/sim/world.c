@@ -318,13 +318,14 @@ static void descend(struct world *world, unsigned network, struct parcel *parcel
     }
 }
 
-/* Climbs until a network knows the destination; false: lost on the way. */
-static bool climb(struct world *world, unsigned *network, struct parcel *parcel)
+/* Climbs until a network knows the destination; false: lost on the way, which a packet with `ttl` hops is
+ * where they end. */
+static bool climb(struct world *world, unsigned *network, struct parcel *parcel, unsigned ttl)
 {
     while (!host_in(world, *network, &parcel->destination) &&
            !child_for(world, *network, &parcel->destination)) {
         struct network *n = &world->networks[*network];
-        if (*network == 0)
+        if (*network == 0 || ttl-- <= 1)
             return false;
         if (n->has_nat) {
             bool own = addr_equal_ip(&n->nat.outside, &parcel->destination);
@@ -334,7 +335,7 @@ static bool climb(struct world *world, unsigned *network, struct parcel *parcel)
         }
         *network = n->parent;
     }
-    return true;
+    return *network != 0 || ttl > INTERNET_HOPS;
 }
 
 static void send_one(struct host *host, const struct packet *out, const uint8_t *data, size_t len)
@@ -348,7 +349,7 @@ static void send_one(struct host *host, const struct packet *out, const uint8_t 
                 parcel.source = host->addresses[i];
     world->stats.sent++;
     trace(world, "leaves", &parcel, data, len);
-    if (!climb(world, &network, &parcel)) {
+    if (!climb(world, &network, &parcel, out->ttl ? out->ttl : 64)) {
         trace(world, "unroutable", &parcel, data, len);
         world->stats.unroutable++;
         return;
