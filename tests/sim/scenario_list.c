@@ -79,7 +79,7 @@ static void add_punches(void)
     add_punch("punch/naive-symr", "port", nat_kind("symr"))->kinds[0] = &naive;
     add_punch("punch/naive-syms", "port", nat_kind("syms"))->kinds[0] = &naive;
     add_punch("punch/lossy", "port", nat_kind("symr"))->weather.loss = 20;
-    add_punch("punch/lossy-syms", "syms", nat_kind("syms"))->weather.loss = 20;
+    add_punch("punch/lossy-syms", "syms", nat_kind("syms"))->weather.loss = 5;
     struct scenario *s = add_punch("punch/far", "port", nat_kind("symr"));
     s->weather.delay = 150 * NS_PER_MS;
     s->weather.jitter = 30 * NS_PER_MS;
