@@ -73,12 +73,13 @@ struct conn *conn_new(const struct conn_config *config)
                                              .renominate = true,
                                              .paths = config->paths,
                                              .random = config->random});
-    if (config->punches && config->paths & PATH_BIT(PATH_DIRECT))
+    bool punches = config->punches && config->paths & PATH_BIT(PATH_DIRECT);
+    if (punches)
         conn->punch = punch_new(&(struct punch_config){.first = config->initiator,
                                                        .delay = config->delay,
                                                        .budget = config->punches,
                                                        .random = config->random});
-    if (!conn->ice || (config->punches && !conn->punch)) {
+    if (!conn->ice || (punches && !conn->punch)) {
         conn_free(conn);
         return NULL;
     }
