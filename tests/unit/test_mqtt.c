@@ -871,6 +871,52 @@ static int look_around(void **state)
     return 0;
 }
 
+/* ---- bulk ---- */
+
+static struct mqtt *client_with_bulk(uint16_t port)
+{
+    struct mqtt_config config = {.topics = {"room/inbox"}, .bulk_topic = "room/bulk"};
+    struct mqtt *mqtt;
+    char url[64];
+    snprintf(url, sizeof url, "127.0.0.1:%u", port);
+    assert_true(mqtt_url_parse(&config.url, url));
+    assert_int_equal(mqtt_open(&mqtt, &config), 0);
+    return mqtt;
+}
+
+static void bulk_arrives_as_such_with_every_byte(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {0, 1, 0xff, 0, '{'};
+    start_broker(anonymous);
+    struct mqtt *hearer = client_with_bulk(broker.port), *speaker = client_of(broker.port, "room/x");
+    settle(hearer, speaker, "room/inbox");
+    assert_true(mqtt_publish_bulk(speaker, "room/bulk", bytes, sizeof bytes));
+    struct mqtt_event event = expect(hearer, MQTT_BULK);
+    assert_int_equal(event.len, sizeof bytes);
+    assert_memory_equal(event.data, bytes, sizeof bytes);
+    mqtt_close(hearer, 100);
+    mqtt_close(speaker, 100);
+}
+
+/* Whoever runs the broker may not want to carry it. */
+static void a_broker_that_refuses_bulk_carries_the_rest(void **state)
+{
+    (void)state;
+    if (!have_mosquitto)
+        skip();
+    assert_true(broker_make(&broker));
+    assert_true(run_in_folder("printf 'topic readwrite room/inbox\\ntopic readwrite room/x\\n' > acl"));
+    char configuration[PATH_MAX + 64];
+    snprintf(configuration, sizeof configuration, "%sacl_file %s/acl\n", anonymous, broker.folder);
+    assert_true(broker_configure(&broker, configuration));
+    assert_true(broker_start(&broker));
+    struct mqtt *hearer = client_with_bulk(broker.port), *speaker = client_of(broker.port, "room/x");
+    settle(hearer, speaker, "room/inbox");
+    mqtt_close(hearer, 100);
+    mqtt_close(speaker, 100);
+}
+
 #define WITH_BROKER(test) cmocka_unit_test_teardown(test, clear_broker)
 
 /* With an argument only the tests whose names match it, with * for anything. */
@@ -883,6 +929,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         WITH_BROKER(messages_published_before_and_after_the_connection_arrive_in_order),
         WITH_BROKER(thousands_of_messages_pass_without_loss_or_stall),
+        WITH_BROKER(bulk_arrives_as_such_with_every_byte),
+        WITH_BROKER(a_broker_that_refuses_bulk_carries_the_rest),
         WITH_BROKER(closing_lets_everything_leave_and_sends_no_will),
         WITH_BROKER(a_vanished_peer_leaves_its_will),
         WITH_BROKER(retained_messages_are_ignored),
