@@ -623,8 +623,8 @@ static bool broker_turn(struct conn *conn, uint64_t now, enum broker_turn turn, 
     case BROKER_TURN_TAKEN:
         broker_taken(conn, now);
         return false;
-    case BROKER_TURN_THERE:
-        quic_hurry(conn->quic, now);
+    case BROKER_TURN_THERE: /* an answer to something new tells QUIC what was lost elsewhere */
+        knock(conn, now);
         return conn_path(conn, &path) && tell_path(conn, &path, event);
     case BROKER_TURN_LEFT:
         return broker_left(conn, event);

@@ -23,11 +23,13 @@ struct end {
     uint64_t log_at[LOG_MAX];
     size_t log_count;
     size_t longest; /* UDP payload it sent */
+    size_t relayed; /* bytes it sent through the broker */
 };
 
 struct flight {
     uint64_t at;
     unsigned from;
+    bool brokered; /* came through the broker */
     size_t len;
     uint8_t *data;
 };
@@ -36,6 +38,8 @@ struct net {
     uint64_t now, seed;
     struct random random;
     struct end ends[2];
+    struct bucket share;                /* of both, for the way through the broker */
+    bool brokered;                      /* both allow it, and it carries */
     struct flight flights[FLIGHTS_MAX]; /* in the order of sending, which with one delay is that of arrival */
     size_t first, count;
     bool (*eats)(struct net *net, unsigned from, const uint8_t *data, size_t len);
@@ -103,11 +107,32 @@ static bool net_drain_packets(struct net *net, unsigned i)
     return any;
 }
 
+/* What goes through the broker: nothing eats it while that is up. */
+static bool net_drain_broker(struct net *net, unsigned i)
+{
+    uint8_t buffer[BROKER_PATH_PAYLOAD];
+    struct packet out = {.data = buffer, .len = sizeof buffer};
+    bool any = false;
+    for (; conn_broker_output(net->ends[i].conn, net->now, &out); any = true) {
+        bool (*eats)(struct net *, unsigned, const uint8_t *, size_t) = net->eats;
+        net->eats = net->brokered ? NULL : eats_all;
+        net->ends[i].relayed += out.len;
+        size_t count = net->count;
+        net_launch(net, i, buffer, out.len);
+        if (net->count > count)
+            net->flights[(net->first + count) % FLIGHTS_MAX].brokered = true;
+        net->eats = eats;
+        out.len = sizeof buffer;
+    }
+    return any;
+}
+
 static inline void net_drain(struct net *net, unsigned i)
 {
     net_drain_events(net, i);
     for (bool busy = true; busy;) {
         busy = net_drain_packets(net, i);
+        busy = net_drain_broker(net, i) || busy;
         busy = net_drain_events(net, i) || busy;
     }
 }
@@ -128,7 +153,12 @@ static void net_land(struct net *net)
     net->first = (net->first + 1) % FLIGHTS_MAX;
     net->count--;
     net->now = flight.at > net->now ? flight.at : net->now;
-    net_hand(net, !flight.from, &net->ends[flight.from].address, flight.data, flight.len);
+    if (flight.brokered) {
+        conn_broker_input(net->ends[!flight.from].conn, net->now, flight.data, flight.len);
+        net_drain(net, !flight.from);
+    } else {
+        net_hand(net, !flight.from, &net->ends[flight.from].address, flight.data, flight.len);
+    }
     free(flight.data);
 }
 
@@ -182,11 +212,15 @@ static inline struct net *net_new(void)
     struct net *net = calloc(1, sizeof *net);
     assert_non_null(net);
     net->now = NS_PER_S;
+    net->share = broker_path_bucket(1000000000);
     net->seed = 7;
     net->random = (struct random){.fill = net_fill, .context = &net->seed};
     for (unsigned i = 0; i < 2; i++) {
-        struct conn_config config = {
-            .initiator = i == CLIENT, .key = {1, 2, 3}, .paths = PATH_ALL, .random = &net->random};
+        struct conn_config config = {.initiator = i == CLIENT,
+                                     .key = {1, 2, 3},
+                                     .paths = PATH_ALL,
+                                     .random = &net->random,
+                                     .broker_share = &net->share};
         net->ends[i].conn = conn_new(&config);
         assert_non_null(net->ends[i].conn);
         net->ends[i].address = addr_make4((const uint8_t[]){192, 168, 1, (uint8_t)(10 + i)}, 5000);
@@ -203,6 +237,23 @@ static inline void net_free(struct net *net)
     conn_free(net->ends[CLIENT].conn);
     conn_free(net->ends[SERVER].conn);
     free(net);
+}
+
+/* Both allow so many bytes a second through the broker, which is up. */
+static inline void net_allow_broker(struct net *net, uint64_t rate)
+{
+    net->brokered = true;
+    for (unsigned i = 0; i < 2; i++) {
+        conn_set_broker(net->ends[i].conn, net->now, true);
+        conn_allow_broker(net->ends[i].conn, net->now, rate, DELAY_MS * NS_PER_MS);
+    }
+}
+
+static inline void net_set_broker(struct net *net, bool up)
+{
+    net->brokered = up;
+    for (unsigned i = 0; i < 2; i++)
+        conn_set_broker(net->ends[i].conn, net->now, up);
 }
 
 /* ---- what was told ---- */

@@ -396,6 +396,46 @@ static void a_description_travels_with_everything_in_it(void **state)
     }
 }
 
+/* An older peer says nothing of the broker: it relays nothing there. */
+static void what_an_older_peer_does_not_say_is_nothing(void **state)
+{
+    (void)state;
+    static char text[16384];
+    static struct body back;
+    struct body body = sample_body(BODY_OFFER);
+    body.description.broker_relay = 0;
+    body.description.udp_blocked = false;
+    size_t len = body_encode(&body, text, sizeof text);
+    assert_null(strstr(text, "broker_relay"));
+    assert_null(strstr(text, "udp_blocked"));
+    assert_true(body_decode(&back, (const uint8_t *)text, len));
+    assert_int_equal(back.description.broker_relay, 0);
+    body.description.broker_relay = UINT32_MAX;
+    body.description.udp_blocked = true;
+    len = body_encode(&body, text, sizeof text);
+    assert_true(body_decode(&back, (const uint8_t *)text, len));
+    assert_int_equal(back.description.broker_relay, UINT32_MAX);
+    assert_true(back.description.udp_blocked);
+}
+
+static void a_rate_that_is_none_is_malformed(void **state)
+{
+    (void)state;
+    static const char *const rates[] = {"0", "-1", "4294967296", "\"1\"", "1.5", "null"};
+    static char text[16384], bad[16384];
+    static struct body back;
+    struct body body = sample_body(BODY_OFFER);
+    body.description.broker_relay = 7777;
+    assert_true(body_encode(&body, text, sizeof text) > 0);
+    char *at = strstr(text, "7777");
+    assert_non_null(at);
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        int len = snprintf(bad, sizeof bad, "%.*s%s%s", (int)(at - text), text, rates[i], at + 4);
+        if (body_decode(&back, (const uint8_t *)bad, (size_t)len))
+            fail_msg("%s is a rate", rates[i]);
+    }
+}
+
 /* How many candidates are left of this list; -1: malformed. */
 static int candidates_of(const char *list)
 {
@@ -573,6 +613,8 @@ int main(void)
         cmocka_unit_test(every_body_returns_as_it_was_even_at_its_longest),
         cmocka_unit_test(a_description_travels_with_everything_in_it),
         cmocka_unit_test(no_member_of_a_body_may_miss_or_be_of_another_type),
+        cmocka_unit_test(what_an_older_peer_does_not_say_is_nothing),
+        cmocka_unit_test(a_rate_that_is_none_is_malformed),
         cmocka_unit_test(candidates_are_judged_one_by_one),
         cmocka_unit_test(more_than_sixteen_candidates_are_malformed_even_if_unknown),
         cmocka_unit_test(zones_of_addresses_never_travel),
