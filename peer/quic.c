@@ -408,7 +408,8 @@ void quic_ping(struct quic *quic)
 static bool write_active(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
 {
     ngtcp2_tstamp ts = quic_clock(quic, now);
-    if (!bytes_in_flight(quic))
+    uint64_t before = bytes_in_flight(quic);
+    if (!before)
         quic->waiting_since = 0;
     int err = prepare_output(quic, ts);
     ngtcp2_ssize len = err ? err : batch_write(quic, out, payload, ts);
@@ -417,7 +418,7 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
         return quic->phase == QUIC_CLOSING && close_write(quic, now, out);
     }
     quic->not_before = 0;
-    if (quic->ping) {
+    if (quic->ping && bytes_in_flight(quic) > before) { /* whatever it is asks for an answer */
         quic->ping = false;
         set_keep_alive(quic);
     }
