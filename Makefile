@@ -8,7 +8,7 @@ VERSION := 0.1.0
 PREFIX ?= /usr/local
 comma := ,
 
-LIBS := libmosquitto libcjson libsodium libngtcp2 libngtcp2_crypto_gnutls gnutls nettle
+LIBS := libmosquitto libcjson libsodium libngtcp2 libngtcp2_crypto_gnutls gnutls nettle miniupnpc
 WARN := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror
 OPT ?= -O2 -g
 SAN ?= # 1: address and undefined-behaviour sanitizers

@@ -5,6 +5,7 @@
 #define NODE_H
 
 #include "conn.h"
+#include "portmap.h"
 #include "rendezvous.h"
 
 enum {
@@ -121,6 +122,8 @@ bool node_uses_socket(const struct node *node, const struct addr *local);
  * `external` reach `local`; family 0: no longer. Offered as a candidate of kind MAPPED. */
 void node_set_mapping(struct node *node, uint64_t now, const struct addr *local, const struct addr *external,
                       const struct addr *gateway);
+/* Which of our addresses ports are to be opened for, at most `max`; returns how many. */
+size_t node_portmap_wanted(const struct node *node, struct portmap_local *out, size_t max);
 /* Whether a gateway has opened a port for this address of ours. */
 bool node_has_mapping(const struct node *node, const struct addr *local);
 /* A STUN server to ask. */

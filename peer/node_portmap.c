@@ -59,7 +59,7 @@ bool node_portmap_told(struct node *node, uint64_t now, struct node_event *event
             node_set_mapping(node, now, &told.local, &told.external, &told.gateway);
         if (told.type == PORTMAP_LOST)
             node_set_mapping(node, now, &told.local, &none, &told.gateway);
-        if (told.type != PORTMAP_FAILED)
+        if (told.type != PORTMAP_FAILED || node_has_mapping(node, &told.local))
             continue;
         bool named = told.external.family != 0;
         snprintf(node->text, sizeof node->text, "%s%s%s%s", portmap_failure_text(told.failure),

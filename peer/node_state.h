@@ -165,8 +165,6 @@ bool node_sockets_told(struct node *node, uint64_t now, struct node_event *event
 
 /* ---- node_portmap.c ---- */
 
-/* Which of our addresses ports are to be opened for, at most `max`; returns how many. */
-size_t node_portmap_wanted(const struct node *node, struct portmap_local *out, size_t max);
 /* Our addresses, or what is allowed, may have changed. */
 void node_portmap_update(struct node *node, uint64_t now);
 /* Takes what the gateways say; whether *event is one that the program wants to hear. */

@@ -251,6 +251,8 @@ static void close_world(struct p2p_node *node)
     relays_close(node);
     net_close(node->net);
     resolver_free(node->resolver);
+    upnp_free(node->upnp, node->left ? CLOSE_GRACE_MS : 0);
+    node->upnp = NULL;
     loop_free(node->loop);
     node->net = NULL;
     node->resolver = NULL;
@@ -265,6 +267,11 @@ int p2p_node_start(struct p2p_node *node)
     node->resolver = resolver_new();
     int err = node->loop && node->resolver ? open_net(node) : P2P_ESYSTEM;
     if (!err && !loop_watch(node->loop, resolver_fd(node->resolver)))
+        err = P2P_ESYSTEM;
+    /* Ports are a help: without memory for them the rest works. */
+    if (!err && node->maps_ports && node->paths & 1u << P2P_DIRECT)
+        node->upnp = upnp_new();
+    if (node->upnp && !loop_watch(node->loop, upnp_fd(node->upnp)))
         err = P2P_ESYSTEM;
     if (err) {
         int saved = errno;
@@ -369,6 +376,9 @@ static void read_addresses(struct p2p_node *node, uint64_t now)
     struct node_address addresses[NODE_ADDRESSES_MAX];
     size_t count = net_addresses(node->net, addresses, NODE_ADDRESSES_MAX);
     node_set_addresses(node->node, now, addresses, count);
+    struct portmap_local wanted[UPNP_LOCALS_MAX];
+    if (node->upnp)
+        upnp_set_locals(node->upnp, wanted, node_portmap_wanted(node->node, wanted, UPNP_LOCALS_MAX));
 }
 
 static void pump(struct p2p_node *node, uint64_t now);
@@ -407,6 +417,8 @@ void p2p_leave(struct p2p_node *node)
     uint64_t now = loop_now();
     node->leave_by = now + LEAVE_S * NS_PER_S;
     node_leave(node->node, now);
+    if (node->upnp)
+        upnp_remove(node->upnp);
     node->dirty = true;
 }
 
@@ -483,6 +495,22 @@ static void set_sockets(struct p2p_node *node, uint64_t now, size_t count)
     node_set_sockets(node->node, now, locals, count);
 }
 
+/* What a port's loss or its opening by another protocol means to UPnP. */
+static void tell_upnp(struct p2p_node *node, const struct node_event *told)
+{
+    struct portmap_local wanted[UPNP_LOCALS_MAX];
+    if (!node->upnp)
+        return;
+    if (told->type == NODE_STALLED)
+        upnp_ask_again(node->upnp);
+    if (told->type != NODE_CANDIDATE || told->candidate != CANDIDATE_MAPPED)
+        return;
+    size_t count = node_portmap_wanted(node->node, wanted, UPNP_LOCALS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (node_has_mapping(node->node, &wanted[i].local))
+            upnp_release(node->upnp, &wanted[i].local);
+}
+
 /* Machines are drained after every letter, so that an answer leaves before the next one is read. */
 static void drain_events(struct p2p_node *node, uint64_t now)
 {
@@ -490,8 +518,10 @@ static void drain_events(struct p2p_node *node, uint64_t now)
     while (node_event(node->node, now, &told))
         if (told.type == NODE_SOCKETS)
             set_sockets(node, now, told.count);
-        else if (!relays_told(node, now, &told))
+        else if (!relays_told(node, now, &told)) {
+            tell_upnp(node, &told);
             events_put_node(node, &told);
+        }
 }
 
 static void read_brokers(struct p2p_node *node, uint64_t now)
@@ -520,6 +550,24 @@ static void read_resolver(struct p2p_node *node, uint64_t now)
     }
     if (node->node && !resolver_pending(node->resolver))
         node_stun_resolved(node->node, now);
+}
+
+static void read_upnp(struct p2p_node *node, uint64_t now)
+{
+    struct upnp_answer answer;
+    if (!node->upnp || !loop_is_ready(node->loop, upnp_fd(node->upnp)))
+        return;
+    while (upnp_next(node->upnp, &answer)) {
+        char local[ADDR_TEXT_MAX];
+        if (!node->node)
+            continue;
+        if (answer.external.family || answer.lost)
+            node_set_mapping(node->node, now, &answer.local, &answer.external, &answer.gateway);
+        if (!node_has_mapping(node->node, &answer.local) && answer.why[0])
+            events_put(node, &(struct p2p_event){.type = P2P_EVENT_PORTMAP,
+                                                 .text = answer.why,
+                                                 .detail = addr_print(&answer.local, local)});
+    }
 }
 
 static void read_net(struct p2p_node *node, uint64_t now)
@@ -622,6 +670,7 @@ int p2p_node_process(struct p2p_node *node)
     node->dirty = false;
     read_net(node, now);
     read_resolver(node, now);
+    read_upnp(node, now);
     if (!node->node)
         return 0;
     relays_process(node, now);

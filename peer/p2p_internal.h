@@ -12,6 +12,7 @@
 #include "resolve.h"
 #include "tls.h"
 #include "turn_uri.h"
+#include "upnp.h"
 
 enum {
     STREAM_BUCKETS = 64, /* of a peer's table of streams: a forward has hundreds */
@@ -85,6 +86,7 @@ struct p2p_node {
     struct loop *loop;
     struct net *net;
     struct resolver *resolver;
+    struct upnp *upnp;                                     /* NULL: no ports are asked for */
     struct addr servers[STUN_MAX * RESOLVE_ADDRESSES_MAX]; /* STUN servers whose names are resolved */
     size_t server_count;
 

@@ -10,7 +10,7 @@
  * until the call of p2p_next_event that follows the one which returned its CLOSED. Texts inside events are
  * valid until the next call of p2p_next_event. Threads.   A node belongs to one thread at a time; only
  * p2p_node_wake may be called from another. Nodes are independent of each other. The library starts one
- * thread a broker and one for name resolution, blocks all signals in them, calls nobody back, prints nothing,
+ * thread a broker, one for name resolution and one an address for UPnP, blocks all signals in them, calls nobody back, prints nothing,
  * and leaves signal dispositions as they were. Waiting.   Only p2p_node_wait waits. With a loop of your own:
  * poll p2p_node_fd for reading, for at most p2p_node_timeout; then p2p_node_process; then p2p_next_event
  * until it says 0. Calls that write (p2p_stream_write and such) send from the next p2p_node_process (or

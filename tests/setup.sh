@@ -5,7 +5,7 @@ set -eu
 what=${1:-build}
 
 build="pkg-config gcc make libmosquitto-dev libcjson-dev libsodium-dev libngtcp2-dev libngtcp2-crypto-gnutls-dev
-libgnutls28-dev nettle-dev"
+libgnutls28-dev nettle-dev libminiupnpc-dev"
 demo="$build mosquitto python3"
 test="$demo clang clang-format libclang-rt-dev libcmocka-dev libnice-dev coturn mosquitto-clients socat nftables
 iproute2 procps openssl man-db miniupnpd-nftables"
@@ -23,7 +23,7 @@ all) packages=$all ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
-    for module in libmosquitto libcjson libsodium libngtcp2 libngtcp2_crypto_gnutls gnutls nettle; do
+    for module in libmosquitto libcjson libsodium libngtcp2 libngtcp2_crypto_gnutls gnutls nettle miniupnpc; do
         pkg-config --exists $module 2>/dev/null || missing="${missing:-} $module"
     done
     [ -z "${missing:-}" ] && exit 0
