@@ -34,8 +34,17 @@ void quic_end(struct quic *quic, int64_t error, const char *text)
     tell_closed(quic, error, text, strlen(text));
 }
 
-/* The peer's CONNECTION_CLOSE arrived: RFC 9000 10.2.2, nothing is answered. An application's code does not
- * travel before the handshake is done (10.2.3). */
+static void tell_peer_closed(struct quic *quic, int64_t error, const char *text, size_t len)
+{
+    static const char unnamed[] = "it ended the handshake and could not say why";
+    if (len)
+        tell_closed(quic, error, text, len);
+    else
+        tell_closed(quic, error, unnamed, sizeof unnamed - 1);
+}
+
+/* The peer's CONNECTION_CLOSE arrived: RFC 9000 10.2.2, nothing is answered. An application's code and reason
+ * do not travel before the handshake is done, where everybody could read them (10.2.3). */
 static void close_received(struct quic *quic)
 {
     ngtcp2_ccerr error;
@@ -51,7 +60,7 @@ static void close_received(struct quic *quic)
     if (error.type == NGTCP2_CCERR_TYPE_APPLICATION)
         tell_closed(quic, (int64_t)error.error_code, text, len);
     else if (error.error_code == NGTCP2_NO_ERROR || error.error_code == NGTCP2_APPLICATION_ERROR)
-        tell_closed(quic, QUIC_ERROR_NONE, text, len);
+        tell_peer_closed(quic, QUIC_ERROR_NONE, text, len);
     else if (handshake && refused)
         quic_end(quic, QUIC_ERROR_KEY, "the peer refused our key");
     else

@@ -990,6 +990,22 @@ static void a_close_carries_its_code_and_is_answered_for_a_while(void **state)
     net_free(net);
 }
 
+/* Its reason may not travel yet, since every stranger could read it; that it left must be said all the same.
+ */
+static void a_goodbye_amid_the_handshake_says_that_it_was_one(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    run(net, net->now + 7 * NS_PER_MS); /* the client's hello is there, the answer under way */
+    quic_close(net->end[CLIENT], net->now, 42, "for no stranger's eyes");
+    run(net, net->now + 20 * NS_PER_MS);
+    assert_int_equal(net->closed[CLIENT].error, 42);
+    assert_true(net->closed_at[SERVER] != 0);
+    assert_int_equal(net->closed[SERVER].error, QUIC_ERROR_NONE);
+    assert_string_equal(net->closed[SERVER].text, "it ended the handshake and could not say why");
+    net_free(net);
+}
+
 static void a_close_before_the_first_packet_is_silent(void **state)
 {
     (void)state;
@@ -1283,6 +1299,7 @@ int main(void)
         cmocka_unit_test(the_oldest_datagram_gives_way),
         cmocka_unit_test(a_flood_of_datagrams_does_not_starve_a_stream),
         cmocka_unit_test(a_close_carries_its_code_and_is_answered_for_a_while),
+        cmocka_unit_test(a_goodbye_amid_the_handshake_says_that_it_was_one),
         cmocka_unit_test(a_close_before_the_first_packet_is_silent),
         cmocka_unit_test(what_arrived_before_the_close_can_be_read),
         cmocka_unit_test(an_idle_connection_ends_after_its_time),
