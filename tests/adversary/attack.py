@@ -10,19 +10,11 @@ import time
 
 import harness
 import proxy
+from scene import scene  # noqa: F401 - the scenes' own mark, handed on
 
 SECRET = "seven brass kettles"
 ETH_ALL = 3
 PACKET_OUTGOING = 4
-
-
-def scene(function=None, *, seconds=1, slow=False, alone=False):
-    """`alone`: it measures, so nothing else runs beside it."""
-    def mark(marked):
-        marked.is_scene, marked.seconds, marked.slow, marked.alone = True, seconds, slow, alone
-        return marked
-
-    return mark(function) if function else mark
 
 
 def untrusted_broker(world):

@@ -52,41 +52,56 @@ def play(scene):
     return verdict, f"{verdict} - {sentence(scene)}{why}  [{time.monotonic() - begun:.1f} s]"
 
 
-def main():
-    # Whoever runs us in the background may have had SIGINT ignored, and our children would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    parser = argparse.ArgumentParser(description="scenes with the real command")
+def arguments(about):
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--build", default="build", help="where p2pconnect has been built")
-    parser.add_argument("--quick", action="store_true", help="leave out what is slow")
+    parser.add_argument("--quick", action="store_true", help="leave out, or shorten, what is slow")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("pattern", nargs="?", default="")
-    options = parser.parse_args()
-    scenes = [s for s in collect() if re.search(options.pattern, s.__name__ + " " + sentence(s))]
-    if options.quick:
-        scenes = [s for s in scenes if not s.slow]
-    if options.list:
-        print("\n".join(f"{s.__name__}: {sentence(s)}" for s in scenes))
-        return 0
-    Scene.build = os.path.abspath(options.build)
-    if not os.access(os.path.join(Scene.build, "p2pconnect"), os.X_OK):
-        print(f"FAILED - {Scene.build}/p2pconnect is not built\n0 passed, 1 failed, 0 skipped")
-        return 1
-    folder = tempfile.mkdtemp(prefix="p2pconnect-cli-")
+    return parser.parse_args()
+
+
+def play_all(scenes, jobs):
+    """Plays so many at a time, the long ones first, then one by one those that measure; returns the verdicts' counts."""
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}
-    try:
-        Scene.shared_broker = Broker(folder)
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            for done in concurrent.futures.as_completed(
-                    [pool.submit(play, s) for s in sorted(scenes, key=lambda s: -s.seconds)]):
+    for workers, alone in ((jobs, False), (1, True)):
+        group = sorted((s for s in scenes if s.alone == alone), key=lambda s: -s.seconds)
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+            for done in concurrent.futures.as_completed([pool.submit(play, s) for s in group]):
                 verdict, line = done.result()
                 counts[verdict] += 1
                 print(line, flush=True)
+    return counts
+
+
+def run(scenes, chosen, jobs):
+    """Plays those of the scenes that are chosen; returns the exit code."""
+    scenes = [s for s in scenes if re.search(chosen.pattern, s.__name__ + " " + sentence(s))]
+    scenes = [s for s in scenes if not (chosen.quick and s.slow)]
+    if chosen.list:
+        print("\n".join(f"{s.__name__}: {sentence(s)}" for s in scenes))
+        return 0
+    Scene.build = os.path.abspath(chosen.build)
+    Scene.quick = chosen.quick
+    if not os.access(os.path.join(Scene.build, "p2pconnect"), os.X_OK):
+        print(f"FAILED - {Scene.build}/p2pconnect is not built\n0 passed, 1 failed, 0 skipped")
+        return 1
+    folder = tempfile.mkdtemp(prefix="p2pconnect-scenes-")
+    try:
+        Scene.shared_broker = Broker(folder)
+        counts = play_all(scenes, jobs)
     finally:
         if Scene.shared_broker:
             Scene.shared_broker.stop()
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{counts['ok']} passed, {counts['FAILED']} failed, {counts['skipped']} skipped")
     return 1 if counts["FAILED"] or not counts["ok"] else 0
+
+
+def main():
+    # Whoever runs us in the background may have had SIGINT ignored, and our children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return run(collect(), arguments("scenes with the real command"), jobs=2)
 
 
 if __name__ == "__main__":
