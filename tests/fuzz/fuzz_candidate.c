@@ -1,24 +1,10 @@
 /* fuzz_candidate.c - candidates as a hostile peer would write them, from the text inside the seal to the
  * packets they cause. Whatever it says: no packet to loopback, multicast or port 0, none to our own socket,
  * and a hundred in all. */
+#include "fuzz.h"
 #include "ice_internal.h"
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static void fill(void *context, uint8_t *out, size_t len)
-{
-    uint64_t *seed = context;
-    for (size_t i = 0; i < len; i++)
-        out[i] = (uint8_t)((*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407u) >> 56);
-}
 
 static void add_base(struct ice *ice, const char *text)
 {

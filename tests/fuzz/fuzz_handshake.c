@@ -1,12 +1,11 @@
 /* fuzz_handshake.c - hostile PAKE messages: two honest sides run a handshake while the input alters what they
  * say, with the room's name but without its secret. Whoever takes the other for proven must have the same
  * keys, and must have been told the truth about everything that is said in the open. */
+#include "fuzz.h"
 #include "handshake.h"
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct script {
     const uint8_t *at;
@@ -15,21 +14,6 @@ struct script {
 
 static struct party alice, bob;
 static uint64_t seed;
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static void fill(void *context, uint8_t *out, size_t len)
-{
-    uint64_t *state = context;
-    for (size_t i = 0; i < len; i++) {
-        *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        out[i] = (uint8_t)(*state >> 56);
-    }
-}
 
 static const struct random source = {fill, &seed};
 

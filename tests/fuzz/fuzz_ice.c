@@ -3,12 +3,11 @@
  * brings: then the fuzzer plays the proven peer. After every step the agent must keep its promises: it comes
  * to rest, sends only to addresses that it was told or heard from, and no more than its budget to those that
  * never answered. */
+#include "fuzz.h"
 #include "ice_internal.h"
 #include "wire.h"
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { STEPS_MAX = 200, DATAGRAM_MAX = 600, OUTPUTS_MAX = 2000 };
 
@@ -29,19 +28,6 @@ struct fuzz {
     uint8_t last_id[STUN_ID_LEN]; /* of the agent's last request, and where it went */
     struct addr last_to, last_from;
 };
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static void fill(void *context, uint8_t *out, size_t len)
-{
-    uint64_t *seed = context;
-    for (size_t i = 0; i < len; i++)
-        out[i] = (uint8_t)((*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407u) >> 56);
-}
 
 static struct addr addr_of(const char *text)
 {

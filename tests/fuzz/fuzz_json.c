@@ -1,17 +1,10 @@
 /* fuzz_json.c - hostile bytes for the JSON reader. What is taken must be what the header promises: every
  * string UTF-8 without NUL, every number within the range asked for, all of it readable again after being
  * written. */
+#include "fuzz.h"
 #include "json.h"
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static const char *const names[] = {"", "a", "b", "v", "type", "from", "nonce", "candidates", "box"};
 

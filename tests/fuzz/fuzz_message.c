@@ -1,19 +1,12 @@
 /* fuzz_message.c - hostile bytes for the open message and for the body inside the seal. What decodes must
  * keep its limits, and must be the same after being written and read again. */
+#include "fuzz.h"
 #include "json.h"
 #include "message.h"
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static char first[2 * MESSAGE_MAX], second[2 * MESSAGE_MAX];
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 /* Bounded, UTF-8, and nothing that a terminal would obey. */
 static void must_be_printable(const char *text, size_t capacity)

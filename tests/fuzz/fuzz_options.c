@@ -1,17 +1,10 @@
 /* fuzz_options.c - a configuration file full of anything. What is taken must be within the limits of
  * options.h; what is not must be told in one line that a terminal can show. */
+#include "fuzz.h"
 #include "options.h"
 #include "text.h"
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static void look_at_list(const struct list *list)
 {

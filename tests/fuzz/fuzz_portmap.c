@@ -4,26 +4,12 @@
  * The input is a row of: which of the gateways speaks and how much time has passed (a byte), how long its
  * datagram is (a byte), the datagram. A datagram of PCP gets the nonce that was asked with, else none would
  * pass. */
+#include "fuzz.h"
 #include "packet.h"
 #include "portmap.h"
 #include "portmap_msg.h"
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static void fill(void *context, uint8_t *out, size_t len)
-{
-    uint64_t *seed = context;
-    for (size_t i = 0; i < len; i++)
-        out[i] = (uint8_t)((*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407u) >> 56);
-}
 
 static struct portmap_local wanted_of(const char *local, const char *gateway)
 {

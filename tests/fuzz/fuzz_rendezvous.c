@@ -2,14 +2,13 @@
  * letter between them. It may deliver, drop, repeat, damage or rewrite it, put in letters of its own, let
  * time pass, and do what a user may do. It does not know the room's secret, so whoever is proven must be the
  * other machine: that, and that a drained machine never asks to be called at once, is what must hold. */
+#include "fuzz.h"
 #include "packet.h"
 #include "rendezvous.h"
 #include "veil.h"
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FLIGHTS_MAX = 32, KEYS_MAX = 256, STEPS_MAX = 400, INPUT_STEP_MS = 25 };
 
@@ -26,21 +25,6 @@ static struct side sides[2];
 static struct letter flights[FLIGHTS_MAX]; /* the oldest first; more are lost */
 static unsigned flight_count;
 static uint64_t now;
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static void fill(void *context, uint8_t *out, size_t len)
-{
-    uint64_t *seed = context;
-    for (size_t i = 0; i < len; i++) {
-        *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        out[i] = (uint8_t)(*seed >> 56);
-    }
-}
 
 static void begin(void)
 {

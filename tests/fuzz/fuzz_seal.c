@@ -1,12 +1,11 @@
 /* fuzz_seal.c - hostile boxes: the input is said to a seal as a box, and then drops, repeats and damages what
  * an honest one closed. What opens must be what was closed, once; what does not may move nothing. */
+#include "fuzz.h"
 #include "packet.h"
 #include "seal.h"
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { STEPS_MAX = 200, KEPT_MAX = 80, CLEAR_MAX = 700 }; /* more boxes than the window is wide */
 
@@ -21,21 +20,6 @@ static struct box kept[KEPT_MAX];
 static unsigned kept_count;
 static struct seal from, to;
 static uint64_t seed;
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static void fill(void *context, uint8_t *out, size_t len)
-{
-    uint64_t *state = context;
-    for (size_t i = 0; i < len; i++) {
-        *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        out[i] = (uint8_t)(*state >> 56);
-    }
-}
 
 static const struct random source = {fill, &seed};
 

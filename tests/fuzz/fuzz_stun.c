@@ -1,6 +1,7 @@
 /* fuzz_stun.c - hostile bytes for everything on the ground floor that reads a datagram.
  * What decodes must survive being written and read again; the client and the server must stay within their
  * promises whatever they are told. The corpus holds the vectors of the RFCs, and what coturn says. */
+#include "fuzz.h"
 #include "nat_survey.h"
 #include "stun_client.h"
 #include "stun_msg.h"
@@ -9,17 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { HEADER_LEN = 20, INPUT_MAX = 4096, WRITTEN_MAX = 3 * INPUT_MAX };
 
 static const struct stun_key key = {(const uint8_t *)"VOkJxbRl1RmTxUk/WvJxBt", 22};
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 /* Encoding what was decoded, twice over, gives the same bytes, and an integrity that holds. */
 static void round_trip(const uint8_t *data, size_t size)

@@ -1,17 +1,10 @@
 /* fuzz_text.c - hostile text on its way to a terminal. What text_show makes of it must fit, be UTF-8, have
  * nothing in it that a terminal obeys, keep plain text as it is, and be as long as any room allows. */
+#include "fuzz.h"
 #include "text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 /* Not text_is_control: what it forgets must be found. The codes are those of Unicode's classes Cc, Zl, Zp and
  * the property Bidi_Control. */
