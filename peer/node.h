@@ -76,7 +76,8 @@ enum node_event_type {
     NODE_TRACE,         /* `text`, `outgoing` */
     NODE_PORTMAP,       /* no gateway opens a port for `address`: `text` says why */
     NODE_RELAY_OPEN,    /* for whoever has the sockets: a stream to `address` from `local` (family 0: the
-                           system's    choice) for the TURN server `relay`; node_relay_connected or _closed answers
+                           system's choice) for the TURN server `relay`; node_relay_connected or _closed
+                           answers
                          */
     NODE_RELAY_CLOSE,   /* ... is not needed any more */
     NODE_RELAY_TROUBLE, /* a TURN server cannot be used: `text`. Once, until it works again */

@@ -1,21 +1,24 @@
 /* p2pconnect.h - connect two machines directly, anywhere, without a server or an account of one's own.
  *
- *     make a node, join a room, and pull events until one says CONNECTED; then open streams or send
- * datagrams.
+ * Make a node, join a room, and pull events until one says CONNECTED; then open streams or send datagrams.
  *
- * Errors.    A call that can fail returns 0 (or what it says) for success and a negative P2P_E... otherwise;
- *            p2p_strerror says it in words. What goes wrong later arrives as an event. Bad input from the
- * network is neither: it is counted and dropped. Ownership. Arguments are copied. A node owns its peers and
- * everything else but streams: a stream handle is the caller's until p2p_stream_free. A peer handle is valid
- * until the call of p2p_next_event that follows the one which returned its CLOSED. Texts inside events are
- * valid until the next call of p2p_next_event. Threads.   A node belongs to one thread at a time; only
- * p2p_node_wake may be called from another. Nodes are independent of each other. The library starts one
- * thread a broker, one for name resolution and one an address for UPnP, blocks all signals in them, calls nobody back, prints nothing,
- * and leaves signal dispositions as they were. Waiting.   Only p2p_node_wait waits. With a loop of your own:
- * poll p2p_node_fd for reading, for at most p2p_node_timeout; then p2p_node_process; then p2p_next_event
- * until it says 0. Calls that write (p2p_stream_write and such) send from the next p2p_node_process (or
- * _wait) on: call it after a batch of them.
- */
+ * Errors. A call that can fail returns 0 (or what it says) for success and a negative P2P_E... otherwise;
+ * p2p_strerror says it in words. What goes wrong later arrives as an event. Bad input from the network is
+ * neither: it is counted and dropped.
+ *
+ * Ownership. Arguments are copied. A node owns its peers and everything else but streams: a stream handle is
+ * the caller's until p2p_stream_free. A peer handle is valid until the call of p2p_next_event that follows
+ * the one which returned its CLOSED. Texts inside events are valid until the next call of p2p_next_event.
+ *
+ * Threads. A node belongs to one thread at a time; only p2p_node_wake may be called from another. Nodes are
+ * independent of each other. The library starts one thread a broker, one for name resolution and one an
+ * address for UPnP, blocks all signals in them, calls nobody back, prints nothing, and leaves signal
+ * dispositions as they were.
+ *
+ * Waiting. Only p2p_node_wait waits. With a loop of your own: poll p2p_node_fd for reading, for at most
+ * p2p_node_timeout; then p2p_node_process; then p2p_next_event until it says 0. Calls that write
+ * (p2p_stream_write and such) send from the next p2p_node_process (or _wait) on: call it after a batch of
+ * them. */
 #ifndef P2PCONNECT_H
 #define P2PCONNECT_H
 
