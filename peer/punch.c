@@ -331,7 +331,9 @@ void punch_set_nat(struct punch *punch, uint64_t now, const struct nat_behavior 
 
 void punch_set_ends(struct punch *punch, uint64_t now, const struct addr *base, const struct addr *peer)
 {
-    (void)now;
+    /* What is spent on one address is not turned upon another. */
+    if (punch->state == RUNNING && !(addr_equal(&punch->base, base) && addr_equal_ip(&punch->peer, peer)))
+        end(punch, now);
     punch->base = *base;
     punch->peer = *peer;
     punch->peer.port = 0;
