@@ -93,6 +93,17 @@ int net_fd(const struct net *net, unsigned index)
     }
 }
 
+size_t net_interfaces(const struct net *net, struct net_interface *out, size_t max)
+{
+    return interfaces_list(net->interfaces, out, max);
+}
+
+void net_buffers(const struct net *net, int *receive, int *send)
+{
+    const struct net_socket *sock = &net->sockets[net->sockets[NET_IPV4].fd < 0];
+    net_socket_buffers(sock, receive, send);
+}
+
 size_t net_addresses(const struct net *net, struct node_address *out, size_t max)
 {
     size_t count = interfaces_addresses(net->interfaces, out, max), kept = 0;

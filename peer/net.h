@@ -44,6 +44,30 @@ int net_fd(const struct net *net, unsigned index);
 /* The usable addresses now, with the port of the socket of their family; returns how many. A family whose
  * socket could not be opened has none. */
 size_t net_addresses(const struct net *net, struct node_address *out, size_t max);
+/* Whether an address of this machine is used, and why not. */
+enum net_use {
+    NET_USED,
+    NET_UNUSED_DOWN,        /* its interface is switched off, or has no cable */
+    NET_UNUSED_EXCLUDED,    /* the configuration excludes its interface ... */
+    NET_UNUSED_NOT_CHOSEN,  /* ... or names others */
+    NET_UNUSED_BRIDGE_PORT, /* what a bridge's port hears is the bridge's */
+    NET_UNUSED_LINK_LOCAL,  /* its interface has a better one of the family */
+    NET_UNUSED_NO_ADDRESS,  /* the interface has none, or none that anybody could send to */
+};
+
+/* An interface with one of its addresses. */
+struct net_interface {
+    char name[16];       /* as the system calls it */
+    struct addr address; /* family 0: none */
+    enum net_use use;
+    bool is_last; /* a bridge or a tunnel: tried after the others */
+};
+
+/* Every interface with each of its addresses; returns how many were written. */
+size_t net_interfaces(const struct net *net, struct net_interface *out, size_t max);
+/* What the system granted of NET_SOCKET_BUFFER, bytes in either direction. */
+void net_buffers(const struct net *net, int *receive, int *send);
+
 /* Takes what the descriptor of changes says; true: net_addresses may say something else now. */
 bool net_has_changed(struct net *net);
 /* The interface by which what leaves from `local` must go where only some may be used; 0: the routes decide.

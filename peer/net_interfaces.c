@@ -114,11 +114,12 @@ static bool name_in(const char names[][IF_NAMESIZE], size_t count, const char *n
     return false;
 }
 
-static bool is_allowed(const struct interfaces *interfaces, const char *name)
+static enum net_use allowed_use(const struct interfaces *interfaces, const char *name)
 {
     if (name_in(interfaces->exclude, interfaces->exclude_count, name))
-        return false;
-    return !interfaces->only_count || name_in(interfaces->only, interfaces->only_count, name);
+        return NET_UNUSED_EXCLUDED;
+    bool chosen = !interfaces->only_count || name_in(interfaces->only, interfaces->only_count, name);
+    return chosen ? NET_USED : NET_UNUSED_NOT_CHOSEN;
 }
 
 static bool has_attribute(const struct ifaddrs *entry, const char *attribute)
@@ -175,6 +176,24 @@ static bool has_better(const struct ifaddrs *list, const struct ifaddrs *entry, 
     return false;
 }
 
+/* The address in *out, family 0 where there is none. */
+static enum net_use entry_use(const struct interfaces *interfaces, const struct ifaddrs *list,
+                              const struct ifaddrs *entry, struct addr *out)
+{
+    *out = (struct addr){0};
+    if (!(entry->ifa_flags & IFF_UP))
+        return NET_UNUSED_DOWN;
+    enum net_use use = allowed_use(interfaces, entry->ifa_name);
+    bool usable = entry_address(entry, out);
+    if (use != NET_USED)
+        return use;
+    if (is_port_of_bridge(entry))
+        return NET_UNUSED_BRIDGE_PORT;
+    if (!usable)
+        return NET_UNUSED_NO_ADDRESS;
+    return has_better(list, entry, out) ? NET_UNUSED_LINK_LOCAL : NET_USED;
+}
+
 static void place_note(struct interfaces *interfaces, const struct addr *address, const char *name)
 {
     if (interfaces->place_count < NODE_ADDRESSES_MAX)
@@ -201,14 +220,41 @@ size_t interfaces_addresses(struct interfaces *interfaces, struct node_address *
         return 0;
     for (const struct ifaddrs *entry = list; entry && count < max; entry = entry->ifa_next) {
         struct node_address found = {0};
-        if (!entry_address(entry, &found.address) || !is_allowed(interfaces, entry->ifa_name) ||
-            has_better(list, entry, &found.address) || is_port_of_bridge(entry))
+        if (entry_use(interfaces, list, entry, &found.address) != NET_USED)
             continue;
         found.rank = interface_rank(entry);
         found.mtu = interface_mtu(entry->ifa_name);
         (void)gateway_of(&found.gateway, found.address.family, entry->ifa_name); /* many have none */
         place_note(interfaces, &found.address, entry->ifa_name);
         out[count++] = found;
+    }
+    freeifaddrs(list);
+    return count;
+}
+
+/* An interface's own entry, without an address, says something only where there is no other. */
+static bool has_other_entry(const struct ifaddrs *list, const struct ifaddrs *entry)
+{
+    for (const struct ifaddrs *e = list; e; e = e->ifa_next)
+        if (e != entry && strcmp(e->ifa_name, entry->ifa_name) == 0 && e->ifa_addr &&
+            (e->ifa_addr->sa_family == AF_INET || e->ifa_addr->sa_family == AF_INET6))
+            return true;
+    return false;
+}
+
+size_t interfaces_list(const struct interfaces *interfaces, struct net_interface *out, size_t max)
+{
+    struct ifaddrs *list;
+    size_t count = 0;
+    if (getifaddrs(&list))
+        return 0;
+    for (const struct ifaddrs *entry = list; entry && count < max; entry = entry->ifa_next) {
+        struct net_interface *found = &out[count];
+        *found = (struct net_interface){0};
+        snprintf(found->name, sizeof found->name, "%s", entry->ifa_name);
+        found->use = entry_use(interfaces, list, entry, &found->address);
+        found->is_last = interface_rank(entry) == RANK_BRIDGE;
+        count += found->address.family != 0 || !has_other_entry(list, entry);
     }
     freeifaddrs(list);
     return count;

@@ -13,6 +13,8 @@ int interfaces_fd(const struct interfaces *interfaces);
 bool interfaces_have_changed(struct interfaces *interfaces);
 /* As net_addresses, ports 0. */
 size_t interfaces_addresses(struct interfaces *interfaces, struct node_address *out, size_t max);
+/* As net_interfaces. */
+size_t interfaces_list(const struct interfaces *interfaces, struct net_interface *out, size_t max);
 /* The index of the interface that packets from `local` must leave by; 0: the routes decide. Where only some
  * interfaces may be used, an address of one of them is not enough: its packets would leave by another when
  * the route to the peer does. */

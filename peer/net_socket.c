@@ -99,6 +99,18 @@ void net_socket_widen(struct net_socket *sock)
     sock->gso = true;
 }
 
+void net_socket_buffers(const struct net_socket *sock, int *receive, int *send)
+{
+    socklen_t len = sizeof *receive;
+    *receive = *send = 0;
+    (void)getsockopt(sock->fd, SOL_SOCKET, SO_RCVBUF, receive, &len);
+    (void)getsockopt(sock->fd, SOL_SOCKET, SO_SNDBUF, send, &len);
+#ifdef __linux__
+    *receive /= 2; /* it says the double: its own bookkeeping counts too */
+    *send /= 2;
+#endif
+}
+
 void net_socket_narrow(struct net_socket *sock)
 {
     set_option(sock->fd, SOL_SOCKET, SO_RCVBUF, NARROW_BUFFER);

@@ -19,6 +19,8 @@ struct inbox;
 int net_socket_open(struct net_socket *sock, unsigned family, uint16_t port);
 /* For a socket that carries much: large buffers, batches as one. */
 void net_socket_widen(struct net_socket *sock);
+/* What the system granted of the large ones, bytes. */
+void net_socket_buffers(const struct net_socket *sock, int *receive, int *send);
 /* For a socket that waits for one packet among many such: as little memory as the system gives. */
 void net_socket_narrow(struct net_socket *sock);
 

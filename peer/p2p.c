@@ -1,15 +1,14 @@
 /* p2p.c - the library: sockets, brokers, names and a clock around the node's machine. */
 #include "p2p_internal.h"
 
+#include "defaults.h"
+
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static const char *const default_brokers[] = {"broker.emqx.io", NULL};
-static const char *const default_stun[] = {"stun.l.google.com:19302", "stun.cloudflare.com:3478", NULL};
 
 const char *p2p_version(void)
 {

@@ -60,6 +60,7 @@ struct mqtt {
 
     /* Set before the thread starts. */
     struct mqtt_url url;
+    bool hears_itself;
     char *topics[MQTT_TOPICS_MAX + 1]; /* the one for bulk comes last */
     int topic_count;                   /* of all */
     const char *bulk_topic;            /* among `topics`, or NULL */
@@ -193,7 +194,7 @@ static bool is_up(const struct mqtt *mqtt)
 static int subscribe(struct mqtt *mqtt)
 {
     /* Not what we say ourselves, and nothing that was retained (MQTT 5, 3.8.3.1). */
-    int options = MQTT_SUB_OPT_NO_LOCAL | MQTT_SUB_OPT_SEND_RETAIN_NEVER;
+    int options = MQTT_SUB_OPT_SEND_RETAIN_NEVER | (mqtt->hears_itself ? 0 : MQTT_SUB_OPT_NO_LOCAL);
     if (mqtt->topic_count == 0)
         return MOSQ_ERR_SUCCESS;
     return mosquitto_subscribe_multiple(mqtt->client, NULL, mqtt->topic_count, mqtt->topics, 0,
@@ -623,6 +624,7 @@ static bool client_configure(struct mqtt *mqtt, const struct mqtt_config *config
 
 static bool copy_topics(struct mqtt *mqtt, const struct mqtt_config *config)
 {
+    mqtt->hears_itself = config->hears_itself;
     for (int i = 0; i < MQTT_TOPICS_MAX && config->topics[i]; i++) {
         mqtt->topics[i] = strdup(config->topics[i]);
         if (!mqtt->topics[i])

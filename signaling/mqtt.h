@@ -37,6 +37,7 @@ struct mqtt_config {
     const char *will_topic;              /* may be NULL */
     const void *will;
     size_t will_len;
+    bool hears_itself; /* what we publish on our topics comes back: a test of the broker */
 };
 
 enum mqtt_event_type {

@@ -280,15 +280,6 @@ static uint64_t wait_for(uint64_t rtt)
     return wait < WAIT_MIN ? WAIT_MIN : wait > WAIT_MAX ? WAIT_MAX : wait;
 }
 
-/* The server that has a second address, if any: it can be asked the most. */
-static const struct answer *best_server(const struct nat_survey *survey)
-{
-    for (size_t i = 0; i < survey->answer_count; i++)
-        if (survey->answers[i].other.family)
-            return &survey->answers[i];
-    return survey->answer_count ? &survey->answers[0] : NULL;
-}
-
 /* Nobody may send us anywhere: the second address is one of the same kind as the first. */
 static bool is_fit_for_questions(const struct answer *server)
 {
@@ -296,6 +287,16 @@ static bool is_fit_for_questions(const struct answer *server)
     return addr_is_usable(other) && other->family == server->server.family &&
            addr_scope(other) == addr_scope(&server->server) && !addr_equal_ip(other, &server->server) &&
            other->port != server->server.port;
+}
+
+/* The server that has a second address, if any (coturn gives some of its own one of another family): it can
+ * be asked the most. */
+static const struct answer *best_server(const struct nat_survey *survey)
+{
+    for (size_t i = 0; i < survey->answer_count; i++)
+        if (is_fit_for_questions(&survey->answers[i]))
+            return &survey->answers[i];
+    return survey->answer_count ? &survey->answers[0] : NULL;
 }
 
 /* Once, where the ordinary answers do not tell everything: RFC 5780 4.3, both questions at once. */

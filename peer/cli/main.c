@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"ping", COMMAND_PING, ping_main, "measure the path to a peer, and say why it is not better"},
     {"echo", COMMAND_ECHO, echo_main, "send back what arrives: a self-test for the other side"},
     {"code", COMMAND_CODE, code_main, "print a fresh room code, for --code on both sides"},
+    {"doctor", COMMAND_DOCTOR, doctor_main, "look at this machine's network, and say what to change"},
     {"stun-server", COMMAND_STUN_SERVER, stun_server_main,
      "tell others their public address (RFC 8489, 5780)"},
 };

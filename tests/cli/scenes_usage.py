@@ -38,6 +38,8 @@ WRONG = [
     (["ping", "--room", "r", "-c", "0"], "--count"),
     (["ping", "--room", "r", "--address", "127.0.0.1"], "--address"),
     (["stun-server", "--room", "r"], "--room"),
+    (["doctor", "--room", "r"], "--room"),
+    (["doctor", "--interface", "nonesuch0"], "--interface"),
     (["stun-server", "--address", "localhost"], "--address"),
     (["chat", "--room", "r", "--secret", "--version=1"], "version"),
     (["pipe", "--room", "r", "--secret-file", "/nonexistent/secret"], "/nonexistent/secret"),
@@ -84,7 +86,7 @@ def help_is_a_screen(world):
         program.expect_code(0)
         lines = program.out.decode().splitlines()
         check(24 <= len(lines) <= 50 and max(map(len, lines)) <= 80 and not program.lines, program.out.decode())
-    for word in ("chat", "pipe", "ping", "echo", "stun-server", "code", "--room", "--code", "--code-file", "--broker", "--stun", "--secret-file", "--name",
+    for word in ("chat", "pipe", "ping", "echo", "doctor", "stun-server", "code", "--room", "--code", "--code-file", "--broker", "--stun", "--secret-file", "--name",
                  "--to", "--paths", "--interface", "--exclude", "--port", "--max-peers", "--no-portmap", "--keep", "--wait", "--json",
                  "--quiet", "--verbose", "--version", "--help", "--count", "--address"):
         check(word in program.out.decode(), f"{word} is missing")

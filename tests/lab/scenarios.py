@@ -1,6 +1,7 @@
 """scenarios.py - everything that is tried in the laboratory. A new scenario goes into one of these lists."""
 
 import brokers
+import doctors
 import lives
 import openings
 import pairs
@@ -9,6 +10,7 @@ import relays
 
 SCENARIOS = [
     *brokers.SCENARIOS,
+    *doctors.SCENARIOS,
     *lives.SCENARIOS,
     *openings.SCENARIOS,
     *pairs.SCENARIOS,

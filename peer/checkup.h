@@ -1,0 +1,66 @@
+/* checkup.h - looks at this machine and its network, for `doctor`: what is there, what answers, how soon. */
+#ifndef CHECKUP_H
+#define CHECKUP_H
+
+#include "nat_behavior.h"
+#include "net.h"
+
+enum {
+    CHECKUP_MS = 2600, /* never longer, whoever is silent */
+    CHECKUP_INTERFACES_MAX = 64,
+    CHECKUP_STUN_MAX = 8,
+    CHECKUP_BROKERS_MAX = 4,
+    CHECKUP_NAME_MAX = 280,
+    CHECKUP_TEXT_MAX = 160,
+};
+
+struct checkup_config {
+    const char *const *stun;    /* as p2p_config's; the first "none": nobody is asked; NULL: the defaults */
+    const char *const *brokers; /* as p2p_config's; NULL: the default */
+    const char *const *interfaces, *const *exclude;
+    uint16_t port;
+};
+
+enum checkup_state {
+    CHECKUP_SILENT,     /* no answer in time */
+    CHECKUP_ANSWERS,    /* `rtt` */
+    CHECKUP_UNRESOLVED, /* its name has no address: `text` */
+    CHECKUP_FAILED,     /* `text` says what went wrong */
+};
+
+/* A STUN server or a broker, as it was named. */
+struct checkup_server {
+    char name[CHECKUP_NAME_MAX];
+    enum checkup_state state;
+    uint64_t rtt;        /* ns; of a broker, of a message to ourselves */
+    struct addr address; /* STUN: the one that answered, or was asked last; IPv4 goes before */
+    struct addr mapped;  /* STUN: what it saw of us; family 0: nothing */
+    char text[CHECKUP_TEXT_MAX];
+};
+
+enum checkup_ipv6 {
+    CHECKUP_IPV6_NONE,    /* no address that the internet could reach */
+    CHECKUP_IPV6_UNKNOWN, /* there is one, and nobody to try it with */
+    CHECKUP_IPV6_SILENT,  /* there is one, and no server answers it */
+    CHECKUP_IPV6_WORKS,
+};
+
+struct checkup {
+    struct net_interface interfaces[CHECKUP_INTERFACES_MAX];
+    size_t interface_count;
+    struct checkup_server stun[CHECKUP_STUN_MAX], brokers[CHECKUP_BROKERS_MAX];
+    size_t stun_count, broker_count;
+    struct nat_behavior nat;
+    struct addr local; /* of ours, that `nat` is true for; family 0: nobody has told */
+    enum checkup_ipv6 ipv6;
+    struct addr ipv6_address;
+    int receive_buffer, send_buffer; /* granted, of NET_SOCKET_BUFFER, bytes */
+    uint64_t elapsed;                /* ns */
+};
+
+/* Blocks for CHECKUP_MS at most, as a rule for the time of a few round trips. 0, or net_open's error; -4: the
+ * system has no loop, no resolver or no memory for us. Names are those that the command line has let through.
+ */
+int checkup_run(struct checkup *out, const struct checkup_config *config);
+
+#endif

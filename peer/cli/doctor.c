@@ -1,0 +1,146 @@
+/* doctor.c - this machine's view: its interfaces, its NAT, who answers how soon, and what to change. */
+#include "doctor.h"
+
+#include "clock.h"
+#include "commands.h"
+#include "events.h"
+#include "nat_words.h"
+#include "session.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LABEL = 12 /* columns of the words before a line */ };
+
+/* "label       text"; an empty label goes on below the last one. */
+static void print_line(const char *label, const char *text)
+{
+    printf("%-*s %s\n", LABEL, label, text);
+}
+
+static void print_interfaces(const struct checkup *checkup)
+{
+    char address[ADDR_TEXT_MAX], line[256];
+    for (size_t i = 0; i < checkup->interface_count; i++) {
+        const struct net_interface *found = &checkup->interfaces[i];
+        if (found->address.family)
+            addr_print_ip(&found->address, address);
+        else
+            snprintf(address, sizeof address, "-");
+        snprintf(line, sizeof line, "%-10s %-26s %s", found->name, address, doctor_use_text(found));
+        print_line(i ? "" : "interfaces", line);
+    }
+}
+
+static void print_nat(const struct checkup *checkup)
+{
+    char address[ADDR_TEXT_MAX], ports[NAT_WORDS_MAX], line[256];
+    const struct nat_behavior *nat = &checkup->nat;
+    const char *mapping = nat_words_mapping(nat);
+    print_line("network", mapping                    ? mapping
+                          : checkup->stun_count == 0 ? "unknown: no STUN server is asked"
+                          : checkup->local.family    ? "behind a NAT; one server alone cannot tell its kind"
+                                                     : "unknown: no STUN server on the internet answers");
+    if (nat->external.family) {
+        snprintf(line, sizeof line, "the internet sees %s", addr_print(&nat->external, address));
+        print_line("", line);
+    }
+    const char *more[] = {nat_words_filtering(nat), nat_words_ports(ports, nat), nat_words_hairpin(nat)};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+        if (more[i])
+            print_line("", more[i]);
+}
+
+static void print_ipv6(const struct checkup *checkup)
+{
+    static const char *const texts[] = {
+        [CHECKUP_IPV6_NONE] = "none: no address that the internet could reach",
+        [CHECKUP_IPV6_UNKNOWN] = "there is an address; no server with IPv6 to try it",
+        [CHECKUP_IPV6_SILENT] = "there is an address, but no server answers it",
+        [CHECKUP_IPV6_WORKS] = "works",
+    };
+    char line[256], address[ADDR_TEXT_MAX];
+    snprintf(line, sizeof line, "%s%s%s", texts[checkup->ipv6], checkup->ipv6_address.family ? ": " : "",
+             checkup->ipv6_address.family ? addr_print_ip(&checkup->ipv6_address, address) : "");
+    print_line("IPv6", line);
+}
+
+static void print_servers(const char *label, const struct checkup_server *servers, size_t count)
+{
+    char name[TEXT_SHOWN * CHECKUP_NAME_MAX], why[TEXT_SHOWN * CHECKUP_TEXT_MAX];
+    for (size_t i = 0; i < count; i++) {
+        const struct checkup_server *server = &servers[i];
+        text_show(name, sizeof name, server->name, strlen(server->name));
+        text_show(why, sizeof why, server->text, strlen(server->text));
+        printf("%-*s %s: ", LABEL, i ? "" : label, name);
+        if (server->state == CHECKUP_ANSWERS)
+            printf("%.1f ms\n", (double)server->rtt / (double)CLOCK_MS);
+        else
+            printf("%s\n", *why ? why : "no answer");
+    }
+}
+
+static void print_buffers(const struct checkup *checkup)
+{
+    printf("%-*s %d KiB asked; got %d KiB for what arrives, %d KiB for what leaves\n", LABEL, "buffers",
+           NET_SOCKET_BUFFER / 1024, checkup->receive_buffer / 1024, checkup->send_buffer / 1024);
+}
+
+bool doctor_print(const struct checkup *checkup, const struct advices *advices)
+{
+    print_interfaces(checkup);
+    print_nat(checkup);
+    print_ipv6(checkup);
+    print_servers("STUN", checkup->stun, checkup->stun_count);
+    print_servers("broker", checkup->brokers, checkup->broker_count);
+    print_buffers(checkup);
+    for (size_t i = 0; i < advices->count; i++)
+        print_line(advices->list[i].needs_attention ? "ATTENTION" : "advice", advices->list[i].text);
+    if (doctor_is_content(advices))
+        print_line("verdict", "all is well");
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+static const char *error_text(int err)
+{
+    switch (err) {
+    case NET_EPORT:
+        return "the UDP port is already in use, or not permitted (--port)";
+    case NET_ENOMEM:
+        return "no memory";
+    default:
+        return "the system refuses sockets or threads";
+    }
+}
+
+int doctor_main(const struct options *options, uint64_t started_ns)
+{
+    struct report report;
+    struct checkup *checkup = calloc(1, sizeof *checkup);
+    struct advices *advices = calloc(1, sizeof *advices);
+    struct checkup_config config = {.stun = options->stun.item,
+                                    .brokers = options->brokers.item,
+                                    .interfaces = options->interfaces.count ? options->interfaces.item : NULL,
+                                    .exclude = options->exclude.item,
+                                    .port = (uint16_t)options->port};
+    int code = EXIT_OTHER, err = checkup && advices ? checkup_run(checkup, &config) : NET_ENOMEM;
+    events_begin(&report, options, started_ns);
+    if (err) {
+        events_error(&report, EXIT_OTHER, error_text(err));
+    } else {
+        doctor_advise(advices, checkup);
+        bool printed = options->json
+                           ? doctor_print_json(checkup, advices, (clock_now() - started_ns) / CLOCK_MS)
+                           : doctor_print(checkup, advices);
+        if (!printed)
+            events_error(&report, EXIT_OTHER, "cannot write to standard output");
+        code = printed && doctor_is_content(advices) ? EXIT_DONE : EXIT_OTHER;
+    }
+    events_end(&report);
+    free(advices);
+    free(checkup);
+    return code;
+}

@@ -1,0 +1,75 @@
+"""doctors.py - `p2pconnect doctor` names what every kind of gateway does, in under 3 s."""
+
+import json
+import time
+
+import nat
+from peers import Unmet
+from trial import Outcome, Scenario
+
+SECONDS = 3.0  # promised, whoever is silent
+EASY = {"mapping": "endpoint", "hard": False}
+HARD = {"mapping": "address-and-port", "filtering": "address-and-port", "hard": True}
+TRUTHS = {
+    "open": {"mapping": "none", "filtering": "endpoint"},
+    "fw": {"mapping": "none", "filtering": "address-and-port"},
+    "full": EASY | {"filtering": "endpoint", "hairpin": "no"},
+    "addr": EASY | {"filtering": "address", "hairpin": "no"},
+    "port": EASY | {"filtering": "address-and-port", "hairpin": "no"},
+    "portrej": EASY | {"filtering": "address-and-port", "hairpin": "no"},
+    "hairpin": EASY | {"filtering": "address-and-port"},  # Linux drops what a machine sends to itself round the gateway
+    "syms": HARD | {"ports": "sequential", "step": 1},
+    "syms2": HARD | {"ports": "sequential", "step": 2},
+    "syms5": HARD | {"ports": "sequential", "step": 5},
+    "symsdown": HARD | {"ports": "sequential", "step": -1},
+    "symr": HARD | {"ports": "random"},
+    "block": HARD | {"ports": "block"},
+    "addrmap": HARD | {"mapping": "address", "ports": "random"},
+    "tcponly": {"mapping": "unknown"},
+    "only443": {"mapping": "unknown"},
+}
+BLOCKED = {"tcponly": "UDP seems to be blocked", "only443": "neither a STUN server nor a broker"}
+
+
+def examine(kind, trial):
+    home = trial.home(kind)
+    servers = trial.lab.servers
+    asked = ["--broker", servers.broker, "--stun", servers.stun, "--stun", servers.second_stun]
+    began = time.monotonic()
+    done = home.machine.run([trial.program, "doctor", "--json", *asked])
+    seconds = time.monotonic() - began
+    if not done.stdout:
+        raise Unmet(f"no report, exit code {done.returncode}: {done.stderr}")
+    with open(f"{trial.logs}/report.json", "w", encoding="utf-8") as file:
+        file.write(done.stdout)
+    judge(kind, home, json.loads(done.stdout), done.returncode)
+    if seconds >= SECONDS:
+        raise Unmet(f"it took {seconds:.2f} s")
+    return Outcome(None, seconds, [done.returncode])
+
+
+def judge(kind, home, report, code):
+    truth = dict(TRUTHS[kind])
+    if kind == "block":
+        truth |= {"low": home.nat.low, "high": home.nat.low + nat.BLOCK_PORTS - 1}
+    if kind not in BLOCKED:
+        truth |= {"local": report["nat"].get("local", "-")}
+    told = {name: report["nat"].get(name) for name in truth}
+    if told != truth:
+        raise Unmet(f"it says {told}, the truth is {truth}")
+    advice = " ".join(entry["text"] for entry in report["advice"] if entry["attention"])
+    if BLOCKED.get(kind, "") not in advice:
+        raise Unmet(f"it does not say what is blocked: {advice!r}")
+    well = kind not in BLOCKED and not truth.get("hard")
+    if (code, report["well"]) != (0 if well else 1, well):
+        raise Unmet(f"exit code {code}, well {report['well']}: {advice}")
+
+
+def examined(kind):
+    return lambda trial: examine(kind, trial)
+
+
+SCENARIOS = [
+    Scenario(f"doctor/{kind}", examined(kind), runs=None, quick=kind in ("open", "syms", "tcponly"))
+    for kind in nat.ALL_KINDS
+]
