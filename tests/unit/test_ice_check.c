@@ -237,6 +237,43 @@ static void five_hundred_candidates_of_one_victim_cost_it_a_hundred_packets(void
     }
 }
 
+/* What is left of the hundred is kept for pairs on which the peer is heard. */
+static void silent_addresses_get_their_share_of_the_budget_and_no_more(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    add_many(solo, "203.0.113.9", 1000, 30);
+    solo_run(solo, 300 * S);
+    assert_int_equal(solo->ice->stats.checks_sent, 40); /* of one kind */
+    solo_free(solo);
+
+    solo = solo_new(true);
+    for (unsigned i = 0; i < 25; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "192.168.1.%u:7", 20 + i);
+        assert_true(add_remote(solo, CANDIDATE_HOST, text, 0));
+    }
+    add_many(solo, "203.0.113.9", 1000, 7);
+    solo_run(solo, 300 * S);
+    assert_int_equal(solo->ice->stats.checks_sent, 60); /* further copies, of all kinds together */
+    assert_true(heard(solo, "203.0.113.9:1000", 0, 0));
+    solo_run(solo, 500 * S);
+    assert_int_equal(solo->ice->stats.checks_sent, PROMISED_MAX);
+    solo_free(solo);
+
+    solo = solo_new(true);
+    for (unsigned b = 1; b < 3; b++) {
+        char text[32];
+        snprintf(text, sizeof text, "10.0.0.%u:5000", b);
+        struct addr base = at(text);
+        add_candidate(solo->ice, CANDIDATE_HOST, base, base, (struct addr){0});
+    }
+    add_many(solo, "203.0.113.9", 1000, 32);
+    solo_run(solo, 300 * S);
+    assert_int_equal(solo->ice->stats.checks_sent, 80); /* first copies */
+    solo_free(solo);
+}
+
 static bool own_server(const struct addr *to)
 {
     struct addr theirs = at("203.0.113.5:1");
@@ -691,6 +728,7 @@ int main(void)
         cmocka_unit_test(a_check_under_way_is_hurried_under_the_same_id),
         cmocka_unit_test(a_heard_pair_is_asked_often_until_the_budget_ends),
         cmocka_unit_test(five_hundred_candidates_of_one_victim_cost_it_a_hundred_packets),
+        cmocka_unit_test(silent_addresses_get_their_share_of_the_budget_and_no_more),
         cmocka_unit_test(an_accomplice_who_answers_does_not_raise_the_victims_share),
         cmocka_unit_test(an_address_that_answers_gives_back_what_it_cost),
         cmocka_unit_test(a_peer_may_move_a_thousand_times),
