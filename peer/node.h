@@ -123,6 +123,9 @@ bool node_uses_socket(const struct node *node, const struct addr *local);
  * `external` reach `local`; family 0: no longer. Offered as a candidate of kind MAPPED. */
 void node_set_mapping(struct node *node, uint64_t now, const struct addr *local, const struct addr *external,
                       const struct addr *gateway);
+/* How often something suggested that gateways may have forgotten us: whoever has mapped ports asks again when
+ * it grows. */
+uint32_t node_doubts(const struct node *node);
 /* Which of our addresses ports are to be opened for, at most `max`; returns how many. */
 size_t node_portmap_wanted(const struct node *node, struct portmap_local *out, size_t max);
 /* Whether a gateway has opened a port for this address of ours. */

@@ -164,6 +164,7 @@ void node_ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s)
     node->stun_asked = now;
     stun_client_ask(node->stun, now);
     portmap_ask_again(node->portmap, now);
+    node->doubts++;
 }
 
 static bool is_recent(uint64_t now, uint64_t then)

@@ -44,6 +44,11 @@ void node_set_mapping(struct node *node, uint64_t now, const struct addr *local,
     node_inform_everybody(node, now);
 }
 
+uint32_t node_doubts(const struct node *node)
+{
+    return node->doubts;
+}
+
 bool node_has_mapping(const struct node *node, const struct addr *local)
 {
     return node_addresses_has_mapping(&node->addresses, local);

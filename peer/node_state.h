@@ -51,6 +51,7 @@ struct node {
     struct nat_survey *survey;
     struct portmap *portmap;
     bool maps_ports;
+    uint32_t doubts;
     struct node_relays *relays;
     bool bound;
     const struct random *random;

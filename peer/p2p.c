@@ -500,8 +500,6 @@ static void tell_upnp(struct p2p_node *node, const struct node_event *told)
     struct portmap_local wanted[UPNP_LOCALS_MAX];
     if (!node->upnp)
         return;
-    if (told->type == NODE_STALLED)
-        upnp_ask_again(node->upnp);
     if (told->type != NODE_CANDIDATE || told->candidate != CANDIDATE_MAPPED)
         return;
     size_t count = node_portmap_wanted(node->node, wanted, UPNP_LOCALS_MAX);
@@ -554,6 +552,10 @@ static void read_resolver(struct p2p_node *node, uint64_t now)
 static void read_upnp(struct p2p_node *node, uint64_t now)
 {
     struct upnp_answer answer;
+    if (node->upnp && node->node && node->doubts != node_doubts(node->node)) {
+        node->doubts = node_doubts(node->node);
+        upnp_ask_again(node->upnp);
+    }
     if (!node->upnp || !loop_is_ready(node->loop, upnp_fd(node->upnp)))
         return;
     while (upnp_next(node->upnp, &answer)) {

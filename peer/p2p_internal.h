@@ -86,6 +86,7 @@ struct p2p_node {
     struct loop *loop;
     struct net *net;
     struct resolver *resolver;
+    uint32_t doubts;                                       /* as upnp has heard of them: node_doubts */
     struct upnp *upnp;                                     /* NULL: no ports are asked for */
     struct addr servers[STUN_MAX * RESOLVE_ADDRESSES_MAX]; /* STUN servers whose names are resolved */
     size_t server_count;

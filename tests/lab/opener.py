@@ -110,9 +110,9 @@ class Opener:
         return [(int(outside), address, int(inside)) for outside, address, inside in found]
 
     def pinholes(self):
-        """(address inside, port) of the holes for IPv6."""
-        rules = self._chain("filtering", "pinholes")
-        return [(address, int(port)) for address, port in re.findall(r"ip6 daddr ([\da-f:]+).*dport (\d+)", rules)]
+        """The rules that are holes for IPv6: miniupnpd writes them without names, IPv4's compare 32 bits."""
+        rules = self._chain("filtering", "pinholes").splitlines()
+        return [rule.strip() for rule in rules if "accept" in rule and "@nh,128,32" not in rule]
 
     def _chain(self, table, chain):
         listed = self.home.gateway.run(["nft", "list", "chain", "inet", table, chain])

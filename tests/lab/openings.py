@@ -112,6 +112,16 @@ def router_restarts(protocol, trial):
     return Outcome("direct")
 
 
+def hole_in_ipv6(trial):
+    """No IPv4, and a firewall that lets answers in only: PCP opens a hole for as long as the program runs."""
+    home, opener = opened_home(trial, "port", "pcp", ipv6="fw")
+    peer = trial.peer(home.machine, "left", "chat")
+    until(opener.pinholes, 5, f"no hole in the firewall: {opener.heard()[-500:]}")
+    peer.process.terminate()
+    until(lambda: not opener.pinholes(), FORGET_SECONDS, f"the hole is still there: {opener.pinholes()}")
+    return Outcome()
+
+
 def killed(trial):
     """A program that was killed leaves a mapping that expires by itself."""
     home, opener = opened_home(trial, "symr", "pcp", SHORT_SECONDS)
@@ -146,6 +156,8 @@ SCENARIOS = [
         Scenario(f"open/{protocol}-restart", functools.partial(router_restarts, protocol), patient=True)
         for protocol in ("pcp", "natpmp")
     ),
+    Scenario("open/upnp-restart", functools.partial(router_restarts, "upnp"), patient=True),
+    Scenario("open/ipv6-hole", hole_in_ipv6, patient=True),
     Scenario("open/killed", killed, patient=True),
     Scenario("open/not-asked", not_asked, patient=True),
 ]
