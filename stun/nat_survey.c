@@ -409,13 +409,14 @@ void nat_survey_set_sockets(struct nat_survey *survey, uint64_t now, const struc
     ask_samples(survey, now);
 }
 
-/* The first sample with an answer, from `server` unless that is NULL, other than `but`; NULL: none yet. */
-static const struct question *first_answered(const struct nat_survey *survey, const struct addr *server,
-                                             const struct question *but)
+/* A sample with an answer, from `server` unless that is NULL, when `skip` others have been passed over; NULL:
+ * none yet. */
+static const struct question *find_answered(const struct nat_survey *survey, const struct addr *server,
+                                            size_t skip)
 {
     for (size_t i = 0; i < survey->sample_count; i++) {
         const struct question *sample = &survey->questions[i];
-        if (sample->answered && sample != but && (!server || addr_equal(server, &sample->remote)))
+        if (sample->answered && (!server || addr_equal(server, &sample->remote)) && skip-- == 0)
             return sample;
     }
     return NULL;
@@ -427,14 +428,14 @@ static void ask_filter(struct nat_survey *survey, uint64_t now)
     const struct answer *server = best_server(survey);
     if (survey->questions[FILTER_BOTH].asked || !server || !is_fit_for_questions(server))
         return;
-    const struct question *sample = first_answered(survey, &server->server, NULL);
+    const struct question *sample = find_answered(survey, &server->server, 0);
     for (unsigned which = FILTER_BOTH; sample && which <= FILTER_PORT; which++)
         question_start(survey, now, which, &sample->local, &sample->remote, FILTER_WAIT, FILTER_COPIES);
 }
 
 static void ask_hairpin(struct nat_survey *survey, uint64_t now)
 {
-    const struct question *one = first_answered(survey, NULL, NULL), *two = first_answered(survey, NULL, one);
+    const struct question *one = find_answered(survey, NULL, 0), *two = find_answered(survey, NULL, 1);
     if (survey->questions[HAIRPIN_THERE].asked || !one || !two || !is_behind_nat(survey))
         return;
     question_start(survey, now, HAIRPIN_THERE, &one->local, &two->mapped, WAIT_MIN, HAIRPIN_COPIES);
