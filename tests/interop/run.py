@@ -110,12 +110,12 @@ def server(argv, port, tables=("udp",)):
 
 
 @contextlib.contextmanager
-def coturn():
+def coturn(*options):
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="p2pconnect-interop-") as folder:
         argv = [needed("turnserver", "coturn"), "-n", "-L", "127.0.0.1", "-L", "::1", "-p", str(port)]
         argv += ["--lt-cred-mech", "-u", "user:password", "-r", "interop", "--no-tls", "--no-dtls", "--no-cli"]
-        argv += ["--log-file", "/dev/null", "--pidfile", f"{folder}/pid", "--userdb", f"{folder}/db"]
+        argv += ["--log-file", "/dev/null", "--pidfile", f"{folder}/pid", "--userdb", f"{folder}/db", *options]
         with server(argv, port, ("udp", "udp6")):
             yield port
 
@@ -130,6 +130,20 @@ def client_asks_coturn(build, local, address):
     with coturn() as port:
         code, said = run([ours(build, "interop_stun"), local, f"{address}:{port}"])
     expect(code == 0, said or "no answer")
+
+
+def client_relays_through_coturn(build, transport, user="user", password="password", code=0, *options):
+    """The peer is on loopback, which coturn forbids unless it is told not to."""
+    with coturn("--allow-loopback-peers", "--cli-password", "unused", "-E", "127.0.0.1", *options) as port:
+        program = ours(build, "interop_turn")
+        got, said = run([program, transport, f"127.0.0.1:{port}", user, password])
+    expect(got == code, said or "nothing")
+    return said
+
+
+def client_is_refused_by_coturn(build):
+    said = client_relays_through_coturn(build, "udp", "user", "wrong", 1)
+    expect("does not accept the user name or the password" in said, said)
 
 
 def coturn_client_asks(build, addresses, *options):
@@ -165,6 +179,9 @@ CASES = {
     "our ICE and libnice keep consent for 12 s": lambda build: ice_with_libnice(build, "controlling", 12),
     "our STUN client asks coturn over IPv4": lambda build: client_asks_coturn(build, "127.0.0.1", "127.0.0.1"),
     "our STUN client asks coturn over IPv6": lambda build: client_asks_coturn(build, "::1", "[::1]"),
+    "our TURN client relays through coturn over UDP": lambda build: client_relays_through_coturn(build, "udp"),
+    "our TURN client relays through coturn over TCP": lambda build: client_relays_through_coturn(build, "tcp"),
+    "our TURN client is refused by coturn for a wrong password": client_is_refused_by_coturn,
     "coturn's STUN client asks our server": server_answers_coturn,
     "coturn's STUN client discovers behaviour through our server": server_lets_coturn_discover,
 }
