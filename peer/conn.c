@@ -37,11 +37,13 @@ struct conn {
     size_t payload_limit;
     struct path path; /* the last one told */
     struct broker_path broker;
-    bool throttled;  /* QUIC was not asked to write through the broker: over the rate */
-    bool failed;     /* ice has tried all, once, and nothing worked */
-    bool blocked[2]; /* UDP seems to be: ours, theirs */
-    bool retell;     /* why the path is the broker's is known better */
-    uint64_t hinted; /* when the peer's packets through the broker last made us doubt our pair */
+    bool throttled;    /* QUIC was not asked to write through the broker: over the rate */
+    bool failed;       /* ice has tried all, once, and nothing worked */
+    bool judged;       /* a relay carries packets although the rest has had its time */
+    uint64_t judge_at; /* when that will be so */
+    bool blocked[2];   /* UDP seems to be: ours, theirs */
+    bool retell;       /* why the path is the broker's is known better */
+    uint64_t hinted;   /* when the peer's packets through the broker last made us doubt our pair */
     int64_t unnamed[STREAMS_UNNAMED_MAX];
     size_t unnamed_count;
     uint64_t doubted; /* when unanswered data last made us ask; 0: never */
@@ -61,6 +63,7 @@ struct conn *conn_new(const struct conn_config *config)
         return NULL;
     conn->config = *config;
     conn->readable = -1;
+    conn->judge_at = NEVER;
     broker_path_init(&conn->broker, config->broker_share);
     uint8_t initial[QUIC_CID_LEN];
     quic_initial_id(initial, config->key);
@@ -502,6 +505,7 @@ uint64_t conn_deadline(const struct conn *conn)
         struct broker_view view = broker_view(conn);
         uint64_t broker = broker_path_deadline(&conn->broker, &view);
         deadline = broker < deadline ? broker : deadline;
+        deadline = conn->judge_at < deadline ? conn->judge_at : deadline;
     }
     return deadline;
 }
@@ -524,6 +528,36 @@ static void prepare_telling(struct conn *conn, uint64_t now)
     ice_set_punched(conn->ice, &facts);
 }
 
+static void get_facts(const struct conn *conn, struct path_facts *facts)
+{
+    ice_facts(conn->ice, facts);
+    facts->failed = conn->failed || conn->judged;
+    facts->local_blocked = conn->blocked[0];
+    facts->remote_blocked = conn->blocked[1];
+}
+
+static bool tell_path(struct conn *conn, const struct path *path, struct conn_event *event)
+{
+    struct path_facts facts;
+    get_facts(conn, &facts);
+    conn->retell = false;
+    conn->path = *path;
+    *event = (struct conn_event){.type = CONN_PATH, .path = *path};
+    path_why(event->text, path, &facts);
+    return true;
+}
+
+/* Why it is still relayed can be said once everything else has had its time. */
+static bool judge(struct conn *conn, uint64_t now, struct conn_event *event)
+{
+    struct path path;
+    if (conn->ended || now < conn->judge_at)
+        return false;
+    conn->judge_at = NEVER;
+    conn->judged = true;
+    return ice_path(conn->ice, &path) && path.kind == PATH_TURN && tell_path(conn, &path, event);
+}
+
 static bool ice_told(struct conn *conn, uint64_t now, struct conn_event *event)
 {
     struct ice_event told;
@@ -536,10 +570,14 @@ static bool ice_told(struct conn *conn, uint64_t now, struct conn_event *event)
             start_when_ready(conn, now);
             break;
         case ICE_PATH:
+            conn->judge_at =
+                told.path.kind == PATH_TURN && !conn->judged ? now + ICE_FAIL_S * NS_PER_S : NEVER;
             conn->heard = true;
             start_when_ready(conn, now);
             if (conn->quic)
                 quic_hurry(conn->quic, now);
+            if (told.path.kind == PATH_TURN)
+                return tell_path(conn, &told.path, event);
             conn->path = told.path;
             *event = (struct conn_event){.type = CONN_PATH, .path = told.path};
             memcpy(event->text, told.why, sizeof event->text);
@@ -567,25 +605,6 @@ static bool ice_told(struct conn *conn, uint64_t now, struct conn_event *event)
         }
     }
     return false;
-}
-
-static void get_facts(const struct conn *conn, struct path_facts *facts)
-{
-    ice_facts(conn->ice, facts);
-    facts->failed = conn->failed;
-    facts->local_blocked = conn->blocked[0];
-    facts->remote_blocked = conn->blocked[1];
-}
-
-static bool tell_path(struct conn *conn, const struct path *path, struct conn_event *event)
-{
-    struct path_facts facts;
-    get_facts(conn, &facts);
-    conn->retell = false;
-    conn->path = *path;
-    *event = (struct conn_event){.type = CONN_PATH, .path = *path};
-    path_why(event->text, path, &facts);
-    return true;
 }
 
 static void broker_taken(struct conn *conn, uint64_t now)
@@ -743,7 +762,8 @@ bool conn_event(struct conn *conn, uint64_t now, struct conn_event *event)
         return true;
     }
     doubt_path(conn, now);
-    if (ice_told(conn, now, event) || broker_told(conn, now, event) || (conn->quic && quic_told(conn, event)))
+    if (ice_told(conn, now, event) || judge(conn, now, event) || broker_told(conn, now, event) ||
+        (conn->quic && quic_told(conn, event)))
         return true;
     if (!conn->end_due)
         return false;

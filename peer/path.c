@@ -177,7 +177,7 @@ static void why_not_turn(struct sentence *s, const struct path_facts *facts)
     if (!(facts->allowed & PATH_BIT(PATH_TURN)))
         say(s, "; turn is not allowed");
     else if (facts->tried[PATH_TURN] == 0)
-        say(s, "; no TURN server is known");
+        say(s, "; no TURN server is known (--turn)");
     else
         say(s, "; the TURN server's relay did not answer");
 }
@@ -194,8 +194,8 @@ static bool blocked(struct sentence *s, const struct path_facts *facts)
     return true;
 }
 
-/* Why the broker: the surest fact first. While attempts go on nothing else is certain. */
-static void why_broker(struct sentence *s, const struct path_facts *facts)
+/* Why a relay: the surest fact first. While attempts go on nothing else is certain. */
+static void why_relayed(struct sentence *s, const struct path_facts *facts, enum path_kind kind)
 {
     bool hopeless = nat_is_hard(&facts->local_nat) && nat_is_hard(&facts->remote_nat);
     if (facts->local_blocked || facts->remote_blocked) {
@@ -206,7 +206,8 @@ static void why_broker(struct sentence *s, const struct path_facts *facts)
         say(s, "; nothing better has answered yet");
     } else {
         why_not_direct(s, facts);
-        why_not_turn(s, facts);
+        if (kind == PATH_BROKER)
+            why_not_turn(s, facts);
     }
 }
 
@@ -270,10 +271,8 @@ void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path
         why_not_host(&s, facts);
     if (path->kind == PATH_DIRECT)
         why_not_lan(&s, facts);
-    if (path->kind == PATH_TURN)
-        why_not_direct(&s, facts);
-    if (path->kind == PATH_BROKER)
-        why_broker(&s, facts);
+    if (path->kind == PATH_TURN || path->kind == PATH_BROKER)
+        why_relayed(&s, facts, path->kind);
 }
 
 /* "2 lan and 3 direct pairs" */
@@ -321,13 +320,16 @@ static void say_reason(struct sentence *s, const struct path_facts *facts)
     s->text[s->len] = '\0';
 }
 
-/* What the user can change. Relays are not among it until there are some. */
+/* What the user can change. */
 static void say_advice(struct sentence *s, const struct path_facts *facts)
 {
     const unsigned usual = PATH_BIT(PATH_HOST) | PATH_BIT(PATH_LAN) | PATH_BIT(PATH_DIRECT);
     unsigned missing = usual & ~facts->allowed;
     if (!missing) {
-        say(s, "; try one side on another network, or with IPv6");
+        say(s, "; %stry one side on another network, or with IPv6",
+            facts->tried[PATH_TURN] || !(facts->allowed & PATH_BIT(PATH_TURN))
+                ? ""
+                : "name a TURN server with --turn, or ");
         return;
     }
     say(s, "; allow more with --paths (");

@@ -161,9 +161,11 @@ static void a_path_says_why_it_is_not_a_better_one(void **state)
     says(why(PATH_HOST, &facts), "on this machine");
     says(why(PATH_LAN, &facts), "local network");
     says(why(PATH_DIRECT, &facts), "2 pairs of local addresses did not answer");
-    says(why(PATH_TURN, &facts), "3 direct pairs did not answer");
+    says(why(PATH_TURN, &facts), "nothing better has answered yet");
     says(why(PATH_BROKER, &facts), "nothing better has answered yet");
     facts.failed = true;
+    says(why(PATH_TURN, &facts), "3 direct pairs did not answer");
+    assert_null(strstr(why(PATH_TURN, &facts), "no TURN server"));
     says(why(PATH_BROKER, &facts), "no TURN server is known");
     facts.tried[PATH_LAN] = 0;
     says(why(PATH_DIRECT, &facts), "no address of a shared network is known");
@@ -215,7 +217,7 @@ static void a_port_that_a_router_opened_is_named(void **state)
 static void the_nats_are_blamed_where_they_are_known(void **state)
 {
     (void)state;
-    struct path_facts facts = {.allowed = PATH_ALL, .tried = {[PATH_DIRECT] = 1}};
+    struct path_facts facts = {.allowed = PATH_ALL, .failed = true, .tried = {[PATH_DIRECT] = 1}};
     facts.local_nat.mapping = NAT_MAPPING_ADDRESS;
     says(why(PATH_TURN, &facts), "the NAT here maps by destination");
     facts.peer_prflx = true;
