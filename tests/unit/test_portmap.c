@@ -348,11 +348,18 @@ static void natpmp_gets_what_pcp_refuses(void **state)
 static void a_nat_in_between_is_said_and_natpmp_not_trusted(void **state)
 {
     (void)state;
+    uint8_t data[PACKET_MAX];
     struct gateway g = gateway_of(true, true);
     struct world w = world_of(LOCAL, GATEWAY);
+    struct packet out = {.data = data, .len = sizeof data};
+    assert_true(portmap_output(w.portmap, w.now, &out));
     g.result = 12;
+    assert_true(gateway_answer(&g, w.now, &out));
+    deliver(&w, LOCAL, GATEWAY, g.last, g.last_len);
+    g.result = 0;
     exchange(&w, &g);
     assert_int_equal(g.asked_port, 0);
+    assert_int_equal(w.told_count, 1);
     expect(&w, 0, PORTMAP_FAILED, NULL);
     assert_int_equal(w.told[0].failure, PORTMAP_NAT_BETWEEN);
     portmap_free(w.portmap);
