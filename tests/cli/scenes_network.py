@@ -321,7 +321,7 @@ def chosen_interface(world):
     program.expect_event("room")
     addresses = [e["address"] for e in program.events("candidate")]
     check(addresses and all(a.startswith(("127.", "[::1]")) for a in addresses), str(addresses))
-    program = world.run("pipe", "--exclude", "lo", "--wait", "1")
+    program = world.run("pipe", "--exclude", "lo", "--wait", "1", room=f"{world.room} alone")
     code = program.wait()
     addresses = [e["address"] for e in program.events("candidate")]
     check(not any(a.startswith(("127.", "[::1]")) for a in addresses), str(addresses))
