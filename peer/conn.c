@@ -154,6 +154,10 @@ static void aim_punch(struct conn *conn, uint64_t now, const struct nat_behavior
 void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
                   const struct nat_behavior *theirs)
 {
+    struct path_facts before;
+    ice_facts(conn->ice, &before);
+    conn->retell |= nat_is_hard(&before.local_nat) != nat_is_hard(ours) ||
+                    nat_is_hard(&before.remote_nat) != nat_is_hard(theirs);
     ice_set_nat(conn->ice, ours, theirs);
     hurry_if_hopeless(conn, now);
     if (!conn->punch)
@@ -545,6 +549,13 @@ static bool tell_path(struct conn *conn, const struct path *path, struct conn_ev
     *event = (struct conn_event){.type = CONN_PATH, .path = *path};
     path_why(event->text, path, &facts);
     return true;
+}
+
+void conn_why(const struct conn *conn, char why[PATH_WHY_MAX])
+{
+    struct path_facts facts;
+    get_facts(conn, &facts);
+    path_why(why, &conn->path, &facts);
 }
 
 /* Why it is still relayed can be said once everything else has had its time. */

@@ -790,7 +790,10 @@ int p2p_peer_path(const struct p2p_peer *peer, struct p2p_path *out)
     out->bytes_sent = stats.bytes_sent;
     out->bytes_received = stats.bytes_received;
     out->peer_ns = node_peer_since(peer->node->node, peer->slot) - peer->node->joined_at;
-    snprintf(out->why, sizeof out->why, "%s", peer->why);
+    if (now && peer->why[0]) /* told, but more may be known of the networks since */
+        conn_why(conn, out->why);
+    else
+        snprintf(out->why, sizeof out->why, "%s", peer->why);
     return now ? 0 : P2P_EGONE;
 }
 

@@ -177,7 +177,7 @@ struct p2p_path {
     enum p2p_path_kind kind;
     char local[64], remote[64];
     double rtt_ms; /* smoothed; 0: not measured yet */
-    char why[256];
+    char why[400];
     uint64_t bytes_sent, bytes_received; /* UDP payload over this peer's life */
     uint64_t peer_ns; /* when it was met: ns after p2p_join; for the parts of the connect time */
 };

@@ -2,6 +2,7 @@
  *
  * No protocol: ice asks it for judgement, the program for sentences. */
 #include "path.h"
+#include "nat_words.h"
 #include "packet.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -248,6 +249,15 @@ static const char *mapped_words(const struct path *path, const struct path_facts
                                : "the peer answers across the internet at the port that its router opened";
 }
 
+/* What each side's network is, as far as either has told: what a path hangs on that crosses the internet. */
+static void say_networks(struct sentence *s, const struct path_facts *facts)
+{
+    char here[NAT_WORDS_MAX], there[NAT_WORDS_MAX];
+    if (facts->local_nat.mapping || facts->remote_nat.mapping)
+        say(s, "; here %s, there %s", nat_words_kind(here, &facts->local_nat),
+            nat_words_kind(there, &facts->remote_nat));
+}
+
 void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path_facts *facts)
 {
     static const char *const is[PATH_KINDS] = {
@@ -273,6 +283,8 @@ void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path
         why_not_lan(&s, facts);
     if (path->kind == PATH_TURN || path->kind == PATH_BROKER)
         why_relayed(&s, facts, path->kind);
+    if (path->kind >= PATH_DIRECT)
+        say_networks(&s, facts);
 }
 
 /* "2 lan and 3 direct pairs" */
@@ -346,5 +358,6 @@ void path_why_none(char why[PATH_WHY_MAX], const struct path_facts *facts)
     struct sentence s = begin(why);
     say_tried(&s, facts);
     say_reason(&s, facts);
+    say_networks(&s, facts);
     say_advice(&s, facts);
 }

@@ -12,7 +12,7 @@ enum path_kind { PATH_HOST, PATH_LAN, PATH_DIRECT, PATH_TURN, PATH_BROKER, PATH_
 #define PATH_BIT(kind) (1u << (kind))
 #define PATH_ALL ((1u << PATH_KINDS) - 1)
 
-enum { PATH_WHY_MAX = 256 };
+enum { PATH_WHY_MAX = 400 };
 
 struct path {
     enum path_kind kind;

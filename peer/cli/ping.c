@@ -118,7 +118,7 @@ static struct summary summarize(const struct ping *ping)
 static void tell_summary(struct session *session, const struct ping *ping, const struct p2p_path *path)
 {
     struct summary summary = summarize(ping);
-    char why[TEXT_SHOWN * 256 + 1];
+    char why[TEXT_SHOWN * sizeof path->why + 1];
     text_show(why, sizeof why, path->why, strlen(path->why));
     session_print(session, "%u sent, %u came back, %.0f %% lost; min %.1f, median %.1f, max %.1f ms\n",
                   ping->sent, ping->answered, summary.lost_percent, summary.least, summary.median,

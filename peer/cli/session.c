@@ -202,7 +202,7 @@ static bool somebody_is_left(const struct session *session, const struct member 
 
 static void take_closed(struct session *session, struct member *member, const struct p2p_event *event)
 {
-    char why[TEXT_SHOWN * 256 + 1];
+    char why[TEXT_SHOWN * 400 + 1];
     text_show(why, sizeof why, event->text, strlen(event->text));
     if (session->role->closed && member->partner)
         session->role->closed(session, member, event);

@@ -226,6 +226,29 @@ static void the_nats_are_blamed_where_they_are_known(void **state)
     says(why(PATH_TURN, &facts), "the peer's NAT maps by destination");
 }
 
+static void both_networks_are_named_where_packets_cross_the_internet(void **state)
+{
+    (void)state;
+    struct path_facts facts = {.allowed = PATH_ALL, .tried = {[PATH_DIRECT] = 1}};
+    assert_null(strstr(why(PATH_DIRECT, &facts), "here"));
+    facts.local_nat.mapping = NAT_MAPPING_ENDPOINT;
+    says(why(PATH_DIRECT, &facts), "; here an easy NAT, there an unknown network");
+    facts.remote_nat = (struct nat_behavior){
+        .mapping = NAT_MAPPING_ADDRESS_AND_PORT, .ports = NAT_PORTS_SEQUENTIAL, .step = 1};
+    says(why(PATH_DIRECT, &facts), "; here an easy NAT, there a hard NAT (ports in sequence, +1 each)");
+    says(why(PATH_TURN, &facts), "there a hard NAT");
+    says(why(PATH_BROKER, &facts), "there a hard NAT");
+    says(why_none(&facts), "there a hard NAT");
+    assert_null(strstr(why(PATH_LAN, &facts), "here"));
+    facts.local_nat = (struct nat_behavior){.mapping = NAT_MAPPING_NONE};
+    facts.remote_nat.ports = NAT_PORTS_BLOCK;
+    facts.remote_nat.low = 34816;
+    facts.remote_nat.high = 35839;
+    says(why(PATH_DIRECT, &facts), "here no NAT, there a hard NAT (ports at random within 34816 to 35839)");
+    facts.local_nat.filtering = NAT_FILTERING_ADDRESS_AND_PORT;
+    says(why(PATH_DIRECT, &facts), "here a firewall but no NAT");
+}
+
 static void no_path_says_what_was_tried_and_what_to_change(void **state)
 {
     (void)state;
@@ -236,7 +259,8 @@ static void no_path_says_what_was_tried_and_what_to_change(void **state)
     assert_string_equal(
         why_none(&facts),
         "2 lan and 3 direct pairs did not answer: the NATs of both sides map by destination, so "
-        "neither knows the port to knock at; try one side on another network, or with IPv6");
+        "neither knows the port to knock at; here a hard NAT, there an unknown network; try one side on "
+        "another network, or with IPv6");
     facts.peer_prflx = false;
     facts.local_nat.mapping = NAT_MAPPING_UNKNOWN;
     facts.remote_symmetric = true;
@@ -270,14 +294,18 @@ static void every_combination_of_facts_makes_a_whole_sentence(void **state)
 {
     (void)state;
     for (unsigned bits = 0; bits < 1u << 12; bits++) {
-        struct path_facts facts = {.allowed = bits & PATH_ALL,
-                                   .local_nat.mapping =
-                                       bits >> 5 & 1 ? NAT_MAPPING_ADDRESS : NAT_MAPPING_UNKNOWN,
-                                   .peer_prflx = bits >> 6 & 1,
-                                   .local_srflx = bits >> 7 & 1,
-                                   .remote_srflx = bits >> 8 & 1,
-                                   .heard = bits >> 9 & 1,
-                                   .same_machine = bits >> 10 & 1};
+        struct path_facts facts = {
+            .allowed = bits & PATH_ALL,
+            .local_nat.mapping = bits >> 5 & 1 ? NAT_MAPPING_ADDRESS : NAT_MAPPING_UNKNOWN,
+            .peer_prflx = bits >> 6 & 1,
+            .local_srflx = bits >> 7 & 1,
+            .remote_srflx = bits >> 8 & 1,
+            .heard = bits >> 9 & 1,
+            .remote_nat = {.mapping = bits >> 9 & 1 ? NAT_MAPPING_ADDRESS_AND_PORT : NAT_MAPPING_UNKNOWN,
+                           .ports = NAT_PORTS_BLOCK,
+                           .low = 34816,
+                           .high = 35839},
+            .same_machine = bits >> 10 & 1};
         for (unsigned kind = 0; bits >> 11 && kind < PATH_KINDS; kind++)
             facts.tried[kind] = 1000000 * kind;
         for (unsigned kind = 0; kind < PATH_KINDS; kind++)
@@ -302,6 +330,7 @@ int main(void)
         cmocka_unit_test(blocked_udp_is_blamed_on_whose_it_is),
         cmocka_unit_test(a_port_that_a_router_opened_is_named),
         cmocka_unit_test(the_nats_are_blamed_where_they_are_known),
+        cmocka_unit_test(both_networks_are_named_where_packets_cross_the_internet),
         cmocka_unit_test(no_path_says_what_was_tried_and_what_to_change),
         cmocka_unit_test(no_path_names_the_kinds_that_were_forbidden),
         cmocka_unit_test(every_combination_of_facts_makes_a_whole_sentence),
