@@ -307,6 +307,31 @@ def no_allowed_path(world):
         check(len(program.expect_event("error", code=5)["message"]) > 20, program.story())
 
 
+@scene(seconds=14, slow=True)
+def no_relay(world):
+    """With --broker-relay off on one side, peers that nothing else connects end with 5"""
+    anna = world.run("pipe", "--name", "anna", "--paths", "turn,broker", "--broker-relay", "off")
+    bert = world.run("pipe", "--name", "bert", "--paths", "turn,broker")
+    for program in (anna, bert):
+        program.expect_code(5, 20)
+
+
+@scene(seconds=3)
+def broker_only(world):
+    """--paths broker connects two peers through the broker, marked as such, and tells no address"""
+    anna, bert = [world.run("pipe", "--name", name, "--paths", "broker") for name in ("anna", "bert")]
+    anna.send("by way of the broker\n")
+    for program in (anna, bert):
+        program.close_input()
+    for program in (anna, bert):
+        program.expect_code(0, 20)
+        path = program.expect_event("path")
+        check(path["kind"] == "broker" and ":" in path["remote"] and "broker" in path["why"], program.story())
+        check(program.expect_event("connected")["kind"] == "broker", program.story())
+        check(not program.events("candidate"), program.story())
+    bert.expect_output("by way of the broker\n")
+
+
 @scene
 def restricted_paths(world):
     """--paths host connects two peers of one machine, and the path says so"""

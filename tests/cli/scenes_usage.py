@@ -24,6 +24,12 @@ WRONG = [
     (["chat", "--room", "r", "--max-peers", "65"], "--max-peers"),
     (["chat", "--room", "r", "--paths", "host,road"], "--paths"),
     (["chat", "--room", "r", "--paths", ","], "--paths"),
+    (["chat", "--room", "r", "--broker-relay", "fast"], "--broker-relay"),
+    (["chat", "--room", "r", "--broker-relay", "0"], "--broker-relay"),
+    (["chat", "--room", "r", "--broker-relay", "1023"], "--broker-relay"),
+    (["chat", "--room", "r", "--broker-relay", "32KB"], "--broker-relay"),
+    (["chat", "--room", "r", "--broker-relay", "-1"], "--broker-relay"),
+    (["chat", "--room", "r", "--broker-relay", "4000000M"], "--broker-relay"),
     (["chat", "--room", "r", "--broker", "http://example.org"], "--broker"),
     (["chat", "--room", "r", "--broker", "host:port"], "--broker"),
     (["chat", "--room", "r"] + ["--broker", "127.0.0.1"] * 5, "--broker"),
@@ -87,7 +93,7 @@ def help_is_a_screen(world):
         lines = program.out.decode().splitlines()
         check(24 <= len(lines) <= 50 and max(map(len, lines)) <= 80 and not program.lines, program.out.decode())
     for word in ("chat", "pipe", "ping", "echo", "doctor", "stun-server", "code", "--room", "--code", "--code-file", "--broker", "--stun", "--secret-file", "--name",
-                 "--to", "--paths", "--interface", "--exclude", "--port", "--max-peers", "--no-portmap", "--keep", "--wait", "--json",
+                 "--to", "--paths", "--broker-relay", "--interface", "--exclude", "--port", "--max-peers", "--no-portmap", "--keep", "--wait", "--json",
                  "--quiet", "--verbose", "--version", "--help", "--count", "--address"):
         check(word in program.out.decode(), f"{word} is missing")
 

@@ -106,8 +106,14 @@ static void drain(void)
 static void hand_over(const struct letter *letter, unsigned broker)
 {
     char hello[TOPIC_MAX], inbox[TOPIC_MAX];
+    struct relayed relayed;
+    const uint8_t *data = (const uint8_t *)letter->data;
     for (unsigned i = 0; i < 2; i++) {
         rendezvous_topics(sides[i].machine, hello, inbox);
+        if (rendezvous_is_relay(sides[i].machine, letter->topic) &&
+            rendezvous_relay_input(sides[i].machine, broker, data, letter->len, &relayed))
+            must(relayed.peer && relayed.len && relayed.len <= RELAY_PACKET_MAX &&
+                 relayed.data == data + PEER_ID_LEN && PEER_ID_LEN + relayed.len == letter->len);
         if (!strcmp(letter->topic, hello) || !strcmp(letter->topic, inbox))
             rendezvous_input(sides[i].machine, now, broker, letter->topic, (const uint8_t *)letter->data,
                              letter->len);
@@ -192,6 +198,26 @@ static void insert(struct script *script, struct letter *letter)
     script->left -= letter->len;
 }
 
+/* A packet of the other side, or whatever the script says, on the topic for packets. */
+static void relay(struct script *script, unsigned broker)
+{
+    static struct letter letter;
+    uint8_t what = next(script);
+    unsigned to = what & 1;
+    if (!rendezvous_relay_address(sides[!to].machine, rendezvous_id(sides[to].machine), &letter))
+        return;
+    must(letter.relay && letter.len == PEER_ID_LEN);
+    if (what & 2)
+        letter.len = 0;
+    size_t len = (size_t)next(script) * 8;
+    len = len < script->left ? len : script->left;
+    memcpy(letter.data + letter.len, script->at, len);
+    script->at += len;
+    script->left -= len;
+    letter.len += len;
+    hand_over(&letter, broker);
+}
+
 static void use(struct script *script)
 {
     uint8_t what = next(script);
@@ -243,7 +269,10 @@ static void step(struct script *script)
         hand_over(&letter, broker);
         return;
     case 6:
-        use(script);
+        if (what & 64)
+            relay(script, broker);
+        else
+            use(script);
         return;
     }
     if (!take_letter(&letter))
