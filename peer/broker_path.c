@@ -72,13 +72,14 @@ void broker_path_sent(struct broker_path *path, uint64_t now, size_t len)
 
 bool broker_path_takes(struct broker_path *path, uint64_t now, size_t len)
 {
-    uint64_t cost = len + BROKER_PATH_OVERHEAD;
-    if (!path->allowed || bucket_ready(&path->take, cost) > now) {
-        path->flooded++;
-        return false;
-    }
-    bucket_take(&path->take, now, cost);
-    return true;
+    bool takes = path->allowed && bucket_ready(&path->take, len + BROKER_PATH_OVERHEAD) <= now;
+    path->flooded += !takes;
+    return takes;
+}
+
+void broker_path_took(struct broker_path *path, uint64_t now, size_t len)
+{
+    bucket_take(&path->take, now, len + BROKER_PATH_OVERHEAD);
 }
 
 /* ---- what changes ---- */

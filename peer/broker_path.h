@@ -76,8 +76,10 @@ struct bucket broker_path_bucket(uint64_t rate);
 /* When the next full packet may leave; NEVER: there is no way. */
 uint64_t broker_path_ready(const struct broker_path *path);
 void broker_path_sent(struct broker_path *path, uint64_t now, size_t len);
-/* Whether a packet may be taken: not in a flood. */
+/* Whether a packet may be taken: not in a flood. Only what then proves to be the peer's counts: forgeries do
+ * not use its share up. */
 bool broker_path_takes(struct broker_path *path, uint64_t now, size_t len);
+void broker_path_took(struct broker_path *path, uint64_t now, size_t len);
 
 /* What changes now: to be drained until NONE; and when to ask again. */
 enum broker_turn broker_path_turn(struct broker_path *path, uint64_t now, const struct broker_view *view);

@@ -384,6 +384,14 @@ static void doubt_pair(struct conn *conn, uint64_t now)
     ice_suspect(conn->ice, now, false);
 }
 
+/* Whether the last packet decrypted. */
+static bool was_heard(const struct conn *conn, uint64_t now)
+{
+    struct quic_info info;
+    quic_info(conn->quic, &info);
+    return info.last_received == now;
+}
+
 void conn_broker_input(struct conn *conn, uint64_t now, const uint8_t *data, size_t len)
 {
     struct packet in = {.data = (uint8_t *)data, .len = len}; /* an input is only read */
@@ -399,6 +407,8 @@ void conn_broker_input(struct conn *conn, uint64_t now, const uint8_t *data, siz
     else
         broker_path_hurry(&conn->broker, now);
     take_quic(conn, now, &in);
+    if (conn->quic && was_heard(conn, now))
+        broker_path_took(&conn->broker, now, len);
 }
 
 bool conn_broker_output(struct conn *conn, uint64_t now, struct packet *out)
