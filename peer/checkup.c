@@ -3,15 +3,9 @@
  * The world around the same machines that a node has, for a few round trips: everybody is asked at once, and
  * who has not answered in the end is silent. Brokers pass a message to ourselves in a room of our own, which
  * shows that they let us publish and subscribe. */
-#include "checkup.h"
+#include "checkup_state.h"
 
 #include "defaults.h"
-#include "loop.h"
-#include "mqtt.h"
-#include "nat_survey.h"
-#include "rendezvous.h"
-#include "resolve.h"
-#include "stun_client.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -22,36 +16,6 @@ enum {
     STUN_PORT = 3478,      /* RFC 8489 18.6 */
     SURVEY_AFTER_MS = 400, /* after the first answer the others are not waited for any longer */
     ENOWORLD = -4,
-};
-
-/* An address of a STUN server. */
-struct place {
-    struct addr address;
-    struct checkup_server *server;
-};
-
-/* A broker on trial. */
-struct trial {
-    struct mqtt *mqtt;
-    uint64_t published; /* when; 0: not yet */
-    bool over;
-};
-
-struct examination {
-    struct checkup *out;
-    struct loop *loop;
-    struct net *net;
-    struct resolver *resolver;
-    struct random random;
-    struct stun_client *stun;
-    struct nat_survey *survey;
-    struct trial trials[CHECKUP_BROKERS_MAX];
-    char hosts[CHECKUP_STUN_MAX][256]; /* names that are being resolved; empty: none */
-    struct place places[CHECKUP_STUN_MAX * RESOLVE_ADDRESSES_MAX];
-    size_t place_count;
-    char topic[TOPIC_MAX];
-    uint64_t started, first_answer; /* 0: none yet */
-    bool asks_ipv6, surveyed, done;
 };
 
 static void fill_random(void *context, uint8_t *out, size_t len)
@@ -179,6 +143,7 @@ static void drain(struct examination *e, uint64_t now)
     }
     if (now >= survey_due(e)) {
         e->surveyed = true;
+        ports_ask(e, now);
         nat_survey_ask_all(e->survey, now);
         e->done = nat_survey_local(e->survey).family != 4; /* nobody outside, or without a NAT */
     }
@@ -204,6 +169,11 @@ static void send_all(struct examination *e, uint64_t now)
         net_send(e->net, &out);
         out = (struct packet){.data = data, .len = sizeof data};
     }
+    out.len = sizeof data;
+    while (e->portmap && portmap_output(e->portmap, now, &out)) {
+        net_send(e->net, &out);
+        out = (struct packet){.data = data, .len = sizeof data};
+    }
 }
 
 static void read_net(struct examination *e, uint64_t now)
@@ -214,8 +184,8 @@ static void read_net(struct examination *e, uint64_t now)
         if (net_fd(e->net, indexes[i]) < 0 || !loop_is_ready(e->loop, net_fd(e->net, indexes[i])))
             continue;
         while (net_receive(e->net, indexes[i], &in))
-            if (!stun_client_input(e->stun, now, &in))
-                nat_survey_input(e->survey, now, &in);
+            if (!stun_client_input(e->stun, now, &in) && !nat_survey_input(e->survey, now, &in) && e->portmap)
+                portmap_input(e->portmap, now, &in);
     }
 }
 
@@ -281,17 +251,20 @@ static void read_brokers(struct examination *e)
 
 /* ---- all of it ---- */
 
-static bool is_over(const struct examination *e)
+static bool is_over(const struct examination *e, uint64_t now)
 {
     for (size_t n = 0; n < e->out->broker_count; n++)
         if (!e->trials[n].over)
             return false;
-    return stun_is_complete(e) && (e->done || e->out->stun_count == 0 || !e->first_answer);
+    bool surveyed = stun_is_complete(e) && (e->done || e->out->stun_count == 0 || !e->first_answer);
+    return surveyed && now >= ports_awaited(e);
 }
 
 static uint64_t next_deadline(const struct examination *e, uint64_t end)
 {
-    uint64_t others[] = {stun_client_deadline(e->stun), nat_survey_deadline(e->survey), survey_due(e)};
+    uint64_t others[] = {stun_client_deadline(e->stun), nat_survey_deadline(e->survey), survey_due(e),
+                         e->portmap ? portmap_deadline(e->portmap) : NEVER,
+                         ports_awaited(e) ? ports_awaited(e) : NEVER};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         end = others[i] < end ? others[i] : end;
     return end;
@@ -300,16 +273,17 @@ static uint64_t next_deadline(const struct examination *e, uint64_t end)
 static void examine(struct examination *e)
 {
     uint64_t end = e->started + CHECKUP_MS * NS_PER_MS, now = e->started;
-    while (!is_over(e) && now < end) {
+    while (!is_over(e, now) && now < end) {
         drain(e, now);
         send_all(e, now);
         drain(e, now); /* what is overdue may have ended something */
-        if (is_over(e) || !loop_wait(e->loop, next_deadline(e, end)))
+        if (is_over(e, now) || !loop_wait(e->loop, next_deadline(e, end)))
             break;
         now = loop_now();
         read_net(e, now);
         read_resolver(e, now);
         read_brokers(e);
+        ports_read(e);
     }
     drain(e, now);
 }
@@ -321,6 +295,12 @@ static void begin(struct examination *e, const struct checkup_config *config)
     struct node_address addresses[NODE_ADDRESSES_MAX];
     struct addr locals[NODE_ADDRESSES_MAX];
     size_t count = net_addresses(e->net, addresses, NODE_ADDRESSES_MAX);
+    for (size_t i = 0; !config->no_portmap && i < count && e->port_count < PORTMAP_LOCALS_MAX; i++)
+        if (addresses[i].address.family == 4 && addresses[i].gateway.family == 4 &&
+            addr_scope(&addresses[i].address) != ADDR_GLOBAL)
+            e->ports[e->port_count++] =
+                (struct portmap_local){.local = addresses[i].address, .gateway = addresses[i].gateway};
+    e->out->ports.asked = e->port_count > 0;
     for (size_t i = 0; i < count; i++) {
         locals[i] = addresses[i].address;
         bool global = locals[i].family == 6 && addr_scope(&locals[i]) == ADDR_GLOBAL;
@@ -334,6 +314,8 @@ static void begin(struct examination *e, const struct checkup_config *config)
         begin_stun(e, e->started, stun[i]);
     for (size_t i = 0; brokers[i]; i++)
         begin_broker(e, brokers[i]);
+    if (e->out->stun_count == 0)
+        ports_ask(e, e->started);
 }
 
 static bool open_world(struct examination *e)
@@ -361,6 +343,7 @@ static bool open_world(struct examination *e)
 
 static void close_world(struct examination *e)
 {
+    ports_close(e);
     for (size_t n = 0; n < CHECKUP_BROKERS_MAX; n++)
         mqtt_close(e->trials[n].mqtt, 0);
     nat_survey_free(e->survey);

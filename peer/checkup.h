@@ -19,6 +19,7 @@ struct checkup_config {
     const char *const *brokers; /* as p2p_config's; NULL: the default */
     const char *const *interfaces, *const *exclude;
     uint16_t port;
+    bool no_portmap; /* the router is left alone */
 };
 
 enum checkup_state {
@@ -45,6 +46,14 @@ enum checkup_ipv6 {
     CHECKUP_IPV6_WORKS,
 };
 
+/* Whether the router opens a port (PCP, NAT-PMP, UPnP); taken back at the end. */
+struct checkup_ports {
+    bool asked;                  /* it was not forbidden, and there is a router to ask */
+    struct addr external;        /* family 0: none was opened */
+    char protocol[16];           /* that opened it */
+    char text[CHECKUP_TEXT_MAX]; /* why none was */
+};
+
 struct checkup {
     struct net_interface interfaces[CHECKUP_INTERFACES_MAX];
     size_t interface_count;
@@ -54,6 +63,7 @@ struct checkup {
     struct addr local; /* of ours, that `nat` is true for; family 0: nobody has told */
     enum checkup_ipv6 ipv6;
     struct addr ipv6_address;
+    struct checkup_ports ports;
     int receive_buffer, send_buffer; /* granted, of NET_SOCKET_BUFFER, bytes */
     uint64_t elapsed;                /* ns */
 };

@@ -54,6 +54,20 @@ static void print_nat(const struct checkup *checkup)
             print_line("", more[i]);
 }
 
+static void print_ports(const struct checkup *checkup)
+{
+    const struct checkup_ports *ports = &checkup->ports;
+    char why[TEXT_SHOWN * CHECKUP_TEXT_MAX], address[ADDR_TEXT_MAX];
+    text_show(why, sizeof why, ports->text, strlen(ports->text));
+    if (!ports->asked)
+        return;
+    if (ports->external.family)
+        printf("%-*s the router opens one (%s): %s, given back now\n", LABEL, "ports", ports->protocol,
+               addr_print(&ports->external, address));
+    else
+        printf("%-*s the router opens none: %s\n", LABEL, "ports", *why ? why : "it does not answer");
+}
+
 static void print_ipv6(const struct checkup *checkup)
 {
     static const char *const texts[] = {
@@ -93,6 +107,7 @@ bool doctor_print(const struct checkup *checkup, const struct advices *advices)
 {
     print_interfaces(checkup);
     print_nat(checkup);
+    print_ports(checkup);
     print_ipv6(checkup);
     print_servers("STUN", checkup->stun, checkup->stun_count);
     print_servers("broker", checkup->brokers, checkup->broker_count);
@@ -125,7 +140,8 @@ int doctor_main(const struct options *options, uint64_t started_ns)
                                     .brokers = options->brokers.item,
                                     .interfaces = options->interfaces.count ? options->interfaces.item : NULL,
                                     .exclude = options->exclude.item,
-                                    .port = (uint16_t)options->port};
+                                    .port = (uint16_t)options->port,
+                                    .no_portmap = options->no_portmap};
     int code = EXIT_OTHER, err = checkup && advices ? checkup_run(checkup, &config) : NET_ENOMEM;
     events_begin(&report, options, started_ns);
     if (err) {

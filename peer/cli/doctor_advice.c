@@ -1,7 +1,8 @@
 /* doctor_advice.c - what a checkup means: what needs attention, what could be better, and what to change.
  *
  * The exit code hangs on it: 1 when something keeps peers from meeting or from a direct path, that is where
- * there is no usable network, a server or broker that was named does not answer, or the NAT is hard. */
+ * there is no usable network, a server or broker that was named does not answer, or the NAT is hard and the
+ * router opens no port. */
 #include "doctor.h"
 
 #include "text.h"
@@ -88,7 +89,9 @@ static void advise_nat(struct advices *out, const struct checkup *checkup)
 {
     const struct nat_behavior *nat = &checkup->nat;
     bool answered = count_state(checkup->stun, checkup->stun_count, CHECKUP_ANSWERS) > 0;
-    if (nat_is_hard(nat) && nat->ports == NAT_PORTS_SEQUENTIAL)
+    if (nat_is_hard(nat) && checkup->ports.external.family)
+        advise(out, false, "the NAT is hard, but the router opens a port, so that peers find the way in");
+    else if (nat_is_hard(nat) && nat->ports == NAT_PORTS_SEQUENTIAL)
         advise(out, true,
                "the NAT is hard, but its ports can be foretold: direct paths come about after some tries; "
                "a forwarded UDP port, port mapping in the router or IPv6 would make them sure");

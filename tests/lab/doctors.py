@@ -1,9 +1,11 @@
 """doctors.py - `p2pconnect doctor` names what every kind of gateway does, in under 3 s."""
 
+import functools
 import json
 import time
 
 import nat
+from openings import expect_none, opened_home
 from peers import Unmet
 from trial import Outcome, Scenario
 
@@ -33,6 +35,13 @@ BLOCKED = {"tcponly": "UDP seems to be blocked", "only443": "neither a STUN serv
 
 def examine(kind, trial):
     home = trial.home(kind)
+    report, code, seconds = consult(trial, home)
+    judge(kind, home, report, code)
+    return Outcome(None, seconds, [code])
+
+
+def consult(trial, home):
+    """The report, the exit code and how long it took."""
     servers = trial.lab.servers
     asked = ["--broker", servers.broker, "--stun", servers.stun, "--stun", servers.second_stun]
     began = time.monotonic()
@@ -42,10 +51,9 @@ def examine(kind, trial):
         raise Unmet(f"no report, exit code {done.returncode}: {done.stderr}")
     with open(f"{trial.logs}/report.json", "w", encoding="utf-8") as file:
         file.write(done.stdout)
-    judge(kind, home, json.loads(done.stdout), done.returncode)
     if seconds >= SECONDS:
         raise Unmet(f"it took {seconds:.2f} s")
-    return Outcome(None, seconds, [done.returncode])
+    return json.loads(done.stdout), done.returncode, seconds
 
 
 def judge(kind, home, report, code):
@@ -65,6 +73,19 @@ def judge(kind, home, report, code):
         raise Unmet(f"exit code {code}, well {report['well']}: {advice}")
 
 
+def router_that_opens(protocol, trial):
+    """A hard NAT whose router opens a port: doctor says so, takes the port back, and is content."""
+    home, opener = opened_home(trial, "symr", protocol)
+    report, code, seconds = consult(trial, home)
+    told = report["portmap"]
+    if told.get("protocol", "").lower().replace("-", "") != protocol or not told["external"].startswith(home.wan):
+        raise Unmet(f"of the router it says {told}")
+    if not report["nat"]["hard"] or not report["well"] or code != 0:
+        raise Unmet(f"exit code {code}: {report['advice']}")
+    expect_none(opener)
+    return Outcome(None, seconds, [code])
+
+
 def examined(kind):
     return lambda trial: examine(kind, trial)
 
@@ -72,4 +93,7 @@ def examined(kind):
 SCENARIOS = [
     Scenario(f"doctor/{kind}", examined(kind), runs=None, quick=kind in ("open", "syms", "tcponly"))
     for kind in nat.ALL_KINDS
+] + [
+    Scenario(f"doctor/router-{protocol}", functools.partial(router_that_opens, protocol), runs=None)
+    for protocol in ("pcp", "natpmp", "upnp")
 ]

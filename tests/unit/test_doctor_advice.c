@@ -65,6 +65,17 @@ static void a_hard_nat_needs_attention_an_easy_one_does_not(void **state)
     }
 }
 
+static void a_port_that_the_router_opens_makes_a_hard_nat_harmless(void **state)
+{
+    struct checkup checkup = healthy();
+    char text[4096];
+    (void)state;
+    checkup.nat.mapping = NAT_MAPPING_ADDRESS_AND_PORT;
+    assert_true(addr_parse(&checkup.ports.external, "203.0.113.2:4000"));
+    assert_true(judged(&checkup, text));
+    assert_non_null(strstr(text, "the router opens a port"));
+}
+
 static void blocked_udp_is_told_from_no_internet(void **state)
 {
     struct checkup checkup = healthy();
@@ -157,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_all_is_well_nothing_is_advised),
         cmocka_unit_test(a_hard_nat_needs_attention_an_easy_one_does_not),
+        cmocka_unit_test(a_port_that_the_router_opens_makes_a_hard_nat_harmless),
         cmocka_unit_test(blocked_udp_is_told_from_no_internet),
         cmocka_unit_test(every_server_that_is_of_no_use_is_named),
         cmocka_unit_test(without_a_network_that_is_the_first_thing_said),

@@ -1,0 +1,64 @@
+/* checkup_state.h - what a checkup has under way, for the files that are it: checkup.c (everybody is asked),
+ * and checkup_ports.c (what the router opens). */
+#ifndef CHECKUP_STATE_H
+#define CHECKUP_STATE_H
+
+#include "checkup.h"
+
+#include "loop.h"
+#include "mqtt.h"
+#include "nat_survey.h"
+#include "portmap.h"
+#include "rendezvous.h"
+#include "resolve.h"
+#include "stun_client.h"
+#include "upnp.h"
+
+/* An address of a STUN server. */
+struct place {
+    struct addr address;
+    struct checkup_server *server;
+};
+
+/* A broker on trial. */
+struct trial {
+    struct mqtt *mqtt;
+    uint64_t published; /* when; 0: not yet */
+    bool over;
+};
+
+struct examination {
+    struct checkup *out;
+    struct loop *loop;
+    struct net *net;
+    struct resolver *resolver;
+    struct random random;
+    struct stun_client *stun;
+    struct nat_survey *survey;
+    struct portmap *portmap; /* NULL: no port is asked for */
+    struct upnp *upnp;
+    struct portmap_local ports[PORTMAP_LOCALS_MAX]; /* what is asked for */
+    size_t port_count;
+    unsigned port_failures; /* of these, by gateways and by UPnP */
+    struct trial trials[CHECKUP_BROKERS_MAX];
+    char hosts[CHECKUP_STUN_MAX][256]; /* names that are being resolved; empty: none */
+    struct place places[CHECKUP_STUN_MAX * RESOLVE_ADDRESSES_MAX];
+    size_t place_count;
+    char topic[TOPIC_MAX];
+    uint64_t started, first_answer; /* 0: none yet */
+    uint64_t ports_asked;           /* the same */
+    bool asks_ipv6, surveyed, done;
+};
+
+/* ---- checkup_ports.c ---- */
+
+/* Ports are asked for once the NAT has been asked about: an opened port could change what it does. */
+void ports_ask(struct examination *e, uint64_t now);
+/* Takes what gateways and UPnP have said. */
+void ports_read(struct examination *e);
+/* Until when they are waited for; 0: they have said all. */
+uint64_t ports_awaited(const struct examination *e);
+/* Gives back what was opened, and says so for a moment at most. */
+void ports_close(struct examination *e);
+
+#endif
