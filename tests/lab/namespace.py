@@ -108,7 +108,7 @@ class Namespace:
             shown = self.run(["ip", "-d", "-j", "link", "show", "dev", device])
             port = json.loads(shown.stdout)[0] if shown.returncode == 0 else {}
             state = port.get("linkinfo", {}).get("info_slave_data", {}).get("state")
-            if state == "forwarding" and port.get("operstate") == "UP":
+            if state == "forwarding" and port.get("operstate") in ("UP", "UNKNOWN"):  # a TAP never says UP
                 return
             if time.monotonic() > by:
                 raise LabError(f"{self.name}: {device} is {state} after {PORT_SECONDS} s")
