@@ -166,6 +166,17 @@ void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ou
     aim_punch(conn, now, ours, theirs);
 }
 
+bool conn_is_guessing(const struct conn *conn)
+{
+    return conn->punch && !conn->ended && punch_is_running(conn->punch);
+}
+
+void conn_hurts(struct conn *conn, uint64_t now, unsigned lost)
+{
+    if (conn->punch)
+        punch_hurts(conn->punch, now, lost);
+}
+
 unsigned conn_wants_sockets(const struct conn *conn)
 {
     return conn->punch && !conn->ended ? punch_wants_sockets(conn->punch) : 0;
@@ -437,11 +448,11 @@ bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
         conn->stats.bytes_sent += out->len;
         return true;
     }
+    out->ttl = 0;
     struct path path;
     if (!conn->quic || conn->broker.used || conn->paused || !ice_path(conn->ice, &path))
         return false;
     out->len = capacity;
-    out->ttl = 0;
     size_t payload = path_payload(path.kind);
     if (conn->payload_limit && payload > conn->payload_limit)
         payload = conn->payload_limit;

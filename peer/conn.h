@@ -74,6 +74,9 @@ bool conn_is_eager(const struct conn *conn);
 void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
                   const struct nat_behavior *theirs);
 
+/* Whether it guesses ports at this moment; as punch_hurts. */
+bool conn_is_guessing(const struct conn *conn);
+void conn_hurts(struct conn *conn, uint64_t now, unsigned lost);
 /* How many extra sockets it wants, and those that there are (ports only). It may use any of them. */
 unsigned conn_wants_sockets(const struct conn *conn);
 void conn_set_sockets(struct conn *conn, uint64_t now, const struct addr *locals, size_t count);

@@ -213,6 +213,7 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
         node_stun_told(node, now, &seen);
     node_notice_blocked(node, now);
     node_survey_told(node, now);
+    node_watch_guessing(node, now);
     if (node_portmap_told(node, now, event) || node_relays_event(node, now, event) ||
         candidate_told(node, event) || node_sockets_told(node, now, event))
         return true;
@@ -239,6 +240,7 @@ uint64_t node_deadline(const struct node *node)
                          node->letters_said && node->meetings_said ? node->rendezvous_at : 0,
                          stun_client_deadline(node->stun),
                          nat_survey_deadline(node->survey),
+                         canary_deadline(&node->canary),
                          portmap_deadline(node->portmap),
                          node_relays_deadline(node)};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -267,7 +269,8 @@ void node_input(struct node *node, uint64_t now, const struct packet *in)
 {
     node_notice_sleep(node, now);
     if (stun_is(in->data, in->len) &&
-        (stun_client_input(node->stun, now, in) || nat_survey_input(node->survey, now, in)))
+        (stun_client_input(node->stun, now, in) || nat_survey_input(node->survey, now, in) ||
+         canary_input(&node->canary, now, in)))
         return;
     if (portmap_input(node->portmap, now, in))
         return;
@@ -320,7 +323,11 @@ bool node_output(struct node *node, uint64_t now, struct packet *out)
     size_t capacity = out->len;
     out->segment = 0;
     out->stream = 0;
+    out->ttl = 0;
     if (stun_client_output(node->stun, now, out) || node_relays_output(node, now, out))
+        return true;
+    out->len = capacity;
+    if (canary_output(&node->canary, now, node->random, out))
         return true;
     out->len = capacity;
     if (nat_survey_output(node->survey, now, out))

@@ -139,6 +139,8 @@ void node_stun_told(struct node *node, uint64_t now, const struct stun_client_ev
     nat_survey_told(node->survey, now, told);
     if (told->type == STUN_CLIENT_MAPPED) {
         node->blocked_at = NEVER;
+        if (told->local.family == 4 && told->doubt == STUN_CREDIBLE)
+            canary_aim(&node->canary, &told->local, &told->server);
         node_addresses_mapped(&node->addresses, told);
         node_inform_everybody(node, now);
     } else if (told->type == STUN_CLIENT_DONE) {

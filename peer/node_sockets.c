@@ -29,6 +29,19 @@ static void tell(struct node *node, uint64_t now, bool all)
     }
 }
 
+void node_watch_guessing(struct node *node, uint64_t now)
+{
+    bool guessing = false;
+    for (unsigned i = 0; i < node->peers_used; i++) {
+        struct peer *peer = &node->peers[i];
+        if (!node_peer_is_live(peer) || !conn_is_guessing(peer->conn))
+            continue;
+        guessing = true;
+        conn_hurts(peer->conn, now, canary_lost(&node->canary));
+    }
+    canary_set(&node->canary, now, guessing);
+}
+
 bool node_sockets_told(struct node *node, uint64_t now, struct node_event *event)
 {
     size_t count = wanted(node);

@@ -10,6 +10,7 @@
 #include "node_addresses.h"
 #include "node_relays.h"
 #include "portmap.h"
+#include "punch_canary.h"
 #include "stun_client.h"
 
 /* How old a mapping may be before a server is asked again. */
@@ -78,6 +79,7 @@ struct node {
     uint64_t rendezvous_at;
     uint64_t seen; /* the last call */
     struct punch_budget punches;
+    struct canary canary;
     struct addr sockets[NODE_SOCKETS_MAX]; /* extra ones */
     size_t survey_wants;                   /* of them, for a look at our NAT ... */
     bool survey_given;                     /* ... which has got them */
@@ -160,6 +162,9 @@ void node_survey_told(struct node *node, uint64_t now);
 void node_survey_sockets(struct node *node, uint64_t now);
 
 /* ---- node_sockets.c ---- */
+
+/* Watches over the network while connections guess ports. */
+void node_watch_guessing(struct node *node, uint64_t now);
 
 /* Whether *event asks for more or fewer extra sockets. */
 bool node_sockets_told(struct node *node, uint64_t now, struct node_event *event);

@@ -14,11 +14,14 @@
  * than in the second. */
 #include "punch.h"
 
+#include "punch_canary.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     LOW_TTL = 5, /* own gateways are 1 to 4 hops away, peers in another network hardly ever fewer than 6 */
+    SLOWER = 4,  /* times, where the network suffers */
     BURST = 5,   /* packets that may leave at once, after a pause */
     GRACE_MIN_MS = 30, /* ordinary checks go first: two ways over the broker, between these */
     GRACE_MAX_MS = 400,
@@ -55,6 +58,7 @@ struct punch {
     struct punch_plan plan;
     enum state state;
     bool direct;
+    bool slow;         /* the network suffers */
     unsigned attempts; /* begun since something new was known */
     unsigned shots;    /* of this attempt: gone through, */
     unsigned probes;   /* ... sent */
@@ -273,6 +277,7 @@ static void begin(struct punch *punch, uint64_t now)
     punch->state = RUNNING;
     punch->attempts++;
     punch->probes = 0;
+    punch->slow = false;
     punch->started = punch->paid_until = now;
     punch->ends_at = now + LONGEST_MS * NS_PER_MS;
     aim(punch);
@@ -371,6 +376,15 @@ void punch_heard(struct punch *punch, uint64_t now)
     punch->quiet_until = now + HEARD_MS * NS_PER_MS;
 }
 
+void punch_hurts(struct punch *punch, uint64_t now, unsigned lost)
+{
+    if (punch->state != RUNNING || lost < CANARY_SLOW)
+        return;
+    punch->slow = true;
+    if (lost >= CANARY_STOP)
+        end(punch, now);
+}
+
 /* ---- the verbs ---- */
 
 static bool fire(struct punch *punch, uint64_t now, const struct shot *shot, struct packet *out)
@@ -379,7 +393,7 @@ static bool fire(struct punch *punch, uint64_t now, const struct shot *shot, str
     if (shot->socket > punch->socket_count || !shot->port)
         return false; /* the system did not give so many */
     punch->probes++;
-    punch->paid_until = later(punch->paid_until, now) + NS_PER_S / PUNCH_RATE;
+    punch->paid_until = later(punch->paid_until, now) + NS_PER_S / PUNCH_RATE * (punch->slow ? SLOWER : 1);
     out->local = punch->base;
     if (shot->socket)
         out->local.port = punch->sockets[shot->socket - 1].port;

@@ -38,6 +38,9 @@ void punch_set_direct(struct punch *punch, uint64_t now, bool direct);
 /* A check of the peer has arrived: what it came through may be all that is needed. */
 void punch_heard(struct punch *punch, uint64_t now);
 
+/* So many questions in a row to a STUN server went unanswered meanwhile: slower, or no more of it. */
+void punch_hurts(struct punch *punch, uint64_t now, unsigned lost);
+
 /* The verbs. A packet's local, remote and ttl are set; the caller fills in the probe. */
 bool punch_output(struct punch *punch, uint64_t now, struct packet *out);
 uint64_t punch_deadline(const struct punch *punch);

@@ -1,6 +1,7 @@
 /* test_punch.c - two machines and the two NATs between them, in virtual time; and what an attempt may cost.
  */
 #include "punch.h"
+#include "punch_canary.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -374,6 +375,25 @@ static void who_is_heard_holds_its_fire(void **state)
     net_free(net);
 }
 
+static void a_network_that_suffers_gets_a_quarter_and_then_nothing(void **state)
+{
+    (void)state;
+    struct net *net = net_new(1, nat_easy(), nat_hard(NAT_PORTS_RANDOM, 0));
+    struct punch *punch = net->sides[0].punch;
+    unsigned most;
+    spend(net, 0, 1000, &most);
+    punch_hurts(punch, net->now, CANARY_SLOW - 1);
+    spend(net, 0, 1000, &most);
+    assert_int_equal(most, PUNCH_RATE);
+    punch_hurts(punch, net->now, CANARY_SLOW);
+    spend(net, 0, 1000, &most);
+    assert_true(most <= PUNCH_RATE / 4 + 1);
+    punch_hurts(punch, net->now, CANARY_STOP);
+    assert_int_equal(spend(net, 0, 5000, &most), 0);
+    assert_int_equal(punch_wants_sockets(punch), 0);
+    net_free(net);
+}
+
 static void a_system_without_sockets_ends_the_attempt_in_time(void **state)
 {
     (void)state;
@@ -442,6 +462,7 @@ int main(void)
         cmocka_unit_test(an_attempt_at_one_address_is_not_turned_upon_another),
         cmocka_unit_test(a_path_ends_the_attempt_and_its_loss_begins_another_within_the_budget),
         cmocka_unit_test(who_is_heard_holds_its_fire),
+        cmocka_unit_test(a_network_that_suffers_gets_a_quarter_and_then_nothing),
         cmocka_unit_test(a_system_without_sockets_ends_the_attempt_in_time),
         cmocka_unit_test(first_openers_die_before_the_other_gateway),
         cmocka_unit_test(a_deadline_is_never_missed_by_more_than_it_says),
