@@ -107,13 +107,13 @@ static bool is_answered(const struct broker_view *view, uint64_t since)
 /* When the peer must have been heard, or is lost. */
 static uint64_t lost_at(const struct broker_path *path, const struct broker_view *view)
 {
-    uint64_t at = NEVER, heard = view->quic.last_received;
+    uint64_t at = NEVER;
     if (view->direct_until)
         return NEVER; /* it may yet answer */
     if (path->goodbye && path->used)
         at = later(path->goodbye, path->taken) + BROKER_PATH_GOODBYE_S * NS_PER_S;
     if (path->stalled)
-        at = sooner(at, (heard ? heard : path->taken) + BROKER_PATH_FORGET_S * NS_PER_S);
+        at = sooner(at, later(view->quic.last_received, path->taken) + BROKER_PATH_FORGET_S * NS_PER_S);
     return at;
 }
 
@@ -141,6 +141,7 @@ static uint64_t seek_at(const struct broker_path *path)
 static enum broker_turn take(struct broker_path *path, uint64_t now)
 {
     path->used = path->stalled = true; /* until the peer is heard there */
+    path->there = false;
     path->taken = path->silent = now;
     path->seek_next = BROKER_PATH_SEEK_S * NS_PER_S;
     path->seek_at = now + path->seek_next;
@@ -170,6 +171,7 @@ enum broker_turn broker_path_turn(struct broker_path *path, uint64_t now, const 
     }
     if (path->stalled && path->up && is_answered(view, path->silent)) {
         path->stalled = false;
+        path->there = true;
         return BROKER_TURN_THERE;
     }
     if (now >= lost_at(path, view)) {

@@ -30,6 +30,7 @@ struct broker_path {
     bool allowed;                /* both sides' rates are above 0 */
     bool up;                     /* a broker of ours is connected */
     bool used;                   /* packets go there now */
+    bool there;                  /* the peer has been heard there since it was taken */
     bool stalled;                /* nobody is heard there (yet), or no broker is up */
     uint64_t from;               /* it may be taken from then on */
     uint64_t taken;              /* when it last was */

@@ -125,14 +125,16 @@ bool conn_is_eager(const struct conn *conn)
     return conn->held && conn->heard && !conn->quic && !conn->ended;
 }
 
-/* Neither network lets the other in, they are two, and nobody has a relay: then only the broker is left. */
+/* Neither network lets the other in, they are two, nobody has a relay, and there is no IPv6, which is not
+ * translated: then only the broker is left. */
 static void hurry_if_hopeless(struct conn *conn, uint64_t now)
 {
     struct path_facts facts;
     ice_facts(conn->ice, &facts);
     const struct addr *ours = &facts.local_nat.external, *theirs = &facts.remote_nat.external;
     bool same = ours->family && theirs->family && addr_equal_ip(ours, theirs);
-    if (nat_is_hard(&facts.local_nat) && nat_is_hard(&facts.remote_nat) && !same && !ice_has_relay(conn->ice))
+    if (nat_is_hard(&facts.local_nat) && nat_is_hard(&facts.remote_nat) && !same &&
+        !ice_has_relay(conn->ice) && !ice_has_ipv6(conn->ice))
         conn_set_hopeless(conn, now);
 }
 
@@ -474,11 +476,13 @@ static uint64_t later(uint64_t a, uint64_t b)
 static uint64_t doubt_deadline(const struct conn *conn, uint64_t *since)
 {
     struct quic_info info;
-    if (!conn->connected || conn->ended || conn->broker.used)
+    bool brokered = conn->broker.used && (conn->broker.there || !conn->broker.up);
+    if (!conn->connected || conn->ended || brokered)
         return NEVER;
     quic_info(conn->quic, &info);
     *since = info.waiting_since;
-    if (!info.waiting_since)
+    /* What is asked through the broker alone is no data: a peer that sleeps does not answer it. */
+    if (!info.waiting_since || (conn->broker.used && info.waiting_since >= conn->broker.taken))
         return NEVER;
     uint64_t patience = later(info.rtt * 4, UNANSWERED_MIN_MS * NS_PER_MS);
     return later(info.waiting_since + patience,
@@ -490,8 +494,11 @@ static void doubt_path(struct conn *conn, uint64_t now)
     uint64_t since = 0;
     if (now < doubt_deadline(conn, &since))
         return;
+    bool over = now - since >= UNANSWERED_END_S * NS_PER_S;
     conn->doubted = now;
-    ice_suspect(conn->ice, now, now - since >= UNANSWERED_END_S * NS_PER_S);
+    ice_suspect(conn->ice, now, over);
+    if (over && !conn->broker.goodbye)
+        conn->broker.goodbye = since + 1; /* the broker has been tried meanwhile */
 }
 
 static struct broker_view broker_view(const struct conn *conn)

@@ -442,6 +442,16 @@ bool ice_has_pair(const struct ice *ice)
     return ice->path && !ice->lost;
 }
 
+bool ice_has_ipv6(const struct ice *ice)
+{
+    ICE_EACH_PAIR(ice, pair)
+    {
+        if (pair->kind == PATH_DIRECT && pair->to.family == 6)
+            return true;
+    }
+    return false;
+}
+
 bool ice_has_relay(const struct ice *ice)
 {
     bool found = false;

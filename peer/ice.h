@@ -149,6 +149,8 @@ void ice_hint(struct ice *ice, uint64_t now, const struct packet *in);
 bool ice_path(const struct ice *ice, struct path *path);
 /* Whether that is a pair which has answered, not the mere source of a check. */
 bool ice_has_pair(const struct ice *ice);
+/* Whether a path across the internet by IPv6 can be tried. */
+bool ice_has_ipv6(const struct ice *ice);
 /* Whether either side has announced a relayed address. */
 bool ice_has_relay(const struct ice *ice);
 /* Whether an authenticated check, or an answer to ours, came from there: QUIC is taken from nowhere else. */

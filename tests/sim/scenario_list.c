@@ -255,6 +255,11 @@ static void add_brokers(void)
     add_broker("broker/killed", story_broker_killed);
     s = add_broker("broker/hard", story_broker_hard);
     s->kinds[0] = s->kinds[1] = nat_kind("symr");
+    add_broker("broker/killed-direct", story_killed)->max_peers = 8;
+    add_broker("broker/killed-dumb", story_killed_dumb)->max_peers = 8;
+    add_broker("broker/outage", story_outage)->bytes_within = 10 * NS_PER_S;
+    add_broker("broker/sleep", story_sleep)->max_peers = 8;
+    add_broker("broker/coma", story_coma)->max_peers = 8;
     s = add_broker("broker/fair", story_broker_fair);
     s->players = 4;
     s->max_peers = 8;
