@@ -118,6 +118,15 @@ class Peer:
         except BrokenPipeError as error:
             raise Unmet(f"{self.name}: takes no input{self.last_words()}") from error
 
+    def send_all(self, data):
+        """As `send`, for more than the pipe takes at once."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self.process.stdin.write(view):]
+            except BrokenPipeError as error:
+                raise Unmet(f"{self.name}: takes no input{self.last_words()}") from error
+
     def finish(self):
         """The end of its input."""
         if self.process.stdin:

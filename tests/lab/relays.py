@@ -4,7 +4,7 @@ import functools
 import itertools
 import time
 
-from lives import pipes
+from lives import CHUNK, pipes
 from pairs import pair_kind
 from peers import Unmet
 from trial import ORDERS, Outcome, Scenario, meet
@@ -14,6 +14,7 @@ PATHS = "host,lan,direct,turn"
 MOVED_SECONDS = 15  # until a session has left a server that died
 LIMIT_SECONDS = 3.0  # to the first byte where UDP is blocked
 SLOW_SECONDS = 10  # a server that is silent for its part
+BULK = 50 << 20  # bytes
 
 
 def server(trial, *options):
@@ -137,6 +138,34 @@ def still_talk(peers, kind, seconds=5):
     return Outcome(kind, None, note=f"answered after {took:.2f} s")
 
 
+def pours(road, trial):
+    """So many bytes as fast as they go, each way, arrive whole: nothing is lost where a stream is slower than we."""
+    turn = server(trial)
+    homes = [trial.home("symr") for _ in range(2)]
+    peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **through(turn, getattr(turn, road)))
+    rates = []
+    for peer, other in (peers, peers[::-1]):
+        size, before = BULK, other.output_size
+        digest = other.output_hash.copy()
+        start = time.monotonic()
+        for number in range(size // CHUNK):
+            data = f"{number:016x}".encode() * (CHUNK // 16)
+            digest.update(data)
+            peer.send_all(data)
+        other.until(lambda o=other, b=before: o.output_size >= b + size, 60)
+        rates.append(size / (time.monotonic() - start) / 1e6)
+        if other.output_size - before != size or other.output_hash.digest() != digest.digest():
+            raise Unmet(f"{size} bytes were sent, {other.output_size - before} arrived, or others")
+    kinds = {peer.path() for peer in peers}
+    if kinds != {"turn"}:
+        raise Unmet(f"the path is {kinds}, expected turn")
+    for peer in peers:
+        peer.finish()
+    for peer in peers:
+        peer.expect_exit(0, 10)
+    return Outcome("turn", None, note=f"{rates[0]:.0f} and {rates[1]:.0f} MB/s")
+
+
 def dies(trial):
     """The server that carries the session is killed: it goes on through the other one."""
     first, second = server(trial), server(trial)
@@ -184,6 +213,8 @@ def scenarios():
     yield Scenario("turn/tls", functools.partial(relayed, "port", "symr", "tls"), ORDERS, runs=None, quick=True)
     yield Scenario("turn/both-blocked", functools.partial(relayed, "tcponly", "tcponly", "tcp"), ORDERS, runs=None)
     yield Scenario("turn/blocked", blocked, runs=None)
+    for road in ("udp", "tcp", "tls"):
+        yield Scenario(f"turn/pours-{road}", functools.partial(pours, road), runs=None)
     yield Scenario("turn/direct-is-better", direct_is_better, ORDERS, runs=None)
     yield Scenario("turn/refused", refused, runs=None, quick=True)
     yield Scenario("turn/untrusted", untrusted, runs=None)
