@@ -36,6 +36,43 @@ def trouble_is_said_once(world):
     program.expect_sentence("again")
 
 
+@scene
+def relay_that_is_not_there(world):
+    """A TURN server that is not there is said once, by its address and the reason, and two meet all the same"""
+    port = free_port()
+    env = {"P2PCONNECT_TURN_PASSWORD": "correct horse battery"}
+    turn = ("--turn", f"turn:127.0.0.1:{port}?transport=tcp", "--turn-user", "user")
+    anna = world.run("chat", "--name", "anna", *turn, env=env)
+    told = anna.expect_event("relay")["message"]
+    check(told == f"TURN server turn:127.0.0.1:{port}?transport=tcp: it cannot be connected to: Connection refused", told)
+    bert = world.run("chat", "--name", "bert", *turn, env=env, json_lines=False)
+    anna.expect_event("connected", name="bert")
+    bert.expect_sentence("TURN server")
+    time.sleep(1)
+    check(bert.err.count("TURN server") == 1, bert.story())
+    for program in (anna, bert):
+        check("correct horse" not in program.err, "the password is in a sentence")
+        with open(f"/proc/{program.pid}/cmdline", "rb") as file:
+            check(b"correct horse" not in file.read(), "the password is an argument")
+
+
+@scene
+def relay_from_the_configuration(world):
+    """A TURN server of the configuration file is asked; without turn among the paths it is not"""
+    port = free_port()
+    folder = world.path("config/p2pconnect")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "config"), "w", encoding="utf-8") as file:
+        file.write(f"turn = turn:127.0.0.1:{port}?transport=tcp\nturn-user = user\n")
+    env = {"XDG_CONFIG_HOME": world.path("config")}
+    asks = world.run("chat", env=env)
+    asks.expect_event("relay")
+    silent = world.run("chat", "--paths", "host,lan", env=env)
+    silent.expect_event("room")
+    time.sleep(0.5)
+    check("TURN" not in silent.err, silent.story())
+
+
 @scene(seconds=2)
 def refusing_broker(world):
     """A broker that wants a password ends with 3, and takes who has it"""

@@ -232,7 +232,7 @@ def a_secret_is_wiped_after_use(world):
 def a_secret_is_in_no_environment(world):
     """The environment is wiped whatever the command does with it, both of two variables of one name included"""
     secret = "correct horse battery"
-    env = {"P2PCONNECT_SECRET": secret, "P2PCONNECT_CODE": secret}
+    env = {"P2PCONNECT_SECRET": secret, "P2PCONNECT_CODE": secret, "P2PCONNECT_TURN_PASSWORD": secret}
     server = world.plain("stun-server", "--address", "127.0.0.1", "--port", "0", "--json", env=env)
     server.expect_event("listening")
     twice = world.plain("chat", "--room", world.room, "--broker", world.shared_broker.url, "--stun", "none", "--json",

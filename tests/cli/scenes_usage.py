@@ -34,6 +34,11 @@ WRONG = [
     (["chat", "--room", "r", "--broker", "host:port"], "--broker"),
     (["chat", "--room", "r"] + ["--broker", "127.0.0.1"] * 5, "--broker"),
     (["chat", "--room", "r", "--stun", "a b"], "--stun"),
+    (["chat", "--room", "r", "--turn", "relay.example.org"], "--turn"),
+    (["chat", "--room", "r", "--turn", "turn:relay.example.org?transport=sctp"], "--turn"),
+    (["chat", "--room", "r", "--turn", "turns:relay.example.org?transport=udp"], "--turn"),
+    (["chat", "--room", "r"] + ["--turn", "turn:127.0.0.1"] * 5, "--turn"),
+    (["chat", "--room", "r", "--turn-password", "x"], "--turn-password"),
     (["chat", "--room", "r"] + ["--stun", "127.0.0.1"] * 9, "--stun"),
     (["chat", "--room", "r", "--name", "x" * 65], "--name"),
     (["chat", "--room", "r", "--name", "a\x1b[31m"], "--name"),
@@ -92,7 +97,7 @@ def help_is_a_screen(world):
         program.expect_code(0)
         lines = program.out.decode().splitlines()
         check(24 <= len(lines) <= 50 and max(map(len, lines)) <= 80 and not program.lines, program.out.decode())
-    for word in ("chat", "pipe", "ping", "echo", "doctor", "stun-server", "code", "--room", "--code", "--code-file", "--broker", "--stun", "--secret-file", "--name",
+    for word in ("chat", "pipe", "ping", "echo", "doctor", "stun-server", "code", "--room", "--code", "--code-file", "--broker", "--stun", "--turn", "--turn-user", "--secret-file", "--name",
                  "--to", "--paths", "--broker-relay", "--interface", "--exclude", "--port", "--max-peers", "--no-portmap", "--keep", "--wait", "--json",
                  "--quiet", "--verbose", "--version", "--help", "--count", "--address"):
         check(word in program.out.decode(), f"{word} is missing")
