@@ -63,6 +63,10 @@ static void read_resolver(struct examination *e, uint64_t now)
 {
     struct resolved resolved;
     while (resolver_next(e->resolver, &resolved)) {
+        if (resolved.tag >= CHECKUP_TAG_TURN) {
+            checkup_turn_resolved(e, now, (unsigned)(resolved.tag - CHECKUP_TAG_TURN), &resolved);
+            continue;
+        }
         struct checkup_server *server = &e->out->stun[resolved.tag];
         e->hosts[resolved.tag][0] = '\0';
         for (unsigned i = 0; i < resolved.count; i++)
@@ -143,7 +147,7 @@ static void drain(struct examination *e, uint64_t now)
     }
     if (now >= survey_due(e)) {
         e->surveyed = true;
-        ports_ask(e, now);
+        checkup_ports_ask(e, now);
         nat_survey_ask_all(e->survey, now);
         e->done = nat_survey_local(e->survey).family != 4; /* nobody outside, or without a NAT */
     }
@@ -169,6 +173,7 @@ static void send_all(struct examination *e, uint64_t now)
         net_send(e->net, &out);
         out = (struct packet){.data = data, .len = sizeof data};
     }
+    checkup_turn_send(e, now);
     out.len = sizeof data;
     while (e->portmap && portmap_output(e->portmap, now, &out)) {
         net_send(e->net, &out);
@@ -184,7 +189,8 @@ static void read_net(struct examination *e, uint64_t now)
         if (net_fd(e->net, indexes[i]) < 0 || !loop_is_ready(e->loop, net_fd(e->net, indexes[i])))
             continue;
         while (net_receive(e->net, indexes[i], &in))
-            if (!stun_client_input(e->stun, now, &in) && !nat_survey_input(e->survey, now, &in) && e->portmap)
+            if (!stun_client_input(e->stun, now, &in) && !nat_survey_input(e->survey, now, &in) &&
+                !checkup_turn_input(e, now, &in) && e->portmap)
                 portmap_input(e->portmap, now, &in);
     }
 }
@@ -257,14 +263,17 @@ static bool is_over(const struct examination *e, uint64_t now)
         if (!e->trials[n].over)
             return false;
     bool surveyed = stun_is_complete(e) && (e->done || e->out->stun_count == 0 || !e->first_answer);
-    return surveyed && now >= ports_awaited(e);
+    return surveyed && now >= checkup_ports_awaited(e) && checkup_turn_are_over(e);
 }
 
 static uint64_t next_deadline(const struct examination *e, uint64_t end)
 {
-    uint64_t others[] = {stun_client_deadline(e->stun), nat_survey_deadline(e->survey), survey_due(e),
+    uint64_t others[] = {stun_client_deadline(e->stun),
+                         nat_survey_deadline(e->survey),
+                         survey_due(e),
                          e->portmap ? portmap_deadline(e->portmap) : NEVER,
-                         ports_awaited(e) ? ports_awaited(e) : NEVER};
+                         checkup_turn_deadline(e),
+                         checkup_ports_awaited(e) ? checkup_ports_awaited(e) : NEVER};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         end = others[i] < end ? others[i] : end;
     return end;
@@ -283,9 +292,11 @@ static void examine(struct examination *e)
         read_net(e, now);
         read_resolver(e, now);
         read_brokers(e);
-        ports_read(e);
+        checkup_ports_read(e);
+        checkup_turn_read(e, now);
     }
     drain(e, now);
+    send_all(e, now); /* goodbyes */
 }
 
 static void begin(struct examination *e, const struct checkup_config *config)
@@ -315,7 +326,7 @@ static void begin(struct examination *e, const struct checkup_config *config)
     for (size_t i = 0; brokers[i]; i++)
         begin_broker(e, brokers[i]);
     if (e->out->stun_count == 0)
-        ports_ask(e, e->started);
+        checkup_ports_ask(e, e->started);
 }
 
 static bool open_world(struct examination *e)
@@ -343,7 +354,8 @@ static bool open_world(struct examination *e)
 
 static void close_world(struct examination *e)
 {
-    ports_close(e);
+    checkup_ports_close(e);
+    checkup_turn_close(e);
     for (size_t n = 0; n < CHECKUP_BROKERS_MAX; n++)
         mqtt_close(e->trials[n].mqtt, 0);
     nat_survey_free(e->survey);
@@ -372,7 +384,8 @@ int checkup_run(struct checkup *out, const struct checkup_config *config)
         out->interface_count = net_interfaces(e->net, out->interfaces, CHECKUP_INTERFACES_MAX);
         net_buffers(e->net, &out->receive_buffer, &out->send_buffer);
         begin(e, config);
-        examine(e);
+        if (checkup_turn_begin(e, config))
+            examine(e);
         out->nat = *nat_survey_behavior(e->survey);
         out->local = nat_survey_local(e->survey);
         if (out->ipv6 == CHECKUP_IPV6_UNKNOWN && e->asks_ipv6)

@@ -10,13 +10,16 @@ enum {
     CHECKUP_INTERFACES_MAX = 64,
     CHECKUP_STUN_MAX = 8,
     CHECKUP_BROKERS_MAX = 4,
-    CHECKUP_NAME_MAX = 280,
+    CHECKUP_TURN_MAX = 4,
+    CHECKUP_NAME_MAX = 300,
     CHECKUP_TEXT_MAX = 160,
 };
 
 struct checkup_config {
     const char *const *stun;    /* as p2p_config's; the first "none": nobody is asked; NULL: the defaults */
     const char *const *brokers; /* as p2p_config's; NULL: the default */
+    const char *const *turn;    /* as p2p_config's; NULL: none */
+    const char *turn_user, *turn_password; /* NULL: none */
     const char *const *interfaces, *const *exclude;
     uint16_t port;
     bool no_portmap; /* the router is left alone */
@@ -29,13 +32,13 @@ enum checkup_state {
     CHECKUP_FAILED,     /* `text` says what went wrong */
 };
 
-/* A STUN server or a broker, as it was named. */
+/* A STUN or TURN server or a broker, as it was named. */
 struct checkup_server {
     char name[CHECKUP_NAME_MAX];
     enum checkup_state state;
     uint64_t rtt;        /* ns; of a broker, of a message to ourselves */
     struct addr address; /* STUN: the one that answered, or was asked last; IPv4 goes before */
-    struct addr mapped;  /* STUN: what it saw of us; family 0: nothing */
+    struct addr mapped;  /* STUN: what it saw of us; TURN: what it lent; family 0: nothing */
     char text[CHECKUP_TEXT_MAX];
 };
 
@@ -57,8 +60,8 @@ struct checkup_ports {
 struct checkup {
     struct net_interface interfaces[CHECKUP_INTERFACES_MAX];
     size_t interface_count;
-    struct checkup_server stun[CHECKUP_STUN_MAX], brokers[CHECKUP_BROKERS_MAX];
-    size_t stun_count, broker_count;
+    struct checkup_server stun[CHECKUP_STUN_MAX], brokers[CHECKUP_BROKERS_MAX], turn[CHECKUP_TURN_MAX];
+    size_t stun_count, broker_count, turn_count;
     struct nat_behavior nat;
     struct addr local; /* of ours, that `nat` is true for; family 0: nobody has told */
     enum checkup_ipv6 ipv6;

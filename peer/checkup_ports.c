@@ -11,7 +11,7 @@ enum {
     GIVE_BACK_MS = 200,
 };
 
-void ports_ask(struct examination *e, uint64_t now)
+void checkup_ports_ask(struct examination *e, uint64_t now)
 {
     if (e->ports_asked || !e->port_count)
         return;
@@ -42,7 +42,7 @@ static void refused(struct examination *e, const char *why)
         snprintf(e->out->ports.text, sizeof e->out->ports.text, "%s", why);
 }
 
-void ports_read(struct examination *e)
+void checkup_ports_read(struct examination *e)
 {
     struct portmap_event told;
     struct upnp_answer answer;
@@ -58,7 +58,7 @@ void ports_read(struct examination *e)
             refused(e, answer.why);
 }
 
-uint64_t ports_awaited(const struct examination *e)
+uint64_t checkup_ports_awaited(const struct examination *e)
 {
     size_t upnp = e->port_count < UPNP_LOCALS_MAX ? e->port_count : UPNP_LOCALS_MAX;
     if (!e->ports_asked || e->out->ports.external.family || e->port_failures >= e->port_count + upnp)
@@ -79,7 +79,7 @@ static void say_goodbye(struct examination *e, uint64_t now)
             portmap_input(e->portmap, now, &in);
 }
 
-void ports_close(struct examination *e)
+void checkup_ports_close(struct examination *e)
 {
     if (e->portmap && e->out->ports.external.family) {
         uint64_t now = loop_now(), end = now + GIVE_BACK_MS * NS_PER_MS;

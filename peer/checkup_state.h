@@ -1,5 +1,5 @@
 /* checkup_state.h - what a checkup has under way, for the files that are it: checkup.c (everybody is asked),
- * and checkup_ports.c (what the router opens). */
+ * checkup_ports.c (what the router opens) and checkup_turn.c (relays). */
 #ifndef CHECKUP_STATE_H
 #define CHECKUP_STATE_H
 
@@ -40,6 +40,7 @@ struct examination {
     struct portmap_local ports[PORTMAP_LOCALS_MAX]; /* what is asked for */
     size_t port_count;
     unsigned port_failures; /* of these, by gateways and by UPnP */
+    struct turn_trials *turns;
     struct trial trials[CHECKUP_BROKERS_MAX];
     char hosts[CHECKUP_STUN_MAX][256]; /* names that are being resolved; empty: none */
     struct place places[CHECKUP_STUN_MAX * RESOLVE_ADDRESSES_MAX];
@@ -53,12 +54,29 @@ struct examination {
 /* ---- checkup_ports.c ---- */
 
 /* Ports are asked for once the NAT has been asked about: an opened port could change what it does. */
-void ports_ask(struct examination *e, uint64_t now);
+void checkup_ports_ask(struct examination *e, uint64_t now);
 /* Takes what gateways and UPnP have said. */
-void ports_read(struct examination *e);
+void checkup_ports_read(struct examination *e);
 /* Until when they are waited for; 0: they have said all. */
-uint64_t ports_awaited(const struct examination *e);
+uint64_t checkup_ports_awaited(const struct examination *e);
 /* Gives back what was opened, and says so for a moment at most. */
-void ports_close(struct examination *e);
+void checkup_ports_close(struct examination *e);
+
+/* ---- checkup_turn.c ---- */
+
+enum { CHECKUP_TAG_TURN = 100 /* of names: from here on they are those of TURN servers */ };
+
+/* False: no memory. */
+bool checkup_turn_begin(struct examination *e, const struct checkup_config *config);
+void checkup_turn_resolved(struct examination *e, uint64_t now, unsigned index,
+                           const struct resolved *resolved);
+void checkup_turn_send(struct examination *e, uint64_t now);
+/* Whether the datagram was of one of them. */
+bool checkup_turn_input(struct examination *e, uint64_t now, struct packet *in);
+/* Those that are reached over streams. */
+void checkup_turn_read(struct examination *e, uint64_t now);
+bool checkup_turn_are_over(const struct examination *e);
+uint64_t checkup_turn_deadline(const struct examination *e);
+void checkup_turn_close(struct examination *e);
 
 #endif

@@ -8,7 +8,7 @@
 #include "session.h"
 #include "text.h"
 
-#include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +110,7 @@ bool doctor_print(const struct checkup *checkup, const struct advices *advices)
     print_ports(checkup);
     print_ipv6(checkup);
     print_servers("STUN", checkup->stun, checkup->stun_count);
+    print_servers("TURN", checkup->turn, checkup->turn_count);
     print_servers("broker", checkup->brokers, checkup->broker_count);
     print_buffers(checkup);
     for (size_t i = 0; i < advices->count; i++)
@@ -141,8 +142,12 @@ int doctor_main(const struct options *options, uint64_t started_ns)
                                     .interfaces = options->interfaces.count ? options->interfaces.item : NULL,
                                     .exclude = options->exclude.item,
                                     .port = (uint16_t)options->port,
-                                    .no_portmap = options->no_portmap};
+                                    .no_portmap = options->no_portmap,
+                                    .turn = options->turn.item,
+                                    .turn_user = options->turn_user,
+                                    .turn_password = options->hidden->turn_password.bytes};
     int code = EXIT_OTHER, err = checkup && advices ? checkup_run(checkup, &config) : NET_ENOMEM;
+    sodium_memzero(options->hidden, sizeof *options->hidden);
     events_begin(&report, options, started_ns);
     if (err) {
         events_error(&report, EXIT_OTHER, error_text(err));

@@ -81,6 +81,8 @@ static void advise_servers(struct advices *out, const struct checkup *checkup)
     for (size_t i = 0; i < checkup->stun_count; i++)
         if (!silent || checkup->stun[i].state != CHECKUP_SILENT)
             advise_server(out, "the STUN server", &checkup->stun[i]);
+    for (size_t i = 0; i < checkup->turn_count; i++)
+        advise_server(out, "the TURN server", &checkup->turn[i]);
     for (size_t i = 0; i < checkup->broker_count; i++)
         advise_server(out, "the broker", &checkup->brokers[i]);
 }

@@ -124,6 +124,7 @@ bool doctor_print_json(const struct checkup *checkup, const struct advices *advi
     put_ports(json, checkup);
     put_ipv6(json, checkup);
     put_servers(json, "stun", checkup->stun, checkup->stun_count);
+    put_servers(json, "turn", checkup->turn, checkup->turn_count);
     put_servers(json, "brokers", checkup->brokers, checkup->broker_count);
     put_buffers(json, checkup);
     put_advice(json, advices);

@@ -129,7 +129,7 @@ int main(int argc, char **argv)
     if (mistake)
         return complain(&options, started_ns, EXIT_USAGE, mistake);
     settle(&options, command);
-    if (!(command->bit & COMMANDS_ROOM))
+    if (!(command->bit & (COMMANDS_ROOM | COMMAND_DOCTOR))) /* who needs some of it wipes it */
         sodium_memzero(&hidden, sizeof hidden);
     return command->main(&options, started_ns);
 }

@@ -2,11 +2,13 @@
 
 import functools
 import json
+import os
 import time
 
 import nat
 from openings import expect_none, opened_home
 from peers import Unmet
+from relays import server
 from trial import Outcome, Scenario
 
 SECONDS = 3.0  # promised, whoever is silent
@@ -40,12 +42,12 @@ def examine(kind, trial):
     return Outcome(None, seconds, [code])
 
 
-def consult(trial, home):
+def consult(trial, home, options=(), secrets=None):
     """The report, the exit code and how long it took."""
     servers = trial.lab.servers
     asked = ["--broker", servers.broker, "--stun", servers.stun, "--stun", servers.second_stun]
     began = time.monotonic()
-    done = home.machine.run([trial.program, "doctor", "--json", *asked])
+    done = home.machine.run([trial.program, "doctor", "--json", *asked, *options], env=os.environ | (secrets or {}))
     seconds = time.monotonic() - began
     if not done.stdout:
         raise Unmet(f"no report, exit code {done.returncode}: {done.stderr}")
@@ -86,6 +88,22 @@ def router_that_opens(protocol, trial):
     return Outcome(None, seconds, [code])
 
 
+def with_relays(kind, trial):
+    """A TURN server by every road: the one over UDP is silent where UDP is blocked, a wrong password is refused."""
+    turn = server(trial)
+    home = trial.home(kind)
+    options = ["--turn", turn.udp, "--turn", turn.tcp, "--turn", turn.tls, "--turn-user", turn.user]
+    secrets = {"P2PCONNECT_TURN_PASSWORD": turn.password, "SSL_CERT_FILE": turn.certificate}
+    report, code, seconds = consult(trial, home, options, secrets)
+    states = [entry["state"] for entry in report["turn"]]
+    if states != ["silent" if kind == "tcponly" else "answers", "answers", "answers"]:
+        raise Unmet(f"of the roads to the server it says {report['turn']}")
+    refused, _, _ = consult(trial, home, options[:2] + options[-2:], secrets | {"P2PCONNECT_TURN_PASSWORD": "wrong"})
+    if kind != "tcponly" and refused["turn"][0]["state"] != "failed":
+        raise Unmet(f"of a wrong password it says {refused['turn']}")
+    return Outcome(None, seconds, [code])
+
+
 def examined(kind):
     return lambda trial: examine(kind, trial)
 
@@ -96,4 +114,6 @@ SCENARIOS = [
 ] + [
     Scenario(f"doctor/router-{protocol}", functools.partial(router_that_opens, protocol), runs=None)
     for protocol in ("pcp", "natpmp", "upnp")
+] + [
+    Scenario(f"doctor/relays-{kind}", functools.partial(with_relays, kind), runs=None) for kind in ("port", "tcponly")
 ]
