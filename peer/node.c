@@ -44,7 +44,7 @@ struct node *node_new(const struct node_config *config)
     });
     node->bound = config->bound;
     node->relays = node_relays_new(config->turn_user, config->turn_password, config->random);
-    node->secret_deadline = NEVER;
+    node->secret_deadline = node->survey_until = NEVER;
     if (!node->stun || !node->survey || !node->portmap || !node->rendezvous || !node->relays) {
         node_free(node);
         return NULL;
@@ -241,6 +241,7 @@ uint64_t node_deadline(const struct node *node)
                          stun_client_deadline(node->stun),
                          nat_survey_deadline(node->survey),
                          canary_deadline(&node->canary),
+                         node->survey_until,
                          portmap_deadline(node->portmap),
                          node_relays_deadline(node)};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)

@@ -17,6 +17,7 @@ static struct peer *peer_begin(struct node *node, uint64_t now, const struct ren
                                  .punches = &node->punches,
                                  .random = node->random};
     memcpy(config.key, told->tls_key, sizeof config.key);
+    node_survey_again(node, now);
     *peer = (struct peer){.state = PEER_MEETING, .handle = told->peer, .conn = conn_new(&config)};
     memset(config.key, 0, sizeof config.key);
     if (!peer->conn) {

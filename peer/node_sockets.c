@@ -34,7 +34,11 @@ void node_watch_guessing(struct node *node, uint64_t now)
     bool guessing = false;
     for (unsigned i = 0; i < node->peers_used; i++) {
         struct peer *peer = &node->peers[i];
-        if (!node_peer_is_live(peer) || !conn_is_guessing(peer->conn))
+        bool was = peer->guessing;
+        peer->guessing = node_peer_is_live(peer) && conn_is_guessing(peer->conn);
+        if (was && !peer->guessing && node_peer_is_live(peer) && !ice_has_direct(conn_ice(peer->conn)))
+            node_survey_again(node, now); /* for the next attempt */
+        if (!peer->guessing)
             continue;
         guessing = true;
         conn_hurts(peer->conn, now, canary_lost(&node->canary));

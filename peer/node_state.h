@@ -42,6 +42,7 @@ struct peer {
     uint32_t told_nat;       /* what we know of our NAT up to this verdict is known to it */
     struct nat_behavior nat; /* of its network, as it told */
     bool blocked;            /* its UDP seems to be, as it told */
+    bool guessing;           /* ports, when last looked at */
     unsigned sockets;        /* that its connection wanted when it was last told of them */
     bool described, told_complete, connected, released, refused;
 };
@@ -81,9 +82,11 @@ struct node {
     struct punch_budget punches;
     struct canary canary;
     struct addr sockets[NODE_SOCKETS_MAX]; /* extra ones */
-    size_t survey_wants;                   /* of them, for a look at our NAT ... */
-    bool survey_given;                     /* ... which has got them */
-    size_t socket_count, sockets_told;     /* that there are; that were asked for last */
+    uint64_t surveyed;                     /* when our NAT was last looked at ... */
+    uint64_t survey_until;             /* ... and until when sockets are lent for another look; or NEVER */
+    size_t survey_wants;               /* of them, for a look at our NAT ... */
+    bool survey_given;                 /* ... which has got them */
+    size_t socket_count, sockets_told; /* that there are; that were asked for last */
     char text[PATH_WHY_MAX];
     struct node_stats stats;
 };
@@ -158,6 +161,8 @@ void node_notice_blocked(struct node *node, uint64_t now);
 
 /* Does what the survey says, and tells connections and peers. */
 void node_survey_told(struct node *node, uint64_t now);
+/* Where our NAT counts: how far it is by now, unless that is known. */
+void node_survey_again(struct node *node, uint64_t now);
 /* The extra sockets are others now. */
 void node_survey_sockets(struct node *node, uint64_t now);
 

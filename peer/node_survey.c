@@ -6,18 +6,35 @@
 
 #include <string.h>
 
+enum {
+    COUNT_STALE_S = 5, /* others behind the NAT count on */
+    COUNT_MS = 700,    /* for a round trip or two to a server */
+};
+
 static void nat_changed(struct node *node, uint64_t now)
 {
     node->nat = *nat_survey_behavior(node->survey);
     node->nat_serial++;
+    node->surveyed = now;
     for (unsigned i = 0; i < node->peers_used; i++)
         if (node_peer_is_live(&node->peers[i]))
             conn_set_nat(node->peers[i].conn, now, &node->nat, &node->peers[i].nat);
 }
 
+/* It does not say a second time that it is done. */
+static void end_again(struct node *node, uint64_t now)
+{
+    if (now < node->survey_until)
+        return;
+    node->survey_until = NEVER;
+    node->survey_wants = 0;
+    node->survey_given = false;
+}
+
 void node_survey_told(struct node *node, uint64_t now)
 {
     struct nat_survey_event told;
+    end_again(node, now);
     while (nat_survey_event(node->survey, now, &told))
         switch (told.type) {
         case NAT_SURVEY_CHANGED:
@@ -33,6 +50,17 @@ void node_survey_told(struct node *node, uint64_t now)
             node->survey_given = false;
             break;
         }
+}
+
+void node_survey_again(struct node *node, uint64_t now)
+{
+    if (node->nat.ports != NAT_PORTS_SEQUENTIAL || node->survey_wants ||
+        now - node->surveyed < COUNT_STALE_S * NS_PER_S)
+        return;
+    node->surveyed = now;
+    node->survey_wants = NAT_SURVEY_SOCKETS;
+    node->survey_until = now + COUNT_MS * NS_PER_MS;
+    node_survey_sockets(node, now);
 }
 
 /* The first ones, which stay open for as long as it wants them, once for each time that it asks.

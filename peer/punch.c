@@ -26,6 +26,7 @@ enum {
     GRACE_MIN_MS = 30, /* ordinary checks go first: two ways over the broker, between these */
     GRACE_MAX_MS = 400,
     VAGUE_MS = 400,     /* more, where it is not known yet how a NAT draws its ports */
+    COUNT_MS = 150,     /* a round trip to a STUN server */
     HEARD_MS = 400,     /* who was just heard will have a path in that time, or we go on */
     LAST_MS = 1000,     /* after the last shot: what is under way may still arrive */
     HOLD_MS = 7000,     /* a holder waits so long for the last probe of the other side */
@@ -69,6 +70,7 @@ struct punch {
     uint64_t quiet_until;
     uint64_t started, paid_until, ends_at;
     struct scatter scatter;
+    struct nat_behavior target; /* PUNCH_MEET: theirs as it was at the beginning: all aim at one port */
 };
 
 struct punch *punch_new(const struct punch_config *config)
@@ -170,7 +172,7 @@ static bool meet_shot(const struct punch *punch, unsigned i, struct shot *shot)
     unsigned sockets = punch->attempts > 1 ? PUNCH_SOCKETS_MAX : PUNCH_SOCKETS_MEET;
     if (!hold_rounds(punch, i, sockets, rounds, 4, shot))
         return false;
-    shot->port = punch_port_ahead(&punch->theirs, sockets - MEET_BEHIND);
+    shot->port = punch_port_ahead(&punch->target, sockets - MEET_BEHIND);
     return true;
 }
 
@@ -226,9 +228,12 @@ static uint64_t grace(const struct punch *punch)
     return grace + (hard->ports == NAT_PORTS_UNKNOWN ? VAGUE_MS * NS_PER_MS : 0);
 }
 
-/* Who knocks waits until the other side has had time to hear of us and to open its holes. */
+/* Who knocks waits until the other side has had time to hear of us and to open its holes. Two that count ask
+ * how far they are when they meet, and tell each other. */
 static uint64_t lead(const struct punch *punch)
 {
+    if (punch->plan.way == PUNCH_MEET)
+        return 2 * punch->config.delay + COUNT_MS * NS_PER_MS;
     return punch->plan.way == PUNCH_KNOCK ? punch->config.delay + GRACE_MIN_MS * NS_PER_MS : 0;
 }
 
@@ -256,6 +261,7 @@ static void aim(struct punch *punch)
     scatter_start(&punch->scatter, size, random_u64(punch->config.random));
     punch->shots = 0;
     punch->shots_done = false;
+    punch->target = punch->theirs;
     punch->wants = sockets_for(punch, 0);
 }
 

@@ -64,6 +64,7 @@ static void add_punches(void)
     static const struct nat_kind syms2 = {.name = "syms2", HARD, .ports = NAT_SEQUENTIAL, .step = 2},
                                  syms5 = {.name = "syms5", HARD, .ports = NAT_SEQUENTIAL, .step = 5},
                                  symsdown = {.name = "symsdown", HARD, .ports = NAT_SEQUENTIAL, .step = -1},
+                                 busy = {.name = "busy", HARD, .ports = NAT_SEQUENTIAL, .busy = 5},
                                  block = {.name = "block", HARD, .ports = NAT_RANDOM, .block = 1024},
                                  naive = {.name = "naive",
                                           .filtering = NAT_ADDRESS_PORT_DEPENDENT,
@@ -80,7 +81,11 @@ static void add_punches(void)
     add_punch("punch/naive-syms", "port", nat_kind("syms"))->kinds[0] = &naive;
     add_punch("punch/lossy", "port", nat_kind("symr"))->weather.loss = 20;
     add_punch("punch/lossy-syms", "syms", nat_kind("syms"))->weather.loss = 5;
-    struct scenario *s = add_punch("punch/far", "port", nat_kind("symr"));
+    add_punch("punch/long-wait-busy", "port", &busy)->story = story_wait;
+    struct scenario *s = add_punch("punch/long-wait-busy-both", "port", &busy);
+    s->kinds[0] = &busy;
+    s->story = story_wait;
+    s = add_punch("punch/far", "port", nat_kind("symr"));
     s->weather.delay = 150 * NS_PER_MS;
     s->weather.jitter = 30 * NS_PER_MS;
 }

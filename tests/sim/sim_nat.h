@@ -16,6 +16,7 @@ struct nat_kind {
     enum nat_depends mapping, filtering;
     enum sim_ports ports;
     int step;       /* of a sequence; 0: 1 */
+    unsigned busy;  /* mappings a second of others, who count too */
     unsigned block; /* ports that it draws from; 0: all */
     bool naive;     /* an early packet from outside occupies the mapping that it was sent to (LOW_TTL) */
     bool hairpin;   /* RFC 4787 6 */
@@ -47,9 +48,9 @@ struct sim_nat {
     struct addr outside; /* its public address, port 0; a firewall has none */
     uint64_t lifetime;   /* ns without a packet until a mapping is gone */
     uint16_t next_port;
-    bool rebound; /* it does not preserve ports any more */
-    uint16_t low; /* of its block */
-    uint64_t swept;
+    bool rebound;            /* it does not preserve ports any more */
+    uint16_t low;            /* of its block */
+    uint64_t swept, counted; /* when others were last counted */
     int by_inner[NAT_BUCKETS], by_outer[NAT_BUCKETS], by_permit[NAT_BUCKETS];
     struct sim_mapping *mappings;
     struct sim_permit *permits;
