@@ -37,17 +37,16 @@ static void set_options(int fd)
 #endif
 }
 
-/* The interface by which packets must leave; without privileges for it the address alone decides. */
-static void keep_to_interface(int fd, int family, uint32_t index)
+/* Where only some interfaces may be used, an address of one is not enough: the routes would decide. */
+static bool keep_to_interface(int fd, uint32_t index)
 {
-#ifdef IP_UNICAST_IF
-    uint32_t value = htonl(index);
-    if (index && family == 4)
-        (void)setsockopt(fd, IPPROTO_IP, IP_UNICAST_IF, &value, sizeof value);
-    if (index && family == 6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_IF, &value, sizeof value);
+    int value = (int)index;
+#ifdef SO_BINDTOIFINDEX
+    return !index || setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &value, sizeof value) == 0;
 #else
-    (void)fd, (void)family, (void)index;
+    (void)fd, (void)value;
+    errno = ENOTSUP;
+    return !index;
 #endif
 }
 
@@ -60,10 +59,11 @@ static int start(struct net_stream *stream, uint32_t index, const struct addr *r
     if (stream->fd < 0)
         return NET_ESYSTEM;
     set_options(stream->fd);
+    if (!keep_to_interface(stream->fd, index))
+        return NET_ESYSTEM;
     if (local->family) {
         struct addr from = *local;
         from.port = 0;
-        keep_to_interface(stream->fd, remote->family, index);
         socklen_t len = socket_address_set(&address, &from);
         if (bind(stream->fd, &address.any, len))
             return NET_ESYSTEM;

@@ -63,6 +63,27 @@ def talk(left, right):
     return Outcome("turn", seconds)
 
 
+def chosen_interface(road, trial):
+    """The best route leads into another interface: where --interface names one, the server is reached by that one."""
+    turn = server(trial)
+    homes = [trial.home("symr") for _ in range(2)]
+    for home in homes:
+        gateway = home.machine.run(["ip", "route", "show", "default"]).stdout.split()[2]
+        home.machine.ip(
+            "link add br9 type bridge", "link set br9 up", "addr add 10.9.0.2/24 dev br9",
+            f"route add default via {gateway} dev eth0 metric 500", f"route del default via {gateway} dev eth0 metric 0",
+            "route add default via 10.9.0.1 dev br9 metric 50",
+        )
+    told = through(turn, getattr(turn, road))
+    told["options"] += ["--interface", "eth0"]
+    peers = [trial.peer(home.machine, name, "pipe", paths=PATHS, **told) for home, name in zip(homes, ("left", "right"))]
+    for peer in peers:
+        peer.expect_event("candidate", 5, kind="relay")
+    for peer in peers:
+        peer.close()
+    return Outcome(None, None)
+
+
 def direct_is_better(trial):
     """A server that is not needed is not used in the end."""
     turn = server(trial)
@@ -213,6 +234,8 @@ def scenarios():
     yield Scenario("turn/tls", functools.partial(relayed, "port", "symr", "tls"), ORDERS, runs=None, quick=True)
     yield Scenario("turn/both-blocked", functools.partial(relayed, "tcponly", "tcponly", "tcp"), ORDERS, runs=None)
     yield Scenario("turn/blocked", blocked, runs=None)
+    for road in ("udp", "tcp"):
+        yield Scenario(f"turn/interface-{road}", functools.partial(chosen_interface, road), runs=None)
     for road in ("udp", "tcp", "tls"):
         yield Scenario(f"turn/pours-{road}", functools.partial(pours, road), runs=None)
     yield Scenario("turn/direct-is-better", direct_is_better, ORDERS, runs=None)
