@@ -834,7 +834,7 @@ static void what_is_too_long_on_a_stream_is_passed_over(void **state)
     struct packet inner = {0};
     uint16_t number = 0;
     bind_channel(&t, PEER, &number);
-    for (size_t cut = 0; cut < 9000; cut += 113) {
+    for (size_t cut = 0; cut < 9000; cut += cut < 8 ? 1 : 113) {
         memset(data, 0x55, sizeof data);
         put_channel(data, number, "");
         data[2] = 8000 >> 8, data[3] = 8000 & 255;
