@@ -14,9 +14,8 @@ enum {
         400,               /* data unanswered for so long, or for 4 round trips: does the path still live? */
     DOUBT_PAUSE_MS = 1000, /* between two such questions */
     HINT_PAUSE_S = 5,      /* between two for the reason that the peer prefers the broker to our pair */
-    UNANSWERED_END_S =
-        10, /* ... for so long, on every pair: as good as a goodbye, so that loss is told in 15 s */
-    HOPE_PAUSE_MS = 500,      /* between two questions whether a guess may still succeed */
+    BROKER_NEWS_S = 25,    /* less than the keep-alive and a half, 30 s, that a broker waits */
+    HOPE_PAUSE_MS = 500,   /* between two questions whether a guess may still succeed */
     STREAMS_UNNAMED_MAX = 64, /* streams of the peer whose first byte has not come; more are abandoned */
     EARLY_MAX = 1500,         /* bytes of a datagram that is kept until its source is proven */
     CODE_LEFT = 0,            /* QUIC application codes: goodbye */
@@ -46,6 +45,8 @@ struct conn {
     uint64_t hinted;   /* when the peer's packets through the broker last made us doubt our pair */
     int64_t unnamed[STREAMS_UNNAMED_MAX];
     size_t unnamed_count;
+    bool waking; /* QUIC's packets are old until `answers` has grown */
+    uint64_t answers;
     uint64_t doubted; /* when unanswered data last made us ask; 0: never */
     int64_t readable; /* a stream that has just been named may hold more; -1: none */
     struct conn_stats stats;
@@ -151,6 +152,19 @@ static void aim_punch(struct conn *conn, uint64_t now, const struct nat_behavior
         addr_equal_ip(&ours->external, &peer))
         peer = (struct addr){0};
     punch_set_ends(conn->punch, now, &base, &peer);
+}
+
+static uint64_t count_answers(const struct conn *conn)
+{
+    struct ice_stats stats;
+    ice_stats(conn->ice, &stats);
+    return stats.answers;
+}
+
+void conn_wake(struct conn *conn)
+{
+    conn->waking = true;
+    conn->answers = count_answers(conn);
 }
 
 void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
@@ -292,6 +306,9 @@ static bool quic_packet(struct conn *conn, uint64_t now, const struct packet *in
     uint8_t tag[QUIC_TAG_LEN];
     if (!quic_packet_tag(tag, in->data, in->len) || memcmp(tag, conn->tag, sizeof tag) != 0)
         return false;
+    conn->waking = conn->waking && count_answers(conn) == conn->answers;
+    if (conn->waking)
+        return true;
     if (ice_is_proven(conn->ice, &in->remote))
         take_quic(conn, now, in);
     else
@@ -326,8 +343,11 @@ bool conn_input(struct conn *conn, uint64_t now, const struct packet *in)
 {
     if (!stun_is(in->data, in->len))
         return quic_packet(conn, now, in);
+    bool suspicious = ice_is_suspicious(conn->ice);
     if (conn->ended || !take_stun(conn, now, in))
         return false;
+    if (suspicious && !ice_is_suspicious(conn->ice) && conn->quic)
+        quic_hurry(conn->quic, now); /* the path was silent for a while */
     conn->stats.bytes_received += in->len;
     take_early(conn, now);
     return true;
@@ -374,13 +394,36 @@ void conn_set_blocked(struct conn *conn, bool ours, bool theirs)
     conn->blocked[1] = theirs;
 }
 
+/* A broker says goodbye for whoever was silent for long, a sleeper too: that tells nothing new. Through the
+ * broker every packet of the peer has shown it to be there, so that a will for silence comes 30 s after the
+ * last. */
+static bool is_news(const struct conn *conn, uint64_t now)
+{
+    uint64_t heard = ice_proof(conn->ice), patience = ICE_NEWS_S;
+    if (conn->broker.used && conn->connected) {
+        struct quic_info info;
+        if (conn->broker.stalled)
+            return false;
+        quic_info(conn->quic, &info);
+        heard = info.last_received;
+        patience = BROKER_NEWS_S;
+    }
+    return !heard || now < heard + patience * NS_PER_S;
+}
+
 void conn_suspect(struct conn *conn, uint64_t now)
 {
     ice_suspect(conn->ice, now, true);
-    if (!conn->broker.goodbye)
+    if (!conn->broker.goodbye && is_news(conn, now))
         conn->broker.goodbye = now;
     if (conn->broker.used && conn->quic)
         quic_ping(conn->quic);
+}
+
+void conn_has_spoken(struct conn *conn)
+{
+    ice_is_alive(conn->ice);
+    conn->broker.goodbye = 0;
 }
 
 bool conn_is_brokered(const struct conn *conn)
@@ -473,14 +516,13 @@ static uint64_t later(uint64_t a, uint64_t b)
 
 /* When unanswered data makes us doubt the path, at most once in DOUBT_PAUSE_MS; NEVER while all is answered.
  */
-static uint64_t doubt_deadline(const struct conn *conn, uint64_t *since)
+static uint64_t doubt_deadline(const struct conn *conn)
 {
     struct quic_info info;
     bool brokered = conn->broker.used && (conn->broker.there || !conn->broker.up);
     if (!conn->connected || conn->ended || brokered)
         return NEVER;
     quic_info(conn->quic, &info);
-    *since = info.waiting_since;
     /* What is asked through the broker alone is no data: a peer that sleeps does not answer it. */
     if (!info.waiting_since || (conn->broker.used && info.waiting_since >= conn->broker.taken))
         return NEVER;
@@ -491,14 +533,10 @@ static uint64_t doubt_deadline(const struct conn *conn, uint64_t *since)
 
 static void doubt_path(struct conn *conn, uint64_t now)
 {
-    uint64_t since = 0;
-    if (now < doubt_deadline(conn, &since))
+    if (now < doubt_deadline(conn))
         return;
-    bool over = now - since >= UNANSWERED_END_S * NS_PER_S;
     conn->doubted = now;
-    ice_suspect(conn->ice, now, over);
-    if (over && !conn->broker.goodbye)
-        conn->broker.goodbye = since + 1; /* the broker has been tried meanwhile */
+    ice_suspect(conn->ice, now, false);
 }
 
 static struct broker_view broker_view(const struct conn *conn)
@@ -529,7 +567,7 @@ uint64_t conn_deadline(const struct conn *conn)
         uint64_t quic = may_write ? quic_deadline(conn->quic) : NEVER;
         if (conn->broker.used)
             quic = later(conn->throttled ? 0 : quic, broker_path_ready(&conn->broker));
-        uint64_t since, doubt = doubt_deadline(conn, &since);
+        uint64_t doubt = doubt_deadline(conn);
         deadline = quic < deadline ? quic : deadline;
         deadline = doubt < deadline ? doubt : deadline;
     }

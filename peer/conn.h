@@ -70,6 +70,11 @@ bool conn_is_connected(const struct conn *conn);
 /* Whether it waits for its place: held, and packets could go. */
 bool conn_is_eager(const struct conn *conn);
 
+/* We have slept. What has waited in the socket meanwhile is dropped: QUIC would take the sleep for the round
+ * trip, and pace by that for seconds. It goes on with the answer to a check of now, which has waited behind
+ * all that. */
+void conn_wake(struct conn *conn);
+
 /* What both networks are like, as far as is known; again whenever one of them is known better. */
 void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
                   const struct nat_behavior *theirs);
@@ -94,6 +99,8 @@ void conn_why(const struct conn *conn, char why[PATH_WHY_MAX]);
 void conn_set_blocked(struct conn *conn, bool ours, bool theirs);
 /* The peer said goodbye, but not provenly: whoever does not answer now is gone. */
 void conn_suspect(struct conn *conn, uint64_t now);
+/* The peer has spoken over the broker, provenly: such a goodbye told before was none. */
+void conn_has_spoken(struct conn *conn);
 /* Whether packets go through the broker now. */
 bool conn_is_brokered(const struct conn *conn);
 /* A packet that the broker brought, of this peer by its proven id; and one for the broker to take: at most

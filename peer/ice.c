@@ -274,6 +274,16 @@ void ice_suspect(struct ice *ice, uint64_t now, bool goodbye)
     ice_consent_suspect(ice, now, goodbye);
 }
 
+uint64_t ice_proof(const struct ice *ice)
+{
+    return ice->proven ? ice->proof : 0;
+}
+
+void ice_is_alive(struct ice *ice)
+{
+    ice->goodbye = false;
+}
+
 bool ice_is_suspicious(const struct ice *ice)
 {
     return ice->suspicious || (ice->heard.remote.family && !ice->proven && !ice->lost);

@@ -22,8 +22,10 @@ enum {
     ICE_RTO_MS = 100,           /* until the first retransmission, where no round trip is known (design.md) */
     ICE_CONSENT_S = 5,          /* RFC 7675 5.1, randomised by 0.8 to 1.2 */
     ICE_CONSENT_EXPIRES_S = 30, /* RFC 7675 5.1: nothing is sent after that */
-    ICE_FORGET_S = 120,         /* state is kept for a peer that slept (design.md) */
-    ICE_FAIL_S = 10,            /* interface.md, exit code 5 */
+    ICE_NEWS_S = 8, /* a goodbye that comes so long after the last proof (6 s are usual) tells nothing that
+                   the silence does not: the broker has waited as we have */
+    ICE_FORGET_S = 120, /* state is kept for a peer that slept (design.md) */
+    ICE_FAIL_S = 10,    /* interface.md, exit code 5 */
 };
 
 struct ice_config {
@@ -102,6 +104,11 @@ void ice_hope(struct ice *ice, uint64_t until);
  * for so long that it means the same): ICE_LOST, within 8 s. Calling it again while that goes on does
  * nothing, but `goodbye` may be added. Before any pair was valid there is nothing to suspect. */
 void ice_suspect(struct ice *ice, uint64_t now, bool goodbye);
+/* When the peer last answered a check, or, if that is later, when its silence began to count; 0: it never
+ * answered. */
+uint64_t ice_proof(const struct ice *ice);
+/* The peer has spoken over another way, provenly: whatever goodbye was told before was none. */
+void ice_is_alive(struct ice *ice);
 /* Whether that goes on, also because a consent check went unanswered: the time to look whether our address is
  * still the one that the peer knows. Where our NAT has mapped anew and the peer's filters by port, neither
  * finds the other before the peer is told. */

@@ -13,12 +13,12 @@
 #include "ice_internal.h"
 
 enum {
-    SPARE_S = 15,         /* below the 20 s of the shortest mappings */
-    SUSPECTS_MAX = 8,     /* pairs verified in a round */
-    SUSPICION_ROUNDS = 3, /* of 3 copies each: at 30 % loss 1 in 400 of these would be a false alarm */
-    BACKOFF_MS = 500,     /* between rounds, doubling */
-    BACKOFF_MAX_MS = 5000,
-    RETRY_S = 5, /* a pair that worked and was better than the path is tried again, doubling */
+    SPARE_S = 15,          /* below the 20 s of the shortest mappings */
+    SUSPECTS_MAX = 8,      /* pairs verified in a round */
+    SUSPICION_ROUNDS = 3,  /* of 3 copies each: at 30 % loss 1 in 400 of these would be a false alarm */
+    BACKOFF_MS = 500,      /* between rounds, doubling */
+    BACKOFF_MAX_MS = 2000, /* a network that comes back is noticed within this */
+    RETRY_S = 5,           /* a pair that worked and was better than the path is tried again, doubling */
     RETRY_MAX_S = 60,
 };
 
@@ -79,11 +79,8 @@ void ice_consent_suspect(struct ice *ice, uint64_t now, bool goodbye)
 {
     if (!ice->proven || ice->lost)
         return;
-    if (ice->stalled && goodbye) { /* nobody answered for 30 s already */
-        ice->lost = true;
-        ice_tell(ice, ICE_LOST);
-        return;
-    }
+    if (now >= ice->proof + ICE_NEWS_S * NS_PER_S)
+        goodbye = false;
     if (ice->stalled || (ice->suspicious && (!goodbye || ice->goodbye)))
         return;
     ice->goodbye = goodbye;

@@ -124,8 +124,6 @@ static bool conn_told(struct node *node, uint64_t now, struct peer *peer, const 
         node_seek(node, now, peer);
         return false;
     }
-    if (told->type == CONN_STALLED)
-        node_tell_again(node, now, peer);
     event->refused = peer->refused;
     if (told->type == CONN_CLOSED) {
         bool met = peer->state == PEER_MET;
@@ -146,15 +144,6 @@ static bool conn_told(struct node *node, uint64_t now, struct peer *peer, const 
     return true;
 }
 
-/* The path does not answer: has our mapping changed, or is it the relay? */
-static void doubt_servers(struct node *node, uint64_t now, struct peer *peer)
-{
-    struct path path;
-    node_ask_stun_again(node, now, STUN_DOUBT_S);
-    if (conn_path(peer->conn, &path) && path.kind == PATH_TURN)
-        node_relays_doubt(node, now, &path.local);
-}
-
 static bool conns_told(struct node *node, uint64_t now, struct node_event *event)
 {
     for (unsigned i = 0; i < node->peers_used; i++) {
@@ -168,8 +157,6 @@ static bool conns_told(struct node *node, uint64_t now, struct node_event *event
         }
         if (node_peer_is_live(peer) && conn_is_engaged(peer->conn) && !peer->engaged_until)
             node_share_places(node, now);
-        if (node_peer_is_live(peer) && peer->connected && ice_is_suspicious(conn_ice(peer->conn)))
-            doubt_servers(node, now, peer);
     }
     return false;
 }
@@ -227,7 +214,7 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
         if (told)
             return true;
     }
-    if (conns_told(node, now, event) || secret_told(node, now, event))
+    if (conns_told(node, now, event) || secret_told(node, now, event) || node_doubt_told(node, now, event))
         return true;
     node_trickle(node, now);
     return false;
@@ -243,7 +230,8 @@ uint64_t node_deadline(const struct node *node)
                          canary_deadline(&node->canary),
                          node->survey_until,
                          portmap_deadline(node->portmap),
-                         node_relays_deadline(node)};
+                         node_relays_deadline(node),
+                         node_doubt_deadline(node)};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         deadline = others[i] < deadline ? others[i] : deadline;
     bool waiting = node_others_wait(node);
@@ -424,6 +412,7 @@ void node_broker_connected(struct node *node, uint64_t now, unsigned broker)
     rendezvous_connected(node_touch(node), now, broker);
     node->brokers_up |= UINT32_C(1) << broker;
     tell_brokers(node, now);
+    node_doubt_connected(node);
 }
 
 void node_broker_disconnected(struct node *node, uint64_t now, unsigned broker)

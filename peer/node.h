@@ -81,6 +81,8 @@ enum node_event_type {
                          */
     NODE_RELAY_CLOSE,   /* ... is not needed any more */
     NODE_RELAY_TROUBLE, /* a TURN server cannot be used: `text`. Once, until it works again */
+    NODE_DOUBT, /* for whoever has the brokers: a path is in doubt, or we have slept (`final`): do they still
+                   hold us? */
     NODE_SOCKETS, /* for whoever has the sockets: there shall be `count` extra ones; node_set_sockets answers
                    */
 };

@@ -65,8 +65,7 @@ static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
     conn_set_blocked(peer->conn, node->blocked, peer->blocked);
     if (theirs->complete)
         ice_remotes_complete(ice, now);
-    if (node_has_lost_path(peer))
-        node_seek(node, now, peer);
+    node_doubt_heard(node, now, peer);
 }
 
 static bool is_wanted(const struct node *node, const char *name)

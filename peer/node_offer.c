@@ -1,13 +1,7 @@
-/* node_offer.c - what agents and peers are told of our addresses: at first, as more are found, and again when
- * a path is in doubt or we have slept. */
+/* node_offer.c - what agents and peers are told of our addresses: at first, and as more are found. */
 #include "node_state.h"
 
 #include <stdio.h>
-
-enum {
-    SEEK_PAUSE_S = 5, /* between two times that a peer without a path is told everything, or checked */
-    SLEPT_S = 5,      /* whoever is called so long after its deadline has slept */
-};
 
 void node_describe(struct node *node, uint64_t now, struct peer *peer)
 {
@@ -167,51 +161,4 @@ void node_ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s)
     stun_client_ask(node->stun, now);
     portmap_ask_again(node->portmap, now);
     node->doubts++;
-}
-
-static bool is_recent(uint64_t now, uint64_t then)
-{
-    return then && now - then < SEEK_PAUSE_S * NS_PER_S;
-}
-
-/* A gateway may have forgotten us, here or there: then only new addresses, said over the broker, help. Ours
- * are asked for again and all told; what comes back later is told too. */
-void node_tell_again(struct node *node, uint64_t now, struct peer *peer)
-{
-    node_ask_stun_again(node, now, STUN_DOUBT_S);
-    if (is_recent(now, peer->retold))
-        return;
-    peer->retold = now;
-    peer->told_serial = 0;
-}
-
-/* The peer looks for us, or we have slept: everything is checked anew. */
-void node_seek(struct node *node, uint64_t now, struct peer *peer)
-{
-    if (is_recent(now, peer->sought))
-        return;
-    peer->sought = now;
-    node_tell_again(node, now, peer);
-    ice_restart_checks(conn_ice(peer->conn), now);
-}
-
-bool node_has_lost_path(const struct peer *peer)
-{
-    struct path path;
-    return node_peer_is_live(peer) && peer->connected &&
-           (!conn_path(peer->conn, &path) || conn_is_brokered(peer->conn));
-}
-
-/* Called long after its deadline, in a world that went on: whom the others have not forgotten yet, we seek.
- * ice finds the rest lost by itself. */
-void node_notice_sleep(struct node *node, uint64_t now)
-{
-    uint64_t gap = now - node->seen, due = gap < SLEPT_S * NS_PER_S ? NEVER : node_deadline(node);
-    bool slept = node->seen && due < now && now - due >= SLEPT_S * NS_PER_S && gap < ICE_FORGET_S * NS_PER_S;
-    node->seen = now;
-    if (slept)
-        node_relays_doubt(node, now, NULL);
-    for (unsigned i = 0; slept && i < node->peers_used; i++)
-        if (node_peer_is_live(&node->peers[i]))
-            node_seek(node, now, &node->peers[i]);
 }

@@ -1,6 +1,6 @@
 /* node_state.h - what a node knows, for the files that are the node: node.c (its verbs), node_places.c (who
  * gets a place), node_sockets.c (many sockets for hard NATs), node_offer.c (what peers are told of our
- * addresses) and node_meet.c (whom rendezvous has met). */
+ * addresses), node_doubt.c (a path is in doubt) and node_meet.c (whom rendezvous has met). */
 #ifndef NODE_STATE_H
 #define NODE_STATE_H
 
@@ -37,6 +37,7 @@ struct peer {
     uint64_t since;          /* of PEER_MET */
     uint64_t engaged_until;  /* the handshake must be done by then if others wait; 0: it has not begun */
     uint64_t farewell_until; /* PEER_ENDED */
+    uint64_t doubted;        /* since when its path is in doubt; 0: it is not */
     uint64_t retold, sought; /* when it was last told everything again, its pairs all checked; 0: never */
     uint32_t told_serial;    /* candidates up to this one are known to it */
     uint32_t told_nat;       /* what we know of our NAT up to this verdict is known to it */
@@ -78,7 +79,10 @@ struct node {
      * every batch of packets, and rendezvous looks at all whom it knows. */
     bool letters_said, meetings_said;
     uint64_t rendezvous_at;
-    uint64_t seen; /* the last call */
+    uint64_t seen;          /* the last call */
+    uint64_t brokers_asked; /* when NODE_DOUBT was last told; 0: never */
+    bool ask_brokers;       /* NODE_DOUBT is to be told, */
+    bool slept;             /* for we have slept */
     struct punch_budget punches;
     struct canary canary;
     struct addr sockets[NODE_SOCKETS_MAX]; /* extra ones */
@@ -146,11 +150,20 @@ void node_stun_told(struct node *node, uint64_t now, const struct stun_client_ev
 /* Asks the servers, and the gateways for our ports, again where the last question is older than `stale_s`
  * seconds. */
 void node_ask_stun_again(struct node *node, uint64_t now, uint64_t stale_s);
-/* A path is in doubt: our addresses are asked for and told again, at most every SEEK_PAUSE_S. */
+
+/* ---- node_doubt.c ---- */
+
+/* Our addresses are asked for and all told again, at most every SEEK_PAUSE_S. */
 void node_tell_again(struct node *node, uint64_t now, struct peer *peer);
-/* The peer looks for us, or we have slept: everything is checked anew, at most every SEEK_PAUSE_S. */
+/* The same, and everything is checked anew: something better than the broker may work by now. */
 void node_seek(struct node *node, uint64_t now, struct peer *peer);
-bool node_has_lost_path(const struct peer *peer);
+/* The peer said over the broker where it is: if its path is in doubt everything is checked anew. */
+void node_doubt_heard(struct node *node, uint64_t now, struct peer *peer);
+/* Does what a doubt asks for; returns whether *event is one that whoever has the brokers must hear. */
+bool node_doubt_told(struct node *node, uint64_t now, struct node_event *event);
+uint64_t node_doubt_deadline(const struct node *node);
+/* A broker has us again: what was told meanwhile is told again. */
+void node_doubt_connected(struct node *node);
 /* To be called with every call's `now`: seeks everybody after a sleep. */
 void node_notice_sleep(struct node *node, uint64_t now);
 

@@ -370,6 +370,15 @@ static int make_machine(struct p2p_node *node, const char *room, const void *sec
     return node->node ? 0 : P2P_ENOMEM;
 }
 
+/* `moved`: this machine is elsewhere, or was asleep: a connection that has gone with that is made anew at
+ * once. */
+static void doubt_brokers(struct p2p_node *node, bool moved)
+{
+    for (unsigned i = 0; i < node->broker_count; i++)
+        if (node->mqtt[i])
+            mqtt_doubt(node->mqtt[i], moved);
+}
+
 static void read_addresses(struct p2p_node *node, uint64_t now)
 {
     struct node_address addresses[NODE_ADDRESSES_MAX];
@@ -515,6 +524,8 @@ static void drain_events(struct p2p_node *node, uint64_t now)
     while (node_event(node->node, now, &told))
         if (told.type == NODE_SOCKETS)
             set_sockets(node, now, told.count);
+        else if (told.type == NODE_DOUBT)
+            doubt_brokers(node, told.final);
         else if (!relays_told(node, now, &told)) {
             tell_upnp(node, &told);
             events_put_node(node, &told);
@@ -574,8 +585,11 @@ static void read_upnp(struct p2p_node *node, uint64_t now)
 static void read_net(struct p2p_node *node, uint64_t now)
 {
     struct packet in;
-    if (loop_is_ready(node->loop, net_fd(node->net, NET_CHANGES)) && net_has_changed(node->net) && node->node)
+    if (loop_is_ready(node->loop, net_fd(node->net, NET_CHANGES)) && net_has_changed(node->net) &&
+        node->node) {
         read_addresses(node, now);
+        doubt_brokers(node, true);
+    }
     static const unsigned sources[] = {NET_IPV4, NET_IPV6, NET_EXTRA};
     for (unsigned i = 0; i < sizeof sources / sizeof *sources; i++) {
         unsigned source = sources[i];

@@ -154,6 +154,7 @@ void events_put_node(struct p2p_node *node, const struct node_event *told)
     case NODE_SOCKETS: /* p2p.c's own business */
     case NODE_RELAY_OPEN:
     case NODE_RELAY_CLOSE:
+    case NODE_DOUBT:
         return;
     case NODE_RELAY_TROUBLE:
         break;

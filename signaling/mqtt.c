@@ -15,6 +15,7 @@
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     ANSWER_TIMEOUT_MS =
@@ -56,7 +58,8 @@ struct mqtt {
     /* Under the lock. */
     unsigned holders; /* the owner and the thread; the last one frees */
     bool closing, connecting, done;
-    uint64_t close_by; /* ms */
+    bool doubted, moved; /* by the owner, to be taken by the thread */
+    uint64_t close_by;   /* ms */
 
     /* Set before the thread starts. */
     struct mqtt_url url;
@@ -69,6 +72,8 @@ struct mqtt {
     struct mosquitto *client;
     int version, version_known; /* to try, and the one that has worked (0: none) */
     bool answered, accepted, disconnecting;
+    bool hasty;                 /* the next attempt need not wait */
+    uint64_t asked;             /* ms; when a doubted broker was asked; 0: it was not, or it has answered */
     int answer;                 /* CONNACK's code */
     char reason[REASON_MAX];    /* why the attempt or the connection ended */
     char log[LOG_MAX];          /* the library's last complaint: the only place where it explains TLS */
@@ -112,6 +117,27 @@ bool mqtt_publish_bulk(struct mqtt *mqtt, const char *topic, const void *data, s
 uint64_t mqtt_dropped(struct mqtt *mqtt)
 {
     return post_dropped(&mqtt->post);
+}
+
+void mqtt_doubt(struct mqtt *mqtt, bool moved)
+{
+    pthread_mutex_lock(&mqtt->lock);
+    mqtt->doubted = true;
+    mqtt->moved |= moved;
+    pthread_mutex_unlock(&mqtt->lock);
+    post_wake(&mqtt->post);
+}
+
+/* Whether the owner has had a doubt since the last time; *moved: of the sort that makes an attempt worth
+ * while. */
+static bool take_doubt(struct mqtt *mqtt, bool *moved)
+{
+    pthread_mutex_lock(&mqtt->lock);
+    bool doubted = mqtt->doubted;
+    *moved = mqtt->moved;
+    mqtt->doubted = mqtt->moved = false;
+    pthread_mutex_unlock(&mqtt->lock);
+    return doubted;
 }
 
 static bool is_closing(struct mqtt *mqtt, uint64_t *close_by)
@@ -310,6 +336,8 @@ static int time_left(const struct mqtt *mqtt, uint64_t started, bool closing, ui
     uint64_t now = now_ms(), due = ping_due(mqtt);
     if (!mqtt->answered && started + ANSWER_TIMEOUT_MS < due)
         due = started + ANSWER_TIMEOUT_MS;
+    if (mqtt->asked && mqtt->asked + MQTT_DOUBT_MS < due)
+        due = mqtt->asked + MQTT_DOUBT_MS;
     if (closing && close_by < due)
         due = close_by;
     return due > now ? (int)(due - now) : 0;
@@ -323,6 +351,52 @@ static int keep_alive(struct mqtt *mqtt)
     mqtt->last_in = mqtt->last_out = now_ms();
     mqtt->unfinished -= mqtt->unfinished < PONG_BYTES ? mqtt->unfinished : PONG_BYTES;
     return mosquitto_loop_misc(mqtt->client);
+}
+
+/* Whether this machine still has the address that the connection leaves from. TCP itself would go on trying
+ * for a quarter of an hour. */
+static bool has_own_address(const struct mqtt *mqtt)
+{
+    struct sockaddr_storage own;
+    socklen_t len = sizeof own;
+    if (getsockname(mosquitto_socket(mqtt->client), (struct sockaddr *)&own, &len) != 0)
+        return true;
+    if (own.ss_family == AF_INET)
+        ((struct sockaddr_in *)&own)->sin_port = 0;
+    else
+        ((struct sockaddr_in6 *)&own)->sin6_port = 0;
+    int probe = socket(own.ss_family, SOCK_DGRAM, 0);
+    if (probe < 0)
+        return true;
+    bool has = bind(probe, (struct sockaddr *)&own, len) == 0 || errno != EADDRNOTAVAIL;
+    close(probe);
+    return has;
+}
+
+/* Subscribing once more is the one question that the library lets us ask at a time of our own choosing. */
+static int ask_broker(struct mqtt *mqtt)
+{
+    bool moved;
+    if (take_doubt(mqtt, &moved)) {
+        if (!has_own_address(mqtt)) {
+            mqtt->hasty = true;
+            snprintf(mqtt->reason, sizeof mqtt->reason,
+                     "this machine has another address than the one that "
+                     "broker %s:%u knows",
+                     mqtt->url.host, mqtt->url.port);
+            return MOSQ_ERR_CONN_LOST;
+        }
+        if (mqtt->answered && !mqtt->asked && mqtt->topic_count) {
+            mqtt->asked = mqtt->last_out = now_ms();
+            return subscribe(mqtt);
+        }
+    }
+    if (mqtt->last_in >= mqtt->asked)
+        mqtt->asked = 0;
+    if (!mqtt->asked || now_ms() < mqtt->asked + MQTT_DOUBT_MS)
+        return MOSQ_ERR_SUCCESS;
+    mqtt->hasty = true;
+    return MOSQ_ERR_KEEPALIVE;
 }
 
 /* Waits for the socket or a wake-up and does what they ask for. */
@@ -357,10 +431,13 @@ static int serve(struct mqtt *mqtt)
     mqtt->last_in = mqtt->last_out = started;
     mqtt->low_water = 1;
     mqtt->unfinished = 0;
+    mqtt->asked = 0;
     if (mqtt->url.tls)
         setsockopt(mosquitto_socket(mqtt->client), SOL_SOCKET, SO_RCVBUF, &(int){TLS_BUFFER}, sizeof(int));
     while (err == MOSQ_ERR_SUCCESS && is_up(mqtt)) {
         err = send_outbox(mqtt);
+        if (err == MOSQ_ERR_SUCCESS)
+            err = ask_broker(mqtt);
         bool closing = is_closing(mqtt, &close_by);
         if (closing && say_goodbye(mqtt, close_by))
             break;
@@ -507,6 +584,10 @@ static enum outcome attempt(struct mqtt *mqtt)
 /* Waits between half and all of the back-off, and doubles it. False: closing. */
 static bool back_off(struct mqtt *mqtt)
 {
+    if (mqtt->hasty) {
+        mqtt->hasty = false;
+        return true;
+    }
     uint64_t close_by, wait = mqtt->backoff_ms / 2 + randombytes_uniform(mqtt->backoff_ms / 2 + 1);
     uint64_t until = now_ms() + wait;
     mqtt->backoff_ms *= 2;
@@ -518,6 +599,9 @@ static bool back_off(struct mqtt *mqtt)
             return false;
         if (poll(&wake, 1, (int)(until - now)) > 0)
             post_wake_clear(&mqtt->post);
+        bool moved;
+        if (take_doubt(mqtt, &moved) && moved)
+            break;
     }
     return true;
 }

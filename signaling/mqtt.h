@@ -17,6 +17,7 @@ enum {
     MQTT_BACKOFF_MIN_MS = 500, /* reconnects wait between half and all of this, doubled each time ... */
     MQTT_BACKOFF_MAX_S = 30,   /* ... up to this */
     MQTT_KEEPALIVE_S = 20,
+    MQTT_DOUBT_MS = 2000, /* a doubted broker's time to answer: many round trips and a retransmission */
 };
 
 /* A broker as the user names it: HOST[:PORT], mqtt://, mqtts://, with user:password@. */
@@ -77,6 +78,10 @@ bool mqtt_publish(struct mqtt *mqtt, const char *topic, const void *data, size_t
 /* The same for what may be lost: it leaves after all that mqtt_publish took, and only while a connection is
  * up; MQTT_BULK_MAX of it may wait. */
 bool mqtt_publish_bulk(struct mqtt *mqtt, const char *topic, const void *data, size_t len);
+/* Something suggests that the broker has lost us: it is asked, and a connection that does not answer within
+ * MQTT_DOUBT_MS, or whose own address this machine has no more, is made anew at once. `moved`: an attempt
+ * that waits for its time is made now too. */
+void mqtt_doubt(struct mqtt *mqtt, bool moved);
 /* Messages and events that were dropped in either direction because a queue was full or the connection down.
  */
 uint64_t mqtt_dropped(struct mqtt *mqtt);

@@ -31,6 +31,7 @@ class Home:
         self.rng = rng or lab.rng
         self.wire = wire and dataclasses.replace(wire, seed=self.rng.randrange(1 << 20))
         self.machines = []
+        self.guests = []  # addresses of machines of other homes
         self.number = lab.number()
         self.gateway = Node("gateway", forwards=True)
         self.pool = lab.routable if opens else lab.addresses
@@ -130,7 +131,9 @@ class Home:
         self.restart_gateway()
 
     def move_machine(self, machine=None):
-        """A machine gets another address of the lan, and the old one is gone, as after a change of network."""
+        """A machine gets another address of the lan, and the old one is gone, as after a change of network. Where the
+        gateway maps by a rule of ours its rule is another from now on: the old address's mapping lives on for a while in
+        any gateway, and the new one must not need its port."""
         machine = machine or self.machine
         old, machine.address = machine.address, str(self.free.pop(0))
         machine.ip(
@@ -138,6 +141,38 @@ class Home:
             f"addr add {machine.address}/{self.subnet.prefixlen} dev eth0",
             f"route replace default via {self.subnet[1]}",
         )
+        if self.nat.bits:
+            self.restart_gateway()
+
+    def adopt(self, machine):
+        """A machine of another home gets one more interface, into this lan, and packets of its address leave there."""
+        device, table = f"eth{self.lab.number()}", self.number
+        address = str(self.free.pop(0))
+        port = f"host{self.lab.number()}"
+        self.gateway.ip(
+            f"link add {port} type veth peer name {device} netns {machine.path}", f"link set {port} master lan up"
+        )
+        machine.ip(
+            f"link set {device} up",
+            f"addr add {address}/{self.subnet.prefixlen} dev {device}",
+            f"route add default via {self.subnet[1]} dev {device} metric {table + 100}",
+            f"route add default via {self.subnet[1]} dev {device} table {table + 100}",
+            f"rule add from {address} table {table + 100}",
+        )
+        self.guests.append(address)
+
+    def addresses(self):
+        """Those of its machines and guests."""
+        return [machine.address for machine in self.machines] + self.guests
+
+    def block_udp(self, blocked):
+        """Whether UDP vanishes on the way to the internet and back; TCP goes on."""
+        rules = ("add table inet blockade", "delete table inet blockade")
+        if blocked:
+            rules += (
+                "table inet blockade { chain forward { type filter hook forward priority -10; meta l4proto udp drop\n }\n }",
+            )
+        self.gateway.nft("\n".join(rules))
 
     def plug_in(self):
         """The cable is in again. A gateway that lost its cable has lost its routes."""

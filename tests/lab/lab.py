@@ -197,7 +197,7 @@ class Run:
         record |= {"kind": None, "seconds": None, "exits": [], "errors": [], "logs": logs}
         seed = f"{self.seed} {scenario.name} {order} {run}"
         try:
-            with Trial(lab, self.program, logs, seed, order, self.limit) as trial:
+            with Trial(lab, self.program, logs, seed, order, self.limit, self.options.quick) as trial:
                 outcome = scenario.function(trial)
             record |= {"ok": True} | vars(outcome)
         except Unmet as error:

@@ -6,12 +6,14 @@ Every wait ends by itself, at its limit or when the process has ended, so no sce
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
 
 from namespace import end
 
+ARRIVAL_SECONDS = 0.01  # arrivals closer than this are one
 KEPT = 1 << 16  # bytes of output kept for comparison; what is longer is counted and hashed
 
 
@@ -36,6 +38,7 @@ class Peer:
         self.output_size = 0
         self.output_hash = hashlib.sha256()
         self.first_byte = None
+        self.arrivals = []  # of output: when, at most every ARRIVAL_SECONDS
         self.change = threading.Condition()
         self.logs = os.path.join(logs, name)
         with open(f"{self.logs}.cmd", "a", encoding="utf-8") as log:
@@ -53,6 +56,8 @@ class Peer:
                 now = time.monotonic()
                 with self.change:
                     self.first_byte = self.first_byte or now
+                    if not self.arrivals or now > self.arrivals[-1] + ARRIVAL_SECONDS:
+                        self.arrivals.append(now)
                     kept = data[: KEPT - len(self.output)]
                     self.output += kept
                     self.output_size += len(data)
@@ -94,6 +99,10 @@ class Peer:
 
         return self.until(find, seconds)
 
+    def last(self, name):
+        """The latest such event, or None."""
+        return next((event for event in reversed(list(self.events)) if event["event"] == name), None)
+
     def expect_event(self, name, seconds, after=0, **members):
         event = self.event(name, seconds, after, **members)
         if not event:
@@ -111,6 +120,11 @@ class Peer:
         if got != code:
             what = "did not end" if got is None else f"exit code {got}"
             raise Unmet(f"{self.name}: {what} within {seconds} s, expected exit code {code}{self.last_words()}")
+
+    def silence_since(self, since):
+        """The longest time without output that ended, or goes on, after `since`; counted from there at the earliest."""
+        times = [since, *(at for at in list(self.arrivals) if at > since), time.monotonic()]
+        return max(later - earlier for earlier, later in zip(times, times[1:]))
 
     def send(self, data):
         try:
@@ -136,6 +150,13 @@ class Peer:
         """The exit code, or None."""
         self.until(lambda: False, seconds)
         return self.process.poll()
+
+    def sleep(self):
+        """As a machine that is suspended: the process gets no time, the world goes on."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def wake(self):
+        os.kill(self.process.pid, signal.SIGCONT)
 
     def kill(self):
         self.process.kill()

@@ -3,6 +3,7 @@
 import brokers
 import doctors
 import lives
+import moves
 import openings
 import pairs
 import places
@@ -12,6 +13,7 @@ SCENARIOS = [
     *brokers.SCENARIOS,
     *doctors.SCENARIOS,
     *lives.SCENARIOS,
+    *moves.SCENARIOS,
     *openings.SCENARIOS,
     *pairs.SCENARIOS,
     *places.SCENARIOS,

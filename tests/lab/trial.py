@@ -47,13 +47,14 @@ class Scenario:
 class Trial:
     """One run of one scenario: its lab, its own random numbers, its logs; ends its peers and homes."""
 
-    def __init__(self, lab, program, logs, seed_text, order="left", limit=FIRST_BYTE_SECONDS):
+    def __init__(self, lab, program, logs, seed_text, order="left", limit=FIRST_BYTE_SECONDS, quick=False):
         self.lab = lab
         self.program = os.path.abspath(program)
         self.logs = logs
         self.rng = random.Random(seed_text)
         self.order = order
         self.limit = limit
+        self.quick = quick
         self.room = f"lab-{self.rng.randrange(1 << 40):010x}"
         self.peers = []
         self.over = threading.Event()

@@ -4,11 +4,12 @@
 enum {
     LIMIT_S = 20,
     IDLE_S = 60,
-    LOST_S = 15, /* the longest time until a death is told, while the broker is there */
-    AGAIN_S = 3, /* from the return of a killed peer until both talk */
-    AWAKE_S = 5, /* from waking up until bytes pass again */
-    ANEW_S = 20, /* ... until those who had lost each other have met anew */
-    DOWN_S = 20, /* the broker */
+    LOST_S = 15,       /* the longest time until a death is told, while the broker is there */
+    FORGOTTEN_S = 125, /* ... without anything that tells a death from a sleep */
+    AGAIN_S = 3,       /* from the return of a killed peer until both talk */
+    AWAKE_S = 5,       /* from waking up until bytes pass again */
+    ANEW_S = 20,       /* ... until those who had lost each other have met anew */
+    DOWN_S = 20,       /* the broker */
     OUTAGE_MIN_S = 35,
     OUTAGE_MORE_S = 60,
     MORE = 1000, /* bytes */
@@ -105,13 +106,13 @@ void story_outage(struct run *run)
     come_back(run, AWAKE_S * NS_PER_S);
 }
 
-/* The broker stays: the two try again each time that consent has run out. */
+/* The broker stays, so that each hears that the other is there. */
 void story_outage_udp(struct run *run)
 {
     if (!meet(run))
         return;
     cut_network(run);
-    come_back(run, (ICE_CONSENT_EXPIRES_S + AWAKE_S) * NS_PER_S);
+    come_back(run, AWAKE_S * NS_PER_S);
 }
 
 /* ---- killed, and back under the same name ---- */
@@ -150,9 +151,10 @@ static void kill_and_return(struct run *run, bool will)
     run_check(run, victim, run_until(run, AGAIN_S * NS_PER_S, all_have_returned),
               "was not taken back within 3 s");
     run->result.bytes = world_now(run->world) - dead->started;
-    run_for(run, LOST_S * NS_PER_S);
+    uint64_t notices = (will ? LOST_S : FORGOTTEN_S) * NS_PER_S; /* without a word it may as well be asleep */
+    run_for(run, notices);
     run_check(run, !victim, other->closed == 1 && other->end == CONN_SILENT, "did not notice the death");
-    run_check(run, !victim, other->closed_at <= killed + LOST_S * NS_PER_S, "noticed the death too late");
+    run_check(run, !victim, other->closed_at <= killed + notices, "noticed the death too late");
     run_check(run, !victim, other->handshakes == 2 && other->connected == 1, "is not connected once");
     run_check(run, victim, dead->handshakes == 1 && dead->closed == 0, "is not connected once");
 }
@@ -182,9 +184,10 @@ static void wake(struct run *run, unsigned sleeper)
 static unsigned fall_asleep(struct run *run, uint64_t ns)
 {
     unsigned sleeper = (unsigned)chance_below(run_chance(run), 2);
-    /* Whoever falls asleep with data unanswered counts as dead. */
     run_for(run, NS_PER_S + chance_below(run_chance(run), LIMIT_S * NS_PER_S));
     host_set_on(run->hosts[sleeper], false);
+    if (chance_percent(run_chance(run), 50))
+        player_send(&run->players[!sleeper], MORE); /* silence is no death, whether something is due or not */
     run_for(run, ns);
     return sleeper;
 }
