@@ -799,12 +799,18 @@ static void quic_ended(struct conn *conn, const struct quic_event *told)
     conn_end(conn, left ? CONN_LEFT : told->error == QUIC_ERROR_IDLE ? CONN_SILENT : CONN_BROKEN, told->text);
 }
 
+/* What arrived before the other side's goodbye is still told: over the broker that can come in between. */
+static bool may_hear(const struct conn *conn)
+{
+    return !conn->ended || (conn->deserted && conn->end_due);
+}
+
 static bool quic_told(struct conn *conn, struct conn_event *event)
 {
     static const enum conn_event_type same[] = {
         [QUIC_READABLE] = CONN_READABLE, [QUIC_WRITABLE] = CONN_WRITABLE, [QUIC_DATAGRAM] = CONN_DATAGRAM};
     struct quic_event told;
-    while (!conn->ended && quic_event(conn->quic, &told)) {
+    while (may_hear(conn) && quic_event(conn->quic, &told)) {
         *event = (struct conn_event){.stream = told.stream};
         switch (told.type) {
         case QUIC_CONNECTED:

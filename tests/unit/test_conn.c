@@ -346,6 +346,35 @@ static void a_goodbye_over_the_broker_ends_it_too_and_only_once(void **state)
     net_free(net);
 }
 
+/* The datagram and the broker's word are read in one go: the program hears of the stream all the same. */
+static void what_arrived_with_a_goodbye_from_the_broker_is_told_before_it(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    char got[32];
+    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'd', true);
+    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, "the last words", 14), 14);
+    quic_stream_finish(quic_at(net, CLIENT), stream);
+    net_drain(net, CLIENT);
+    assert_true(net->count > 0);
+    for (size_t i = 0; i < net->count; i++) {
+        struct flight *flight = &net->flights[(net->first + i) % FLIGHTS_MAX];
+        struct packet in = {.local = net->ends[SERVER].address,
+                            .remote = net->ends[CLIENT].address,
+                            .data = flight->data,
+                            .len = flight->len};
+        if (flight->from == CLIENT)
+            assert_true(conn_input(net->ends[SERVER].conn, net->now, &in));
+    }
+    conn_left(net->ends[SERVER].conn, "said the broker");
+    net_drain(net, SERVER);
+    assert_int_equal(told(net, SERVER, CONN_STREAM), 1);
+    assert_int_equal(net->ends[SERVER].log[net->ends[SERVER].log_count - 1].type, CONN_CLOSED);
+    stream = last(net, SERVER, CONN_STREAM)->stream;
+    assert_int_equal(quic_stream_read(quic_at(net, SERVER), stream, got, sizeof got), 14);
+    net_free(net);
+}
+
 static void what_arrived_before_the_end_stays_readable(void **state)
 {
     (void)state;
@@ -771,6 +800,7 @@ int main(void)
         cmocka_unit_test(there_are_no_streams_before_the_handshake_and_after_the_end),
         cmocka_unit_test(a_goodbye_is_heard_with_its_reason),
         cmocka_unit_test(a_goodbye_over_the_broker_ends_it_too_and_only_once),
+        cmocka_unit_test(what_arrived_with_a_goodbye_from_the_broker_is_told_before_it),
         cmocka_unit_test(what_arrived_before_the_end_stays_readable),
         cmocka_unit_test(unanswered_data_makes_it_ask_whether_the_path_lives),
         cmocka_unit_test(unanswered_data_alone_is_no_loss_before_120_s_for_the_peer_may_sleep),
