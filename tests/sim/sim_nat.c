@@ -32,7 +32,6 @@ void nat_init(struct sim_nat *nat, const struct nat_kind *behavior, const struct
     nat->permits = calloc(NAT_PERMITS_MAX, sizeof *nat->permits);
     assert(nat->mappings && nat->permits);
     forget_all(nat);
-    nat->counted = behavior->busy ? chance_below(chance, SWEEP_NS) : 0;
     draw_ports(nat, chance);
 }
 
@@ -149,8 +148,9 @@ static struct addr choose_outer(struct sim_nat *nat, uint64_t now, const struct 
     unsigned block = nat->behavior->block ? nat->behavior->block : PORTS;
     if (!translates(nat, inner))
         return *inner;
-    uint64_t others = (now - nat->counted) * nat->behavior->busy / SWEEP_NS;
-    if (others) {
+    if (nat->behavior->busy) { /* what does not make a whole mapping does by chance */
+        uint64_t others = (now - nat->counted) * nat->behavior->busy;
+        others = others / SWEEP_NS + (chance_below(chance, SWEEP_NS) < others % SWEEP_NS);
         nat->next_port = (uint16_t)(nat->next_port + (int)(others % 65536) * step);
         nat->counted = now;
     }
