@@ -153,6 +153,14 @@ static bool nats(struct sentence *s, const struct path_facts *facts)
     return true;
 }
 
+/* Guesses that have come to nothing so far. */
+static void say_missed(struct sentence *s, const struct path_facts *facts)
+{
+    const struct punch_facts *punched = &facts->punched;
+    if (punched->attempts && punched->probes && !facts->answered[PATH_DIRECT])
+        say(s, ", nor did %u probe%s of guessed ports", punched->probes, plural(punched->probes));
+}
+
 static void why_not_direct(struct sentence *s, const struct path_facts *facts)
 {
     unsigned tried = facts->tried[PATH_DIRECT];
@@ -164,6 +172,7 @@ static void why_not_direct(struct sentence *s, const struct path_facts *facts)
         say(s, "; a direct path worked, but no longer does");
     } else {
         say(s, "; %u direct pair%s did not answer", tried, plural(tried));
+        say_missed(s, facts);
         struct sentence before = *s;
         say(s, ": ");
         if (!nats(s, facts)) {
@@ -357,6 +366,7 @@ void path_why_none(char why[PATH_WHY_MAX], const struct path_facts *facts)
 {
     struct sentence s = begin(why);
     say_tried(&s, facts);
+    say_missed(&s, facts);
     say_reason(&s, facts);
     say_networks(&s, facts);
     say_advice(&s, facts);

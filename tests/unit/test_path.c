@@ -290,6 +290,35 @@ static void no_path_names_the_kinds_that_were_forbidden(void **state)
                         "there was no pair of addresses to try; allow more with --paths (host, lan)");
 }
 
+static void a_guessed_port_says_how_it_was_found(void **state)
+{
+    (void)state;
+    struct path_facts facts = {.allowed = PATH_ALL, .answered = {[PATH_DIRECT] = 1}};
+    facts.punched = (struct punch_facts){{PUNCH_KNOCK, NAT_PORTS_RANDOM}, .attempts = 1, .probes = 431};
+    says(why(PATH_DIRECT, &facts),
+         "the peer's NAT draws ports at random: one of 256 holes was hit after 431 probes");
+    facts.punched.plan.way = PUNCH_HOLD;
+    says(why(PATH_DIRECT, &facts), "the NAT here draws ports at random: the peer hit one of 256 holes");
+    facts.punched.plan.ports = NAT_PORTS_BLOCK;
+    says(why(PATH_DIRECT, &facts), "from a block: the peer hit one of 128 holes");
+    facts.punched.plan = (struct punch_plan){PUNCH_KNOCK, NAT_PORTS_SEQUENTIAL};
+    facts.punched.probes = 1;
+    says(why(PATH_DIRECT, &facts), "one port after the other: the next was foretold after 1 probe");
+    facts.punched.plan.way = PUNCH_MEET;
+    says(why(PATH_DIRECT, &facts), "both NATs give one port after the other");
+    facts.punched.attempts = 0; /* ordinary checks were enough */
+    says(why(PATH_DIRECT, &facts), "without help");
+}
+
+static void guesses_that_missed_are_said(void **state)
+{
+    (void)state;
+    struct path_facts facts = {.allowed = PATH_ALL, .failed = true, .tried = {[PATH_DIRECT] = 2}};
+    facts.punched = (struct punch_facts){{PUNCH_KNOCK, NAT_PORTS_RANDOM}, .attempts = 2, .probes = 2000};
+    says(why(PATH_TURN, &facts), "2 direct pairs did not answer, nor did 2000 probes of guessed ports");
+    says(why_none(&facts), "nor did 2000 probes of guessed ports");
+}
+
 static void every_combination_of_facts_makes_a_whole_sentence(void **state)
 {
     (void)state;
@@ -326,6 +355,8 @@ int main(void)
         cmocka_unit_test(no_two_paths_beat_each_other),
         cmocka_unit_test(the_payload_fits_the_path),
         cmocka_unit_test(a_path_says_why_it_is_not_a_better_one),
+        cmocka_unit_test(a_guessed_port_says_how_it_was_found),
+        cmocka_unit_test(guesses_that_missed_are_said),
         cmocka_unit_test(what_is_not_allowed_is_said),
         cmocka_unit_test(blocked_udp_is_blamed_on_whose_it_is),
         cmocka_unit_test(a_port_that_a_router_opened_is_named),
