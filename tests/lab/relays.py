@@ -52,6 +52,8 @@ def talk(left, right):
         peer.send(f"{peer.name}\n".encode())
     left.expect_output(b"right\n", 15)
     right.expect_output(b"left\n", 15)
+    for peer in (left, right):
+        peer.expect_event("connected", 2)
     kinds = {peer.path() for peer in (left, right)}
     if kinds != {"turn"}:
         raise Unmet(f"the path is {kinds}, expected turn")
@@ -85,10 +87,25 @@ def chosen_interface(road, trial):
 
 
 def direct_is_better(trial):
-    """A server that is not needed is not used in the end."""
+    """A server that is not needed may carry the first packets; it is left as soon as a hole is there."""
     turn = server(trial)
     homes = [trial.home("port") for _ in range(2)]
-    return meet(trial, homes[0].machine, homes[1].machine, "direct", paths=PATHS, **through(turn, turn.udp))
+    peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **through(turn, turn.udp))
+    for peer in peers:
+        peer.until(lambda p=peer: p.path() == "direct", 2)
+    return still_talk(peers, "direct")
+
+
+def rather_than_the_broker(trial):
+    """Where both are allowed the broker may carry the first packets, the server carries the rest, and it is said why."""
+    turn = server(trial)
+    homes = [trial.home("symr") for _ in range(2)]
+    peers = pipes(trial, homes[0].machine, homes[1].machine, paths=f"{PATHS},broker", **through(turn, turn.udp))
+    for peer in peers:
+        peer.until(lambda p=peer: p.path() == "turn", 2)
+        if "TURN server" not in [e for e in peer.events if e["event"] == "path"][-1]["why"]:
+            raise Unmet(f"{peer.name}: the sentence names no server")
+    return still_talk(peers, "turn")
 
 
 def refused(trial):
@@ -238,7 +255,8 @@ def scenarios():
         yield Scenario(f"turn/interface-{road}", functools.partial(chosen_interface, road), runs=None)
     for road in ("udp", "tcp", "tls"):
         yield Scenario(f"turn/pours-{road}", functools.partial(pours, road), runs=None)
-    yield Scenario("turn/direct-is-better", direct_is_better, ORDERS, runs=None)
+    yield Scenario("turn/direct-is-better", direct_is_better, runs=None)
+    yield Scenario("turn/rather-than-the-broker", rather_than_the_broker, runs=None)
     yield Scenario("turn/refused", refused, runs=None, quick=True)
     yield Scenario("turn/untrusted", untrusted, runs=None)
     yield Scenario("turn/silent", silent, runs=None, patient=True)
