@@ -1,7 +1,7 @@
 /* nat_ports.c - how a NAT chooses the external ports of new mappings (RFC 4787 4.2), told from a row of them.
  *
- * Others use the same NAT meanwhile, and packets overtake each other: most of the row must fit, not all of
- * it. Left out: parity (RFC 4787 4.2.2), which is a sequence of step 2. */
+ * Others use the same NAT meanwhile, and a lost packet is sent again out of turn: most of the row must fit,
+ * not all of it. Left out: parity (RFC 4787 4.2.2), which is a sequence of step 2. */
 #include "nat_ports.h"
 
 #include <stdlib.h>
@@ -49,15 +49,11 @@ static size_t steps_that_fit(const struct nat_sample *samples, size_t count, int
     return fit;
 }
 
-/* 0: no sequence, or too few were in time. Of two steps that fit as often the one that is met itself more
+/* 0: no sequence. Of two steps that fit as often the one that is met itself more
  * often. */
-static int find_step(const struct nat_sample *all, size_t all_count)
+static int find_step(const struct nat_sample *samples, size_t count)
 {
-    struct nat_sample samples[NAT_PORTS_SAMPLES_MAX];
-    size_t best = 0, best_exact = 0, count = 0;
-    for (size_t i = 0; i < all_count; i++)
-        if (!all[i].late)
-            samples[count++] = all[i];
+    size_t best = 0, best_exact = 0;
     int found = 0;
     for (size_t i = 0; i + 1 < count; i++) {
         size_t exact;

@@ -15,7 +15,6 @@ enum {
 /* A mapping, in the order in which they were made. */
 struct nat_sample {
     uint16_t inner, outer;
-    bool late; /* it may have been made out of turn: its first packet may have been lost */
 };
 
 /* Sets `ports`, `step`, `low` and `high` of *out from at most NAT_PORTS_SAMPLES_MAX samples, and nothing

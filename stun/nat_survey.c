@@ -139,8 +139,7 @@ static size_t collect_samples(const struct nat_survey *survey, struct nat_sample
     for (size_t i = 0; i < survey->sample_count; i++)
         if (survey->questions[i].answered)
             samples[count++] = (struct nat_sample){.inner = survey->questions[i].local.port,
-                                                   .outer = survey->questions[i].mapped.port,
-                                                   .late = survey->questions[i].txn.sends > 1};
+                                                   .outer = survey->questions[i].mapped.port};
     return count;
 }
 

@@ -58,6 +58,7 @@ struct house {
     struct stun_client *client;
     struct nat_survey *survey;
     bool offers_sockets;
+    bool ignores_changes; /* the servers do: they answer from where they were asked */
     unsigned changed, wanted, done, sent;
     uint64_t hard_at, wanted_at, done_at;
 };
@@ -208,7 +209,8 @@ static inline void house_arrive(struct house *house, const struct house_flight *
                 continue;
             stun_server_input(house->servers[n], house->now, &in);
             if (stun_server_output(house->servers[n], house->now, &out))
-                house_send(house, &out.local, &out.remote, data, out.len);
+                house_send(house, house->ignores_changes ? &flight->to : &out.local, &out.remote, data,
+                           out.len);
         }
 }
 

@@ -282,11 +282,13 @@ static void other_sockets_show_where_a_sequence_goes_on(void **state)
     house_run(&house, 3 * NS_PER_S);
     const struct nat_behavior *told = nat_survey_behavior(house.survey);
     uint16_t before = told->last;
+    unsigned changed = house.changed;
     assert_int_equal(told->ports, NAT_PORTS_SEQUENTIAL);
     house_offer(&house);
     house_run(&house, NS_PER_S);
     assert_int_equal(told->ports, NAT_PORTS_SEQUENTIAL);
     assert_in_range((uint16_t)(told->last - before), NAT_SURVEY_SOCKETS, NAT_SURVEY_SOCKETS + 4);
+    assert_int_equal(house.changed, changed + 1); /* the peer is to hear of it */
     nat_survey_set_sockets(house.survey, house.now, NULL, 0);
     assert_int_equal(nat_survey_deadline(house.survey), NEVER);
     assert_int_equal(told->ports, NAT_PORTS_SEQUENTIAL);
@@ -315,31 +317,79 @@ static void a_liar_cannot_send_us_to_others(void **state)
     }
 }
 
+/* Answers a question of the survey, as if from `from`, with this id or another. */
+static void answer_question(struct house *house, const struct packet *out, const char *from, bool right_id)
+{
+    struct stun_msg msg, answer = {.class = STUN_SUCCESS, .method = STUN_BINDING, .mapped = house->outside};
+    uint8_t data[256];
+    struct packet in = {.local = out->local, .remote = house_addr(from), .data = data};
+    assert_true(stun_decode(&msg, out->data, out->len));
+    answer.mapped.port = (uint16_t)(30000 + house->sent++);
+    if (right_id)
+        memcpy(answer.id, msg.id, sizeof answer.id);
+    in.len = stun_encode(&answer, NULL, data, sizeof data);
+    assert_int_equal(nat_survey_input(house->survey, house->now, &in), right_id);
+}
+
 static void answers_with_a_foreign_id_or_from_elsewhere_are_not_taken(void **state)
 {
-    struct house house;
-    uint8_t data[256];
     (void)state;
-    house_open(&house, &hard, 12);
-    house.loss = 100;
-    tell(&house, "192.168.1.2:4000", "203.0.113.1:3478", "198.51.100.7:4000", STUN_CREDIBLE);
-    tell(&house, "192.168.1.2:4000", "203.0.113.9:3478", "198.51.100.7:4001", STUN_CREDIBLE);
-    house_offer(&house);
-    struct packet out = {.data = data, .len = sizeof data};
-    assert_true(nat_survey_output(house.survey, house.now, &out));
-    struct stun_msg msg;
-    assert_true(stun_decode(&msg, data, out.len));
-    struct stun_msg answer = {.class = STUN_SUCCESS, .method = STUN_BINDING, .mapped = out.local};
-    struct packet in = {.local = out.local, .remote = out.remote, .data = data};
-    in.len = stun_encode(&answer, NULL, data, sizeof data);
-    assert_false(nat_survey_input(house.survey, house.now, &in));
-    memcpy(answer.id, msg.id, sizeof answer.id);
-    in.remote = house_addr("203.0.113.66:3478");
-    in.len = stun_encode(&answer, NULL, data, sizeof data);
-    assert_true(nat_survey_input(house.survey, house.now, &in));
-    house_run(&house, 3 * NS_PER_S);
-    assert_int_equal(nat_survey_behavior(house.survey)->ports, NAT_PORTS_UNKNOWN);
-    house_close(&house);
+    for (int right_id = 0; right_id < 2; right_id++) {
+        struct house house;
+        uint8_t data[256];
+        struct packet out;
+        unsigned asked = 0;
+        house_open(&house, &hard, 12);
+        house.loss = 100;
+        tell(&house, "192.168.1.2:4000", "203.0.113.1:3478", "198.51.100.7:4000", STUN_CREDIBLE);
+        tell(&house, "192.168.1.2:4000", "203.0.113.9:3478", "198.51.100.7:4001", STUN_CREDIBLE);
+        house_offer(&house);
+        while (out = (struct packet){.data = data, .len = sizeof data},
+               nat_survey_output(house.survey, house.now, &out)) {
+            answer_question(&house, &out, "203.0.113.66:3478", right_id);
+            asked++;
+        }
+        assert_int_equal(asked, NAT_SURVEY_SOCKETS);
+        house_run(&house, 3 * NS_PER_S);
+        assert_int_equal(nat_survey_behavior(house.survey)->ports, NAT_PORTS_UNKNOWN);
+        house_close(&house);
+    }
+}
+
+static void a_server_that_answers_from_where_it_was_asked_says_nothing_of_the_filter(void **state)
+{
+    (void)state;
+    for (int filtering = NAT_FILTERING_ENDPOINT; filtering <= NAT_FILTERING_ADDRESS_AND_PORT; filtering++) {
+        struct house house;
+        struct house_nat nat = plain;
+        nat.filtering = (enum nat_filtering)filtering;
+        house_open(&house, &nat, 13);
+        house.ignores_changes = true;
+        two_servers(&house, true);
+        nat_survey_ask_all(house.survey, house.now);
+        house_run(&house, 20 * NS_PER_S); /* and the next rounds do not change it */
+        assert_int_equal(nat_survey_behavior(house.survey)->filtering, NAT_FILTERING_UNKNOWN);
+        assert_int_equal(house.done, 1);
+        house_close(&house);
+    }
+}
+
+static void lost_packets_break_no_sequence(void **state)
+{
+    unsigned wrong = 0;
+    (void)state;
+    for (unsigned seed = 0; seed < 200; seed++) {
+        struct house house;
+        struct house_nat nat = hard;
+        add_kind(&nat, 1);
+        house_open(&house, &nat, seed);
+        house.loss = 20;
+        two_servers(&house, false);
+        house_run(&house, 4 * NS_PER_S);
+        wrong += nat_survey_behavior(house.survey)->ports != NAT_PORTS_SEQUENTIAL;
+        house_close(&house);
+    }
+    assert_in_range(wrong, 0, 10);
 }
 
 static void a_survey_that_gets_no_memory_is_none(void **state)
@@ -370,6 +420,8 @@ int main(void)
         cmocka_unit_test(other_sockets_show_where_a_sequence_goes_on),
         cmocka_unit_test(a_liar_cannot_send_us_to_others),
         cmocka_unit_test(answers_with_a_foreign_id_or_from_elsewhere_are_not_taken),
+        cmocka_unit_test(a_server_that_answers_from_where_it_was_asked_says_nothing_of_the_filter),
+        cmocka_unit_test(lost_packets_break_no_sequence),
         cmocka_unit_test(a_survey_that_gets_no_memory_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
