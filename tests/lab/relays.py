@@ -4,7 +4,7 @@ import functools
 import itertools
 import time
 
-from lives import CHUNK, pipes
+from lives import CHUNK, MAPPING_SECONDS, SILENCE_SECONDS, pipes
 from pairs import pair_kind
 from peers import Unmet
 from trial import ORDERS, Outcome, Scenario, meet
@@ -242,6 +242,24 @@ def restarts(trial):
     return still_talk(peers, "turn", 40)
 
 
+def rebound(road, trial):
+    """A router restarts and maps anew: the server does not know us by the new address, so a new relay is taken."""
+    turn = server(trial)
+    homes = [trial.home("symr") for _ in range(2)]
+    peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **through(turn, getattr(turn, road)))
+    homes[0].restart_gateway(True)
+    return still_talk(peers, "turn", MOVED_SECONDS)
+
+
+def idle(trial):
+    """After a minute without a byte the next one flows at once, though the NATs before the server forget after 20 s."""
+    turn = server(trial)
+    homes = [trial.home("symr", seconds=MAPPING_SECONDS) for _ in range(2)]
+    peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **through(turn, turn.udp))
+    time.sleep(SILENCE_SECONDS)
+    return still_talk(peers, "turn", 0.5)
+
+
 def scenarios():
     kinds = ("fw", "port", "portrej", "syms", "symr")
     for left, right in itertools.combinations_with_replacement(kinds, 2):
@@ -263,6 +281,9 @@ def scenarios():
     yield Scenario("turn/stale-nonce", stale, runs=None, patient=True)
     yield Scenario("turn/dies", dies, runs=None, patient=True)
     yield Scenario("turn/dies-alone", dies_alone, runs=None, patient=True)
+    for road in ("udp", "tcp"):
+        yield Scenario(f"turn/rebound-{road}", functools.partial(rebound, road), runs=None, patient=True)
+    yield Scenario("turn/idle", idle, patient=True)
     yield Scenario("turn/restarts", restarts, runs=None, patient=True)
 
 
