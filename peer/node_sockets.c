@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { IDLE_CHECK_S = 5 };
+
 static size_t wanted(const struct node *node)
 {
     size_t most = node->survey_wants;
@@ -46,10 +48,22 @@ void node_watch_guessing(struct node *node, uint64_t now)
     canary_set(&node->canary, now, guessing);
 }
 
+/* Sockets that stayed because a path was tried or stood on them, and that nobody needs any more. */
+static bool has_idle(struct node *node, uint64_t now)
+{
+    if (node->socket_count <= node->sockets_told || now < node->idle_at)
+        return false;
+    node->idle_at = now + IDLE_CHECK_S * NS_PER_S;
+    for (size_t i = 0; i < node->socket_count; i++)
+        if (!node_uses_socket(node, &node->sockets[i]))
+            return true;
+    return false;
+}
+
 bool node_sockets_told(struct node *node, uint64_t now, struct node_event *event)
 {
     size_t count = wanted(node);
-    if (count == node->sockets_told) {
+    if (count == node->sockets_told && !has_idle(node, now)) {
         tell(node, now, false);
         return false;
     }

@@ -90,6 +90,7 @@ struct node {
     uint64_t survey_until;             /* ... and until when sockets are lent for another look; or NEVER */
     size_t survey_wants;               /* of them, for a look at our NAT ... */
     bool survey_given;                 /* ... which has got them */
+    uint64_t idle_at;                  /* when to look next whether some are of no use */
     size_t socket_count, sockets_told; /* that there are; that were asked for last */
     char text[PATH_WHY_MAX];
     struct node_stats stats;

@@ -282,7 +282,8 @@ void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path
     const char *mapped = mapped_words(path, facts);
     if (mapped)
         say(&s, "%s", mapped);
-    else if (path->kind == PATH_DIRECT && facts->punched.attempts)
+    else if (path->kind == PATH_DIRECT && facts->punched.attempts &&
+             addr_equal_ip(&path->remote, &facts->remote_nat.external))
         say_punched(&s, &facts->punched);
     else
         say(&s, "%s", is[path->kind]);

@@ -354,7 +354,8 @@ void punch_set_sockets(struct punch *punch, uint64_t now, const struct addr *loc
 {
     (void)now;
     punch->socket_count = count < PUNCH_SOCKETS_MAX ? count : PUNCH_SOCKETS_MAX;
-    memcpy(punch->sockets, locals, punch->socket_count * sizeof *locals);
+    if (count)
+        memcpy(punch->sockets, locals, punch->socket_count * sizeof *locals);
     punch->granted = punch->wants;
 }
 

@@ -532,6 +532,35 @@ static void who_is_behind_a_hard_nat_learns_how_it_counts_and_tells_the_peer(voi
     room_free(room);
 }
 
+static void two_hard_nats_that_count_meet_and_keep_one_extra_socket(void **state)
+{
+    (void)state;
+    struct room *room = room_new(nat_kind("syms"));
+    struct stun_host second = {.host = world_host(room->world, 0, &stun_host_verbs, &second)};
+    struct addr server = ip4(203, 0, 113, 3);
+    host_add_address(second.host, &server);
+    server.port = 3479;
+    for (unsigned i = 0; i < 2; i++) {
+        enter(room, i);
+        node_add_stun(room->players[i].node, now_of(room), &server);
+    }
+    run_ms(room, 20000);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct player *player = &room->players[i];
+        unsigned open = 0;
+        for (unsigned k = 0; k < HOST_EXTRA_MAX; k++)
+            open += player->extra[k];
+        assert_int_equal(player->connected, 1);
+        assert_int_equal(player->path.kind, PATH_DIRECT);
+        assert_in_range(player->path.local.port, player->extra_first,
+                        player->extra_first + HOST_EXTRA_MAX - 1);
+        assert_true(player->extra[player->path.local.port - player->extra_first]);
+        assert_int_equal(open, 1);
+    }
+    stun_server_free(second.server);
+    room_free(room);
+}
+
 static void leaving_says_goodbye_to_all_at_once(void **state)
 {
     (void)state;
@@ -700,6 +729,7 @@ int main(void)
         cmocka_unit_test(who_slept_seeks_its_peers_again),
         cmocka_unit_test(who_slept_for_too_long_knows_at_once_that_it_is_forgotten),
         cmocka_unit_test(who_is_behind_a_hard_nat_learns_how_it_counts_and_tells_the_peer),
+        cmocka_unit_test(two_hard_nats_that_count_meet_and_keep_one_extra_socket),
         cmocka_unit_test(leaving_says_goodbye_to_all_at_once),
         cmocka_unit_test(the_slots_of_those_who_left_are_used_again),
         cmocka_unit_test(an_ended_peer_keeps_its_slot_until_it_is_released),

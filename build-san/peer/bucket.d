@@ -1,0 +1,2 @@
+build-san/peer/bucket.o: peer/bucket.c peer/bucket.h stun/packet.h \
+ stun/addr.h

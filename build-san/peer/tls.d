@@ -1,0 +1,1 @@
+build-san/peer/tls.o: peer/tls.c peer/tls.h

@@ -1,0 +1,1 @@
+build-san/signaling/json.o: signaling/json.c signaling/json.h

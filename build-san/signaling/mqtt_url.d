@@ -1,0 +1,1 @@
+build-san/signaling/mqtt_url.o: signaling/mqtt_url.c signaling/mqtt.h

@@ -1,0 +1,1 @@
+build-san/stun/addr.o: stun/addr.c stun/addr.h
