@@ -94,7 +94,7 @@ const char *nat_words_hairpin(const struct nat_behavior *nat)
     case NAT_ANSWER_UNKNOWN:
         break;
     case NAT_ANSWER_NO:
-        return "no hairpin: two machines behind it cannot meet at its public address";
+        return "no hairpin: what this machine sends to its own public address does not come back";
     case NAT_ANSWER_YES:
         return "hairpin: two machines behind it can meet at its public address";
     }

@@ -221,11 +221,13 @@ static void tell_connected(const struct telling *telling)
         struct line *line = peer_line(telling, "connected");
         line_string(line, "name", p2p_peer_name(telling->event->peer));
         add_path(line, &path);
+        line_string(line, "why", path.why);
         line_decimal(line, "met_ms", (double)path.peer_ns / 1e6);
         line_write(line);
     } else if (wants(report, 0)) {
-        terminal_say(report->colour, STYLE_GOOD, "connected to %s: %s, %s, %.1f ms", telling->name,
-                     p2p_path_kind_name(path.kind), path.remote, path.rtt_ms);
+        terminal_say(report->colour, STYLE_GOOD, "connected to %s: %s, %s, %.1f ms%s%s", telling->name,
+                     p2p_path_kind_name(path.kind), path.remote, path.rtt_ms, *path.why ? "; " : "",
+                     path.why);
     }
 }
 
