@@ -127,6 +127,28 @@ static void the_wire_form_has_no_zone(void **state)
     assert_string_equal(wire.foundation, c.foundation);
 }
 
+static void a_relay_on_the_internet_reaches_the_internet_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *relayed, *remote;
+        bool reaches;
+    } cases[] = {
+        {"203.0.113.1:5", "198.51.100.1:6", true},    {"203.0.113.1:5", "192.168.1.1:6", false},
+        {"203.0.113.1:5", "100.64.0.1:6", false},     {"203.0.113.1:5", "127.0.0.1:6", false},
+        {"203.0.113.1:5", "169.254.1.1:6", false},    {"203.0.113.1:5", "224.0.0.1:6", false},
+        {"203.0.113.1:5", "198.51.100.1", false},     {"203.0.113.1:5", "[2001:db8::1]:6", false},
+        {"[2001:db8::9]:5", "[2001:db8::1]:6", true}, {"[2001:db8::9]:5", "[fd00::1]:6", false},
+        {"192.168.1.9:5", "192.168.1.1:6", true},     {"192.168.1.9:5", "198.51.100.1:6", true},
+        {"127.0.0.1:5", "127.0.0.1:6", true},         {"192.168.1.9:5", "169.254.1.1:6", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct addr relayed = at(cases[i].relayed), remote = at(cases[i].remote);
+        if (candidate_relay_reaches(&relayed, &remote) != cases[i].reaches)
+            fail_msg("%s to %s", cases[i].relayed, cases[i].remote);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +160,7 @@ int main(void)
         cmocka_unit_test(foundations_are_equal_for_equal_kind_base_and_server),
         cmocka_unit_test(a_foundation_is_text_that_sdp_allows),
         cmocka_unit_test(the_wire_form_has_no_zone),
+        cmocka_unit_test(a_relay_on_the_internet_reaches_the_internet_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

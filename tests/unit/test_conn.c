@@ -244,6 +244,27 @@ static void the_first_byte_names_a_stream_and_is_not_data(void **state)
     net_free(net);
 }
 
+static void while_what_carries_it_is_full_quic_waits_and_checks_go_on(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    char got[8];
+    struct ice_stats before, after;
+    int64_t stream = conn_stream_open(net->ends[SERVER].conn, 'k', false);
+    conn_pause(net->ends[SERVER].conn, true);
+    assert_int_equal(quic_stream_write(quic_at(net, SERVER), stream, "data", 4), 4);
+    ice_stats(conn_ice(net->ends[SERVER].conn), &before);
+    net_run_for(net, 8000);
+    ice_stats(conn_ice(net->ends[SERVER].conn), &after);
+    assert_int_equal(told(net, CLIENT, CONN_STREAM), 0);
+    assert_true(after.checks_sent > before.checks_sent);
+    conn_pause(net->ends[SERVER].conn, false);
+    net_run_for(net, 100);
+    assert_int_equal(
+        quic_stream_read(quic_at(net, CLIENT), last(net, CLIENT, CONN_STREAM)->stream, got, sizeof got), 4);
+    net_free(net);
+}
+
 static void a_stream_that_ends_without_a_byte_was_never_there(void **state)
 {
     (void)state;
@@ -795,6 +816,7 @@ int main(void)
         cmocka_unit_test(quic_from_another_port_of_the_peer_makes_us_check_it),
         cmocka_unit_test(what_is_not_for_this_connection_is_left_to_others),
         cmocka_unit_test(the_first_byte_names_a_stream_and_is_not_data),
+        cmocka_unit_test(while_what_carries_it_is_full_quic_waits_and_checks_go_on),
         cmocka_unit_test(a_stream_that_ends_without_a_byte_was_never_there),
         cmocka_unit_test(too_many_unnamed_streams_are_abandoned_the_others_named_later),
         cmocka_unit_test(there_are_no_streams_before_the_handshake_and_after_the_end),

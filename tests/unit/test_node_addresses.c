@@ -290,6 +290,45 @@ static void the_interface_limits_the_payload(void **state)
     assert_int_equal(node_addresses_payload(&addresses, &unknown), 0);
 }
 
+static void a_relayed_address_is_offered_until_the_server_takes_it_back(void **state)
+{
+    (void)state;
+    struct node_addresses addresses = three(PATH_ALL), without = three(PATH_ALL & ~PATH_BIT(PATH_TURN));
+    struct addr relayed = address("198.51.100.9:50000"), server = address("198.51.100.9:3478");
+    uint32_t before = addresses.serial;
+    node_addresses_relayed(&addresses, &relayed, &server);
+    node_addresses_relayed(&addresses, &relayed, &server); /* once */
+    assert_int_equal(addresses.serial, before + 1);
+    assert_true(offers(&addresses, "198.51.100.9:50000"));
+    const struct candidate *relay = &addresses.offers[addresses.offer_count - 1].candidate;
+    assert_int_equal(relay->kind, CANDIDATE_RELAY);
+    assert_true(addr_equal(&relay->base, &relayed));
+    node_addresses_unrelayed(&addresses, &relayed);
+    assert_false(offers(&addresses, "198.51.100.9:50000"));
+    assert_true(offers(&addresses, "203.0.113.5:4000"));
+    node_addresses_relayed(&without, &relayed, &server);
+    assert_false(offers(&without, "198.51.100.9:50000"));
+}
+
+static void a_relay_finds_a_place_among_many_bridges(void **state)
+{
+    (void)state;
+    struct node_addresses addresses = {.paths = PATH_ALL};
+    struct node_address list[NODE_ADDRESSES_MAX];
+    struct addr gone[NODE_ADDRESSES_MAX], relayed = address("198.51.100.9:50000"),
+                                          server = address("198.51.100.9:3478");
+    for (unsigned i = 0; i < NODE_ADDRESSES_MAX; i++) {
+        list[i] = own("172.17.0.1:4000");
+        list[i].address.ip[1] = (uint8_t)(16 + i / 8);
+        list[i].address.ip[2] = (uint8_t)i;
+        list[i].rank = i ? RANK_BRIDGE : RANK_NORMAL;
+    }
+    node_addresses_set(&addresses, list, NODE_ADDRESSES_MAX, gone);
+    assert_int_equal(addresses.offer_count, ICE_LOCALS_MAX);
+    node_addresses_relayed(&addresses, &relayed, &server);
+    assert_true(offers(&addresses, "198.51.100.9:50000") && offers(&addresses, "172.16.0.1:4000"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +346,8 @@ int main(void)
         cmocka_unit_test(a_mapping_that_moves_to_where_servers_see_us_leaves_one_candidate),
         cmocka_unit_test(a_hole_in_a_firewall_is_the_address_itself),
         cmocka_unit_test(the_interface_limits_the_payload),
+        cmocka_unit_test(a_relayed_address_is_offered_until_the_server_takes_it_back),
+        cmocka_unit_test(a_relay_finds_a_place_among_many_bridges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
