@@ -96,8 +96,8 @@ def a_flood_of_packets_keeps_nobody_out(world):
     time.sleep(1)
     talk(programs, "in a flood")
     newcomer = world.run("chat", "--name", "cleo", broker=broker.url, env=secret())
-    for _ in range(2):
-        newcomer.expect_event("connected", timeout=20)
+    for program, name in ((newcomer, "anna"), (newcomer, "bert"), (programs[0], "cleo"), (programs[1], "cleo")):
+        program.expect_event("connected", timeout=20, name=name)
     programs.append(newcomer)
     talk(programs, "all three")
     for program in programs:
