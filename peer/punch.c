@@ -267,7 +267,8 @@ static void aim(struct punch *punch)
 
 static void make_plan(struct punch *punch, uint64_t now)
 {
-    struct punch_plan plan = punch_plan(&punch->ours, &punch->theirs, punch->config.first, punch->attempts);
+    unsigned failed = punch->attempts - (punch->state == RUNNING);
+    struct punch_plan plan = punch_plan(&punch->ours, &punch->theirs, punch->config.first, failed);
     if (plan.way == punch->plan.way && plan.ports == punch->plan.ports)
         return;
     punch->plan = plan;
@@ -329,6 +330,7 @@ void punch_set_nat(struct punch *punch, uint64_t now, const struct nat_behavior 
                    const struct nat_behavior *theirs)
 {
     bool news = is_news(ours, &punch->ours) || is_news(theirs, &punch->theirs);
+    bool moved = theirs->low != punch->theirs.low || theirs->high != punch->theirs.high;
     punch->ours = *ours;
     punch->theirs = *theirs;
     if (!news)
@@ -338,6 +340,8 @@ void punch_set_nat(struct punch *punch, uint64_t now, const struct nat_behavior 
         punch->attempts = 0;
     }
     make_plan(punch, now);
+    if (punch->state == RUNNING && punch->plan.ports == NAT_PORTS_BLOCK && moved)
+        aim(punch);
 }
 
 void punch_set_ends(struct punch *punch, uint64_t now, const struct addr *base, const struct addr *peer)

@@ -332,6 +332,46 @@ static void news_do_not_renew_the_budget_of_an_address(void **state)
     net_free(net);
 }
 
+/* The rest of what a survey finds comes while the first attempt runs. */
+static void news_do_not_change_a_plan_that_holds(void **state)
+{
+    (void)state;
+    struct net *net = net_new(1, nat_easy(), nat_hard(NAT_PORTS_SEQUENTIAL, 1));
+    struct punch_facts facts;
+    unsigned most;
+    net->sides[1].nat.filtering = NAT_FILTERING_UNKNOWN;
+    spend(net, 0, 300, &most);
+    assert_true(punch_is_running(net->sides[0].punch));
+    net->sides[1].nat.filtering = NAT_FILTERING_ADDRESS_AND_PORT;
+    net->sides[0].told = false;
+    spend(net, 0, 100, &most);
+    punch_facts(net->sides[0].punch, &facts);
+    assert_int_equal(facts.plan.ports, NAT_PORTS_SEQUENTIAL);
+    net_free(net);
+}
+
+static void a_block_that_moves_is_followed_and_never_left(void **state)
+{
+    (void)state;
+    struct net *net = net_new(1, nat_easy(), nat_hard(NAT_PORTS_BLOCK, 0));
+    struct packet out = {0};
+    unsigned sent = 0;
+    for (unsigned ms = 0; ms < 3000; ms++, net->now += NS_PER_MS) {
+        if (ms == 500) {
+            net->sides[1].nat.low = 65408;
+            net->sides[1].nat.high = 65535;
+            net->sides[0].told = false;
+        }
+        tell(net, 0);
+        while (punch_output(net->sides[0].punch, net->now, &out)) {
+            sent += ms >= 500;
+            assert_in_range(out.remote.port, net->sides[1].nat.low, net->sides[1].nat.high);
+        }
+    }
+    assert_true(sent > 100);
+    net_free(net);
+}
+
 static void an_attempt_at_one_address_is_not_turned_upon_another(void **state)
 {
     (void)state;
@@ -459,6 +499,8 @@ int main(void)
         cmocka_unit_test(a_sequence_that_ran_away_is_caught_by_the_comb),
         cmocka_unit_test(an_attempt_stays_in_its_budget_whatever_the_plan),
         cmocka_unit_test(news_do_not_renew_the_budget_of_an_address),
+        cmocka_unit_test(news_do_not_change_a_plan_that_holds),
+        cmocka_unit_test(a_block_that_moves_is_followed_and_never_left),
         cmocka_unit_test(an_attempt_at_one_address_is_not_turned_upon_another),
         cmocka_unit_test(a_path_ends_the_attempt_and_its_loss_begins_another_within_the_budget),
         cmocka_unit_test(who_is_heard_holds_its_fire),
