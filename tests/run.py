@@ -21,7 +21,7 @@ GCC, CLANG, SAN = "build", "build/clang", "build/san"
 STEPS = [
     ("build-gcc", MAKE + ["all", "unit-build", "sim-build", "examples", "build/lab/delay"]),
     ("lint", MAKE + ["lint"]),
-    ("unit", MAKE + ["-k", "-j1", "unit"]),
+    ("unit", MAKE + ["-k", "-j2", "-O", "unit"]),
     ("header", MAKE + ["header-test"]),
     ("interop", ["python3", "tests/interop/run.py", "--build", GCC]),
     ("cli", ["python3", "tests/cli/run.py", "--build", GCC]),
@@ -32,7 +32,7 @@ STEPS = [
     ("install", ["sh", "tests/install.sh"]),
     ("build-clang", MAKE + ["all", "unit-build", "CC=clang", "B=" + CLANG]),
     ("build-sanitized", MAKE + ["all", "unit-build", "sim-build", "examples", "CC=clang", "SAN=1", "B=" + SAN]),
-    ("unit-sanitized", MAKE + ["-k", "-j1", "unit", "CC=clang", "SAN=1", "B=" + SAN]),
+    ("unit-sanitized", MAKE + ["-k", "-j2", "-O", "unit", "CC=clang", "SAN=1", "B=" + SAN]),
     ("sim-sanitized", MAKE + ["sim", "SEEDS=20", "CC=clang", "SAN=1", "B=" + SAN]),
     ("cli-sanitized", ["python3", "tests/cli/run.py", "--build", SAN, "--quick"]),
     ("lab-sanitized", ["python3", "tests/lab/lab.py", "--build", SAN, "--quick"]),

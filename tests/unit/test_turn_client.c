@@ -803,8 +803,8 @@ static void a_stream_may_be_cut_anywhere(void **state)
     bind_channel(&t, PEER, &number);
     size_t len = 0;
     for (unsigned i = 0; i < 4; i++) {
-        len += (put_channel(whole + len, number, "abcdefghij" + i) + 3) & ~(size_t)3;
-        len += put_data(whole + len, sizeof whole - len, PEER, "indication" + i);
+        len += (put_channel(whole + len, number, &"abcdefghij"[i]) + 3) & ~(size_t)3;
+        len += put_data(whole + len, sizeof whole - len, PEER, &"indication"[i]);
     }
     for (size_t cut = 0; cut <= len; cut++) {
         struct packet inner = {0};
