@@ -34,6 +34,7 @@ struct conn {
     enum conn_end end;
     char end_text[PATH_WHY_MAX];
     size_t payload_limit;
+    bool narrow;      /* the path carries small packets only */
     struct path path; /* the last one told */
     struct broker_path broker;
     bool throttled;    /* QUIC was not asked to write through the broker: over the rate */
@@ -339,6 +340,18 @@ static bool take_stun(struct conn *conn, uint64_t now, const struct packet *in)
     return taken;
 }
 
+/* The path was silent, and a check has been answered. Where data is still unanswered, and longer than every
+ * network must take, it may be its length: a network in between that takes less than our interface as a rule
+ * does not say so (RFC 8899 1.1). A path that was merely silent loses little by that. */
+static void speaks_again(struct conn *conn, uint64_t now)
+{
+    struct quic_info info;
+    quic_info(conn->quic, &info);
+    conn->narrow |=
+        conn->connected && info.waiting_since && path_payload(conn->path.kind) > path_payload(PATH_DIRECT);
+    quic_hurry(conn->quic, now);
+}
+
 bool conn_input(struct conn *conn, uint64_t now, const struct packet *in)
 {
     if (!stun_is(in->data, in->len))
@@ -347,7 +360,7 @@ bool conn_input(struct conn *conn, uint64_t now, const struct packet *in)
     if (conn->ended || !take_stun(conn, now, in))
         return false;
     if (suspicious && !ice_is_suspicious(conn->ice) && conn->quic)
-        quic_hurry(conn->quic, now); /* the path was silent for a while */
+        speaks_again(conn, now);
     conn->stats.bytes_received += in->len;
     take_early(conn, now);
     return true;
@@ -501,6 +514,10 @@ bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
     size_t payload = path_payload(path.kind);
     if (conn->payload_limit && payload > conn->payload_limit)
         payload = conn->payload_limit;
+    bool unsure =
+        conn->narrow || !conn->connected; /* a handshake must not depend on the length of its packets */
+    if (unsure && payload > path_payload(PATH_DIRECT))
+        payload = path_payload(PATH_DIRECT);
     if (!quic_output(conn->quic, now, out, payload))
         return false;
     out->local = path.local;
@@ -653,6 +670,7 @@ static bool ice_told(struct conn *conn, uint64_t now, struct conn_event *event)
             start_when_ready(conn, now);
             if (conn->quic)
                 quic_hurry(conn->quic, now);
+            conn->narrow &= addr_equal(&told.path.remote, &conn->path.remote);
             if (told.path.kind == PATH_TURN)
                 return tell_path(conn, &told.path, event);
             conn->path = told.path;

@@ -43,7 +43,9 @@ void flight_keep(struct quic *quic, uint64_t now, const struct packet *out)
 
 bool flight_repeat(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
 {
-    if (!quic->flight || now < quic->repeat_at || payload < quic->flight_len)
+    if (quic->flight && payload < quic->flight_len)
+        flight_forget(quic); /* too long for the path of now: ngtcp2 makes shorter ones */
+    if (!quic->flight || now < quic->repeat_at)
         return false;
     if (quic->repeat_after < REPEAT_MAX_MS * NS_PER_MS)
         quic->repeat_after += quic->repeat_after / 4;

@@ -159,7 +159,7 @@ class Run:
 
     def trials(self, scenario):
         """(order, run) of what is to be done; a quick run takes one order, turn and turn about."""
-        runs = scenario.runs or (1 if self.options.quick else self.options.runs)
+        runs = 1 if self.options.quick else scenario.runs or self.options.runs
         orders = scenario.orders
         if self.options.quick:
             orders = (orders[sum(map(ord, scenario.name)) % len(orders)],)

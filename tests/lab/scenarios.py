@@ -8,6 +8,7 @@ import openings
 import pairs
 import places
 import relays
+import roads
 
 SCENARIOS = [
     *brokers.SCENARIOS,
@@ -18,4 +19,5 @@ SCENARIOS = [
     *pairs.SCENARIOS,
     *places.SCENARIOS,
     *relays.SCENARIOS,
+    *roads.SCENARIOS,
 ]

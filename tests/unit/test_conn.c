@@ -487,6 +487,39 @@ static void mere_silence_stalls_after_30_s_and_is_a_loss_after_120_s(void **stat
     net_free(net);
 }
 
+static size_t longest_of_a_transfer(struct net *net)
+{
+    static uint8_t data[50000];
+    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'x', true);
+    net->ends[CLIENT].longest = 0;
+    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, data, sizeof data), sizeof data);
+    net_run_for(net, 1000);
+    assert_true(quic_stream_drained(quic_at(net, CLIENT), stream));
+    return net->ends[CLIENT].longest;
+}
+
+static bool eats_long(struct net *net, unsigned from, const uint8_t *data, size_t len)
+{
+    (void)net, (void)from, (void)data;
+    return len > 1252;
+}
+
+static void packets_become_shorter_where_long_ones_vanish(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    static uint8_t data[50000];
+    net->eats = eats_long;
+    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'x', true);
+    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, data, sizeof data), sizeof data);
+    net_run_for(net, 3000);
+    assert_true(quic_stream_drained(quic_at(net, CLIENT), stream));
+    net->eats = NULL;
+    assert_int_equal(longest_of_a_transfer(net),
+                     path_payload(PATH_DIRECT)); /* as long as the path is the same */
+    net_free(net);
+}
+
 static void it_ends_without_a_path_when_no_check_is_answered(void **state)
 {
     (void)state;
@@ -743,17 +776,6 @@ static void a_server_takes_no_hello_by_the_broker_before_it_is_allowed(void **st
 
 /* ---- how much fits ---- */
 
-static size_t longest_of_a_transfer(struct net *net)
-{
-    static uint8_t data[50000];
-    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'x', true);
-    net->ends[CLIENT].longest = 0;
-    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, data, sizeof data), sizeof data);
-    net_run_for(net, 1000);
-    assert_true(quic_stream_drained(quic_at(net, CLIENT), stream));
-    return net->ends[CLIENT].longest;
-}
-
 static void the_payload_is_the_paths_unless_the_interface_takes_less(void **state)
 {
     (void)state;
@@ -842,6 +864,7 @@ int main(void)
         cmocka_unit_test(forgeries_through_the_broker_use_up_nobodys_share),
         cmocka_unit_test(a_server_takes_no_hello_by_the_broker_before_it_is_allowed),
         cmocka_unit_test(the_payload_is_the_paths_unless_the_interface_takes_less),
+        cmocka_unit_test(packets_become_shorter_where_long_ones_vanish),
         cmocka_unit_test(a_constructor_that_fails_leaves_nothing_behind),
         cmocka_unit_test(without_memory_for_the_handshake_it_ends_as_broken),
     };
