@@ -405,16 +405,6 @@ bool ice_has_event(const struct ice *ice)
     return ice->events != 0;
 }
 
-/* Whether the pair goes through a port that a gateway opened: the peer's, when it is what we send to; ours,
- * when it is what the peer sees us at. */
-static void note_mapped(const struct ice *ice, const struct ice_pair *pair, struct path_facts *facts)
-{
-    facts->remote_mapped = pair->remote->kind == CANDIDATE_MAPPED;
-    for (size_t i = 0; i < ice->local_count; i++)
-        facts->local_mapped |=
-            ice->locals[i].kind == CANDIDATE_MAPPED && addr_equal(&ice->locals[i].address, &pair->mapped);
-}
-
 bool ice_event(struct ice *ice, struct ice_event *event)
 {
     if (ice->events == 0)
@@ -429,7 +419,6 @@ bool ice_event(struct ice *ice, struct ice_event *event)
         event->path = ice->heard;
     if (event->type == ICE_PATH && ice->path) {
         event->path = ice_pair_path(ice->path);
-        note_mapped(ice, ice->path, &facts);
         path_why(event->why, &event->path, &facts);
     }
     if (event->type == ICE_FAILED)
@@ -510,6 +499,16 @@ static bool has_public(const struct ice *ice)
     return false;
 }
 
+/* Whether the pair goes through a port that a gateway opened: the peer's, when it is what we send to; ours,
+ * when it is what the peer sees us at. */
+static void note_mapped(const struct ice *ice, const struct ice_pair *pair, struct path_facts *facts)
+{
+    facts->remote_mapped = pair->remote->kind == CANDIDATE_MAPPED;
+    for (size_t i = 0; i < ice->local_count; i++)
+        facts->local_mapped |=
+            ice->locals[i].kind == CANDIDATE_MAPPED && addr_equal(&ice->locals[i].address, &pair->mapped);
+}
+
 void ice_facts(const struct ice *ice, struct path_facts *facts)
 {
     *facts = (struct path_facts){.allowed = ice->config.paths,
@@ -530,6 +529,8 @@ void ice_facts(const struct ice *ice, struct path_facts *facts)
     for (size_t i = 0; i < ICE_REMOTES_MAX; i++)
         facts->remote_srflx |= ice->remotes[i].used && (ice->remotes[i].kind == CANDIDATE_SRFLX ||
                                                         addr_scope(&ice->remotes[i].address) == ADDR_GLOBAL);
+    if (ice->path)
+        note_mapped(ice, ice->path, facts);
 }
 
 void ice_stats(const struct ice *ice, struct ice_stats *stats)
