@@ -109,7 +109,9 @@ table inet filtering {{
     def _hole(self):
         if not self.hole_bytes:
             return ""
-        return "\n".join(f'{way} "wan" meta length > {self.hole_bytes} drop' for way in ("iifname", "oifname"))
+        drops = [f'{way} "wan" meta length > {self.hole_bytes} drop' for way in ("iifname", "oifname")]
+        # as gateways before such links do: TCP is told of shorter segments, and only UDP meets the hole
+        return "\n".join([f"tcp flags syn tcp option maxseg size set {self.hole_bytes - 40}", *drops])
 
     def _inbound(self):
         caught = {
