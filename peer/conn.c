@@ -13,9 +13,11 @@ enum {
     UNANSWERED_MIN_MS =
         400,               /* data unanswered for so long, or for 4 round trips: does the path still live? */
     DOUBT_PAUSE_MS = 1000, /* between two such questions */
-    HINT_PAUSE_S = 5,      /* between two for the reason that the peer prefers the broker to our pair */
-    BROKER_NEWS_S = 25,    /* less than the keep-alive and a half, 30 s, that a broker waits */
-    HOPE_PAUSE_MS = 500,   /* between two questions whether a guess may still succeed */
+    STALLED_MAX_S = ICE_FORGET_S - ICE_CONSENT_EXPIRES_S, /* whoever is still heard of through the broker, but
+                                                             cannot be reached for so long, is lost */
+    HINT_PAUSE_S = 5,         /* between two for the reason that the peer prefers the broker to our pair */
+    BROKER_NEWS_S = 25,       /* less than the keep-alive and a half, 30 s, that a broker waits */
+    HOPE_PAUSE_MS = 500,      /* between two questions whether a guess may still succeed */
     STREAMS_UNNAMED_MAX = 64, /* streams of the peer whose first byte has not come; more are abandoned */
     EARLY_MAX = 1500,         /* bytes of a datagram that is kept until its source is proven */
     CODE_LEFT = 0,            /* QUIC application codes: goodbye */
@@ -37,13 +39,14 @@ struct conn {
     bool narrow;      /* the path carries small packets only */
     struct path path; /* the last one told */
     struct broker_path broker;
-    bool throttled;    /* QUIC was not asked to write through the broker: over the rate */
-    bool failed;       /* ice has tried all, once, and nothing worked */
-    bool judged;       /* a relay carries packets although the rest has had its time */
-    uint64_t judge_at; /* when that will be so */
-    bool blocked[2];   /* UDP seems to be: ours, theirs */
-    bool retell;       /* why the path is the broker's is known better */
-    uint64_t hinted;   /* when the peer's packets through the broker last made us doubt our pair */
+    bool throttled;      /* QUIC was not asked to write through the broker: over the rate */
+    bool failed;         /* ice has tried all, once, and nothing worked */
+    bool judged;         /* a relay carries packets although the rest has had its time */
+    uint64_t judge_at;   /* when that will be so */
+    bool blocked[2];     /* UDP seems to be: ours, theirs */
+    bool retell;         /* why the path is the broker's is known better */
+    uint64_t stalled_at; /* when CONN_STALLED was told; NEVER: packets go */
+    uint64_t hinted;     /* when the peer's packets through the broker last made us doubt our pair */
     int64_t unnamed[STREAMS_UNNAMED_MAX];
     size_t unnamed_count;
     bool waking; /* QUIC's packets are old until `answers` has grown */
@@ -65,6 +68,7 @@ struct conn *conn_new(const struct conn_config *config)
         return NULL;
     conn->config = *config;
     conn->readable = -1;
+    conn->stalled_at = NEVER;
     conn->judge_at = NEVER;
     broker_path_init(&conn->broker, config->broker_share);
     uint8_t initial[QUIC_CID_LEN];
@@ -570,6 +574,11 @@ static struct broker_view broker_view(const struct conn *conn)
     return view;
 }
 
+static uint64_t lost_at(const struct conn *conn)
+{
+    return conn->stalled_at == NEVER ? NEVER : conn->stalled_at + STALLED_MAX_S * NS_PER_S;
+}
+
 uint64_t conn_deadline(const struct conn *conn)
 {
     uint64_t deadline = conn->ended ? NEVER : ice_deadline(conn->ice);
@@ -593,6 +602,7 @@ uint64_t conn_deadline(const struct conn *conn)
         uint64_t broker = broker_path_deadline(&conn->broker, &view);
         deadline = broker < deadline ? broker : deadline;
         deadline = conn->judge_at < deadline ? conn->judge_at : deadline;
+        deadline = lost_at(conn) < deadline ? lost_at(conn) : deadline;
     }
     return deadline;
 }
@@ -855,6 +865,14 @@ static bool quic_told(struct conn *conn, struct conn_event *event)
     return false;
 }
 
+static void note_stall(struct conn *conn, uint64_t now, const struct conn_event *event)
+{
+    if (event->type == CONN_PATH)
+        conn->stalled_at = NEVER;
+    else if (event->type == CONN_STALLED && conn->stalled_at == NEVER)
+        conn->stalled_at = now;
+}
+
 bool conn_event(struct conn *conn, uint64_t now, struct conn_event *event)
 {
     if (conn->readable >= 0) {
@@ -864,8 +882,12 @@ bool conn_event(struct conn *conn, uint64_t now, struct conn_event *event)
     }
     doubt_path(conn, now);
     if (ice_told(conn, now, event) || judge(conn, now, event) || broker_told(conn, now, event) ||
-        (conn->quic && quic_told(conn, event)))
+        (conn->quic && quic_told(conn, event))) {
+        note_stall(conn, now, event);
         return true;
+    }
+    if (now >= lost_at(conn))
+        conn_end(conn, CONN_SILENT, "no path came back");
     if (!conn->end_due)
         return false;
     conn->end_due = false;

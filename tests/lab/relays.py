@@ -13,6 +13,7 @@ from turns import Turn
 
 PATHS = "host,lan,direct,turn"
 MOVED_SECONDS = 15  # until a session has left a server that died
+LOST_SECONDS = 120  # more of being out of reach, and a session is lost
 STALLED_SECONDS = 45  # nothing is sent 30 s after the last sign of life
 LIMIT_SECONDS = 3.0  # to the first byte where UDP is blocked
 SLOW_SECONDS = 10  # a server that is silent for its part
@@ -223,7 +224,7 @@ def dies(trial):
 
 
 def dies_alone(trial):
-    """The only server is killed and there is no other way: both say so, and that they wait for each other."""
+    """The only server is killed and there is no other way: both say so, wait for each other, and end after two minutes."""
     turn = server(trial)
     homes = [trial.home("symr") for _ in range(2)]
     peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **through(turn, turn.udp))
@@ -234,7 +235,10 @@ def dies_alone(trial):
     for peer in peers:
         peer.expect_event("relay", STALLED_SECONDS)
         peer.expect_event("stalled", STALLED_SECONDS)
-    return Outcome(None, None, note=f"said after {time.monotonic() - start:.1f} s")
+    said = time.monotonic() - start
+    for peer in peers:
+        peer.expect_exit(7, LOST_SECONDS)
+    return Outcome(None, None, note=f"said after {said:.1f} s, ended with 7 after {time.monotonic() - start:.0f} s")
 
 
 def restarts(trial):

@@ -396,6 +396,25 @@ static void what_arrived_with_a_goodbye_from_the_broker_is_told_before_it(void *
     net_free(net);
 }
 
+/* Both live and seek each other, as the broker lets them, but no packet gets through any more. */
+static void who_cannot_be_reached_for_two_minutes_is_lost(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    uint64_t start = net->now;
+    net->eats = eats_all;
+    while (!told(net, CLIENT, CONN_CLOSED) && net->now - start < 200 * NS_PER_S) {
+        net_run_for(net, 5000);
+        for (unsigned i = 0; i < 2; i++)
+            if (told(net, i, CONN_STALLED) && !told(net, i, CONN_CLOSED))
+                ice_restart_checks(conn_ice(net->ends[i].conn), net->now);
+    }
+    assert_int_equal(told(net, CLIENT, CONN_CLOSED), 1);
+    assert_int_equal(last(net, CLIENT, CONN_CLOSED)->end, CONN_SILENT);
+    assert_in_range(last_at(net, CLIENT, CONN_CLOSED) - start, 110 * NS_PER_S, 130 * NS_PER_S);
+    net_free(net);
+}
+
 static void what_arrived_before_the_end_stays_readable(void **state)
 {
     (void)state;
@@ -845,6 +864,7 @@ int main(void)
         cmocka_unit_test(a_goodbye_is_heard_with_its_reason),
         cmocka_unit_test(a_goodbye_over_the_broker_ends_it_too_and_only_once),
         cmocka_unit_test(what_arrived_with_a_goodbye_from_the_broker_is_told_before_it),
+        cmocka_unit_test(who_cannot_be_reached_for_two_minutes_is_lost),
         cmocka_unit_test(what_arrived_before_the_end_stays_readable),
         cmocka_unit_test(unanswered_data_makes_it_ask_whether_the_path_lives),
         cmocka_unit_test(unanswered_data_alone_is_no_loss_before_120_s_for_the_peer_may_sleep),
