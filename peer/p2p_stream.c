@@ -22,6 +22,12 @@ static struct quic *quic_of(const struct p2p_peer *peer)
     return conn ? conn_quic(conn) : NULL;
 }
 
+/* Who said goodbye over the broker takes nothing any more, although QUIC has not heard of it: NULL then. */
+static struct quic *taker_of(const struct p2p_peer *peer)
+{
+    return peer && peer->closed ? NULL : quic_of(peer);
+}
+
 struct p2p_stream *stream_make(struct p2p_peer *peer, int64_t id)
 {
     struct p2p_stream *stream = calloc(1, sizeof *stream);
@@ -96,7 +102,7 @@ int p2p_stream_open(struct p2p_stream **out, struct p2p_peer *peer, uint8_t kind
 
 ptrdiff_t p2p_stream_write(struct p2p_stream *stream, const void *data, size_t len)
 {
-    struct quic *quic = quic_of(stream->peer);
+    struct quic *quic = taker_of(stream->peer);
     if (!quic)
         return P2P_EGONE;
     if (stream->finished)
@@ -179,13 +185,13 @@ void *p2p_stream_user(const struct p2p_stream *stream)
 
 size_t p2p_datagram_max(const struct p2p_peer *peer)
 {
-    const struct quic *quic = quic_of(peer);
+    const struct quic *quic = taker_of(peer);
     return quic ? quic_datagram_max(quic) : 0;
 }
 
 int p2p_datagram_send(struct p2p_peer *peer, const void *data, size_t len)
 {
-    struct quic *quic = quic_of(peer);
+    struct quic *quic = taker_of(peer);
     if (!quic)
         return P2P_EGONE;
     peer->node->dirty = true;
