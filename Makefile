@@ -157,6 +157,7 @@ lint: $(call obj,$(PURE_SRC))
 	@CC='$(CC)' WARN='$(WARN)' CPPFLAGS='-D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) cmocka)' tests/lint/run $^
 
 # An internet in memory, in virtual time; SEEDS a scenario (0: as many as each asks for), SIM=pattern: a part.
+# What random pairs of networks gave (SIM=networks) is a table, build/sim/networks.json and networks.svg.
 SEEDS ?= 0
 SIM ?=
 SIM_OBJ := $(patsubst tests/sim/%.c,$(B)/sim/%.o,$(wildcard tests/sim/*.c))
@@ -168,8 +169,11 @@ $(B)/sim/sim: $(SIM_OBJ) $(B)/peer.a $(B)/signaling.a $(B)/stun.a
 .PHONY: sim sim-build
 sim-build: $(B)/sim/sim
 sim: sim-build
-	@$(B)/sim/sim --seeds $(SEEDS) --part 1/2 $(SIM) & first=$$!; \
-		$(B)/sim/sim --seeds $(SEEDS) --part 2/2 $(SIM); second=$$?; wait $$first && exit $$second
+	@rm -f $(B)/sim/networks-?.jsonl
+	@run() { $(B)/sim/sim --seeds $(SEEDS) --part $$1/2 --record $(B)/sim/networks-$$1.jsonl $(SIM); }; \
+		run 1 & first=$$!; run 2; second=$$?; wait $$first; first=$$?; \
+		python3 tests/sim/networks.py $(B)/sim $(B)/sim/networks-1.jsonl $(B)/sim/networks-2.jsonl && \
+		[ $$first = 0 ] && [ $$second = 0 ]
 
 # The public header alone: as C11 and as C++.
 .PHONY: header-test

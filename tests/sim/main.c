@@ -1,4 +1,5 @@
-/* main.c - runs scenarios over many seeds: sim [--seeds N] [--seed S] [--part I/N] [--list] [PATTERN]
+/* main.c - runs scenarios over many seeds: sim [--seeds N] [--seed S] [--part I/N] [--list]
+ * [--record FILE] [PATTERN]
  *
  * A failing seed is printed with the command that replays it. With QUIC in the loop GnuTLS draws randomness
  * of its own: the schedule replays, the bytes do not. */
@@ -18,6 +19,7 @@ struct options {
     uint64_t part, parts; /* this process runs the seeds whose remainder by `parts` is `part` */
     bool one, list;
     const char *pattern;
+    FILE *record; /* for a line of JSON a run, of scenarios that have one; NULL: nowhere */
 };
 
 /* Times of the runs that had any. */
@@ -64,6 +66,8 @@ static bool run_seeds(const struct scenario *s, const struct options *options, c
             continue;
         struct result result = scenario_run(s, seed, options->one);
         ran++;
+        if (options->record && *result.record)
+            fprintf(options->record, "%s\n", result.record);
         if (result.path)
             paths->all[paths->count++] = result.path;
         if (result.bytes)
@@ -113,6 +117,10 @@ static bool read_options(struct options *options, int argc, char **argv)
         } else if (strcmp(argv[i], "--part") == 0 && more) {
             if (!read_part(options, argv[++i]))
                 return false;
+        } else if (strcmp(argv[i], "--record") == 0 && more) {
+            options->record = fopen(argv[++i], "w");
+            if (!options->record)
+                return false;
         } else if (strcmp(argv[i], "--list") == 0) {
             options->list = true;
         } else if (argv[i][0] != '-') {
@@ -138,7 +146,8 @@ int main(int argc, char **argv)
     struct options options = {.pattern = "", .parts = 1};
     size_t count, passed = 0, failed = 0;
     if (!read_options(&options, argc, argv) || sodium_init() < 0) {
-        fprintf(stderr, "usage: %s [--seeds N] [--seed S] [--part I/N] [--list] [PATTERN]\n", argv[0]);
+        fprintf(stderr, "usage: %s [--seeds N] [--seed S] [--part I/N] [--list] [--record FILE] [PATTERN]\n",
+                argv[0]);
         return 2;
     }
     const struct scenario *all = scenarios(&count);
@@ -152,6 +161,8 @@ int main(int argc, char **argv)
         else
             failed++;
     }
+    if (options.record && fclose(options.record) != 0)
+        failed++;
     if (!options.list)
         printf("%zu passed, %zu failed, 0 skipped\n", passed, failed);
     return failed || (!options.list && !passed);

@@ -48,18 +48,22 @@ static bool is_shared(const struct run *run)
 
 static bool is_carried(const struct run *run, unsigned i)
 {
-    return run->scenario->placement == ONE_CARRIER || (run->scenario->placement == FIRST_CARRIED && i == 0);
+    return run->scenario->carriers[i % 2] || run->scenario->placement == ONE_CARRIER ||
+           (run->scenario->placement == FIRST_CARRIED && i == 0);
 }
 
 /* Player `i`'s network, behind `carrier` (0: none). */
 static unsigned build_network(struct run *run, unsigned i, unsigned carrier)
 {
     const struct nat_kind *kind = run->scenario->kinds[i % 2];
-    struct addr outside = ip4(203, 0, 113, 10 + i);
+    struct addr outside = ip4(203, 0, 113, 10 + i), carriers = ip4(203, 0, 113, 31 + i);
     if (is_shared(run) && i)
         return run->networks[0];
     if (!kind)
         return 0;
+    if (run->scenario->carriers[i % 2])
+        carrier =
+            world_network(run->world, 0, run->scenario->carriers[i % 2], &carriers, run->scenario->lifetime);
     if (is_carried(run, i))
         outside = ip4(100, 64, 0, 10 + i);
     return world_network(run->world, is_carried(run, i) ? carrier : 0, kind, &outside,

@@ -127,6 +127,10 @@ static void path_known(struct player *player, uint64_t now, const struct node_ev
 {
     if (!player->path_at)
         player->path_at = now;
+    if (event->path.kind > PATH_DIRECT)
+        player->direct_at = 0;
+    else if (!player->direct_at)
+        player->direct_at = now;
     player->path = event->path;
     player->paths++;
     snprintf(player->why, sizeof player->why, "%s", event->text);

@@ -44,8 +44,9 @@ struct player {
     bool extra[HOST_EXTRA_MAX];
     unsigned extra_next; /* where the next is opened: no port comes again soon */
     uint64_t started, path_at, connected_at, first_byte_at; /* of the first peer; 0: not yet */
-    unsigned connected;                                     /* peers at this moment */
-    unsigned handshakes;                                    /* CONNECTED events */
+    uint64_t direct_at;          /* the path became direct, or better; 0: it is not */
+    unsigned connected;          /* peers at this moment */
+    unsigned handshakes;         /* CONNECTED events */
     unsigned closed, refused;    /* peers that were told of and ended; those that took somebody else */
     unsigned left;               /* of `closed`, those that were connected and said goodbye */
     uint64_t closed_at, left_at; /* the last of these */

@@ -2,12 +2,15 @@
 #ifndef RUN_H
 #define RUN_H
 
+#include "networks.h"
 #include "scenario.h"
 
 enum { RUN_SERVERS = 4 }; /* STUN servers: two of each family */
 
 struct run {
     const struct scenario *scenario;
+    struct scenario drawn; /* what `scenario` is, where the seed decides that */
+    struct networks networks_drawn;
     uint64_t seed;
     struct world *world;
     struct meeting meeting;
@@ -61,5 +64,7 @@ void story_broker_lost(struct run *run);   /* ... and then the broker is gone to
 void story_broker_killed(struct run *run); /* ... and then one dies */
 void story_broker_hard(struct run *run);   /* ... for two NATs that cannot be passed: at once */
 void story_broker_fair(struct run *run);   /* ... to three, who share */
+void story_networks(struct run *run);      /* story_networks.c: any two networks */
+void story_networks_draw(struct run *run, struct scenario *scenario);
 
 #endif

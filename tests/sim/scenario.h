@@ -4,7 +4,7 @@
 
 #include "player.h"
 
-enum { SCENARIOS_MAX = 200, SCENARIO_NAME_MAX = 48, RUN_PLAYERS_MAX = 5 };
+enum { SCENARIOS_MAX = 200, SCENARIO_NAME_MAX = 48, RUN_PLAYERS_MAX = 5, RECORD_MAX = 400 };
 
 /* Where the peers are to each other. */
 enum placement {
@@ -33,12 +33,15 @@ struct run;
 
 struct scenario {
     char name[SCENARIO_NAME_MAX];
-    void (*story)(struct run *run);  /* starts the players, and says what must come of it */
-    const struct nat_kind *kinds[2]; /* gateways of the players 0, 2, 4 and of 1, 3; NULL: open */
-    const struct nat_kind *carrier;  /* FIRST_CARRIED, ONE_CARRIER */
+    void (*story)(struct run *run); /* starts the players, and says what must come of it */
+    void (*draw)(struct run *run, struct scenario *scenario); /* changes this by the seed; NULL: nothing */
+    const struct nat_kind *kinds[2];    /* gateways of the players 0, 2, 4 and of 1, 3; NULL: open */
+    const struct nat_kind *carrier;     /* FIRST_CARRIED, ONE_CARRIER */
+    const struct nat_kind *carriers[2]; /* of the players 0 and 1, each its own; NULL: none */
     enum placement placement;
     struct weather weather;
     uint64_t lifetime;                      /* of a gateway's mapping, ns without a packet */
+    uint64_t letter_delay;                  /* ns; 0: 30 ms */
     uint64_t letter_jitter;                 /* ns */
     unsigned letters_lost, letters_doubled; /* percent */
     unsigned players, max_peers;
@@ -58,6 +61,7 @@ struct result {
     bool ok;
     uint64_t path, bytes; /* from the last start to both paths, and to both first bytes; 0: never */
     char complaint[240];
+    char record[RECORD_MAX]; /* a line of JSON for statistics over all seeds; empty: none */
 };
 
 /* Every scenario, by name. */

@@ -271,6 +271,16 @@ static void add_brokers(void)
     s->bytes = 40000;
 }
 
+static void add_networks(void)
+{
+    struct scenario *s = add("networks", "open", "open");
+    s->story = story_networks;
+    s->draw = story_networks_draw;
+    s->bytes = 1000;
+    s->broker_relay = 32768;
+    s->seeds = 10000;
+}
+
 const struct scenario *scenarios(size_t *count)
 {
     if (!table_len) {
@@ -282,6 +292,7 @@ const struct scenario *scenarios(size_t *count)
         add_rooms();
         add_lives();
         add_brokers();
+        add_networks();
     }
     *count = table_len;
     return table;

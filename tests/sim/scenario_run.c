@@ -77,11 +77,26 @@ static double seconds(uint64_t ns)
     return (double)ns / NS_PER_S;
 }
 
+static void describe_networks(const struct run *run)
+{
+    char text[400];
+    const struct weather *weather = &run->scenario->weather;
+    for (unsigned i = 0; i < 2; i++) {
+        network_describe(&run->networks_drawn.pair[i], text, sizeof text);
+        printf("  network %u %s\n", i, text);
+    }
+    printf("  %u %% lost, %.0f to %.0f ms one way%s\n", weather->loss, seconds(weather->delay) * 1000,
+           seconds(weather->delay + weather->jitter) * 1000,
+           run->networks_drawn.one_carrier ? ", one carrier" : "");
+}
+
 static void describe(const struct run *run)
 {
     const struct world_stats *stats = world_stats(run->world);
     printf("  %" PRIu64 " datagrams sent, %" PRIu64 " lost, %" PRIu64 " filtered, %" PRIu64 " unroutable\n",
            stats->sent, stats->lost, stats->filtered, stats->unroutable);
+    if (run->scenario->draw)
+        describe_networks(run);
     for (unsigned i = 0; i < run->scenario->players; i++) {
         const struct player *p = &run->players[i];
         printf("  player %u: started %.3f path %.3f connected %.3f first byte %.3f closed %.3f s; "
@@ -107,10 +122,15 @@ struct result scenario_run(const struct scenario *scenario, uint64_t seed, bool 
     run->scenario = scenario;
     run->seed = seed;
     run->result.ok = true;
+    if (scenario->draw) {
+        run->drawn = *scenario;
+        scenario->draw(run, &run->drawn);
+        run->scenario = scenario = &run->drawn;
+    }
     run->world = world_new(seed, &scenario->weather);
     world_set_trace(run->world, talk);
     run->meeting = (struct meeting){.world = run->world,
-                                    .delay = 30 * NS_PER_MS,
+                                    .delay = scenario->letter_delay ? scenario->letter_delay : 30 * NS_PER_MS,
                                     .jitter = scenario->letter_jitter,
                                     .loss = scenario->letters_lost,
                                     .duplicate = scenario->letters_doubled};

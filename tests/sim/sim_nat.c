@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_PORT = 20000, PORTS = 40000 };
+enum {
+    FIRST_PORT = 1024,
+    PORTS = 64512,
+    STARTS = 56000 /* where a sequence begins: it does not wrap within a run */
+};
 #define SWEEP_NS UINT64_C(1000000000)
 
 static void forget_all(struct sim_nat *nat)
@@ -20,7 +24,7 @@ static void forget_all(struct sim_nat *nat)
 static void draw_ports(struct sim_nat *nat, struct chance *chance)
 {
     unsigned block = nat->behavior->block ? nat->behavior->block : PORTS;
-    nat->next_port = (uint16_t)(FIRST_PORT + chance_below(chance, PORTS));
+    nat->next_port = (uint16_t)(FIRST_PORT + chance_below(chance, STARTS));
     nat->low = (uint16_t)(FIRST_PORT + chance_below(chance, PORTS / block) * block);
 }
 
@@ -183,42 +187,61 @@ static void permit(struct sim_nat *nat, int mapping, const struct addr *destinat
     link_permit(nat, nat->permit_count++);
 }
 
-static void squat(struct sim_nat *nat, const struct addr *outside, const struct addr *inside)
+static void squat(struct sim_nat *nat, uint64_t now, const struct addr *outside, const struct addr *inside)
 {
     if (nat->behavior->naive && nat->squat_count < NAT_SQUATS_MAX)
-        nat->squats[nat->squat_count++] = (struct sim_squat){*outside, *inside};
+        nat->squats[nat->squat_count++] = (struct sim_squat){*outside, *inside, now};
 }
 
 /* A naive gateway has seen a packet from there to this port of its own: it cannot use the port for an answer.
  */
-static bool is_squatted(const struct sim_nat *nat, const struct addr *outer, const struct addr *destination)
+static bool is_squatted(const struct sim_nat *nat, uint64_t now, const struct addr *outer,
+                        const struct addr *destination)
 {
     for (unsigned i = 0; i < nat->squat_count; i++)
-        if (addr_equal(&nat->squats[i].inside, outer) && addr_equal(&nat->squats[i].outside, destination))
+        if (now - nat->squats[i].at <= nat->lifetime && addr_equal(&nat->squats[i].inside, outer) &&
+            addr_equal(&nat->squats[i].outside, destination))
             return true;
     return false;
+}
+
+/* A new mapping; -1: there is no room. */
+static int add_mapping(struct sim_nat *nat, uint64_t now, const struct addr *inner,
+                       const struct addr *towards, struct chance *chance)
+{
+    if (nat->count == NAT_MAPPINGS_MAX)
+        return -1;
+    struct addr outer = choose_outer(nat, now, inner, chance);
+    int i = nat->count++;
+    nat->mappings[i] = (struct sim_mapping){.inner = *inner, .outer = outer, .towards = *towards};
+    link_mapping(nat, i);
+    return i;
+}
+
+/* For a destination whose packets occupy the port a naive gateway takes another port, and keeps to it. */
+static int map_aside(struct sim_nat *nat, uint64_t now, int i, const struct addr *inner,
+                     const struct addr *destination, struct chance *chance)
+{
+    int aside = find_inner(nat, now, inner, destination);
+    if (aside >= 0 || !is_squatted(nat, now, &nat->mappings[i].outer, destination))
+        return aside >= 0 ? aside : i;
+    return add_mapping(nat, now, inner, destination, chance);
 }
 
 bool nat_outbound(struct sim_nat *nat, uint64_t now, struct addr *source, const struct addr *destination,
                   struct chance *chance)
 {
     struct addr towards = part_of(destination, nat->behavior->mapping);
+    if (nat->behavior->blocked)
+        return false;
     sweep(nat, now);
     int i = find_inner(nat, now, source, &towards);
-    if (i >= 0 && is_squatted(nat, &nat->mappings[i].outer, destination)) {
-        source->port = (uint16_t)(FIRST_PORT + chance_below(chance, PORTS)); /* from anywhere else, once */
-        source->family = nat->outside.family;
-        memcpy(source->ip, nat->outside.ip, sizeof source->ip);
-        return true;
-    }
-    if (i < 0) {
-        if (nat->count == NAT_MAPPINGS_MAX)
-            return false;
-        struct addr outer = choose_outer(nat, now, source, chance);
-        i = nat->count++;
-        nat->mappings[i] = (struct sim_mapping){.inner = *source, .outer = outer, .towards = towards};
-        link_mapping(nat, i);
-    }
+    if (i < 0)
+        i = add_mapping(nat, now, source, &towards, chance);
+    if (i >= 0 && nat->behavior->naive)
+        i = map_aside(nat, now, i, source, destination, chance);
+    if (i < 0)
+        return false;
     nat->mappings[i].used = now;
     permit(nat, i, destination);
     *source = nat->mappings[i].outer;
@@ -240,7 +263,7 @@ bool nat_inbound(struct sim_nat *nat, uint64_t now, const struct addr *source, s
         *destination = mapping->inner;
         return true;
     }
-    squat(nat, source, destination);
+    squat(nat, now, source, destination);
     return false;
 }
 

@@ -20,6 +20,7 @@ struct nat_kind {
     unsigned block; /* ports that it draws from; 0: all */
     bool naive;     /* an early packet from outside occupies the mapping that it was sent to (LOW_TTL) */
     bool hairpin;   /* RFC 4787 6 */
+    bool blocked;   /* lets nothing out */
 };
 
 enum { NAT_MAPPINGS_MAX = 4096, NAT_PERMITS_MAX = 8192, NAT_BUCKETS = 1024, NAT_SQUATS_MAX = 1024 };
@@ -41,6 +42,7 @@ struct sim_permit {
 /* An early packet that a naive gateway remembers. */
 struct sim_squat {
     struct addr outside, inside;
+    uint64_t at;
 };
 
 struct sim_nat {
