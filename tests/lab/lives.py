@@ -8,6 +8,7 @@ from servers import Servers
 from trial import Outcome, Scenario
 
 SILENCE_SECONDS = 60  # of the idle pipe
+LONG_SILENCE_SECONDS = 600  # of the one for the patient
 MAPPING_SECONDS = 20  # of its NATs
 LOST_SECONDS = 15  # promised until `closed` `lost`
 AGAIN_SECONDS = 3  # promised from the return of the other on
@@ -33,11 +34,11 @@ def finish(peers):
         peer.expect_exit(0, 10)
 
 
-def idle(trial):
-    """After a minute without a byte the next one flows at once, each way, through NATs that forget after 20 s."""
+def idle(seconds, trial):
+    """After so long without a byte the next one flows at once, each way, through NATs that forget after 20 s."""
     homes = [trial.home("port", seconds=MAPPING_SECONDS) for _ in range(2)]
     peers = pipes(trial, homes[0].machine, homes[1].machine)
-    time.sleep(SILENCE_SECONDS)
+    time.sleep(seconds)
     slowest = 0
     for peer, other in (peers, peers[::-1]):
         before = other.output
@@ -195,7 +196,8 @@ def glare(trial):
 
 
 SCENARIOS = [
-    Scenario("life/idle", idle, patient=True),
+    Scenario("life/idle", lambda trial: idle(SILENCE_SECONDS, trial), patient=True),
+    Scenario("life/idle-long", lambda trial: idle(LONG_SILENCE_SECONDS, trial), patient=True),
     Scenario("life/broker-killed", broker_killed, patient=True),
     Scenario("life/kill-9", kill_9, patient=True),
     Scenario("life/rebind-same-ports", lambda trial: rebind(False, trial), patient=True),

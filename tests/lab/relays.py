@@ -5,7 +5,9 @@ import itertools
 import time
 
 import nat
-from lives import CHUNK, MAPPING_SECONDS, SILENCE_SECONDS, pipes
+from brokers import become
+from flow import PAUSE_SECONDS, Flow
+from lives import CHUNK, MAPPING_SECONDS, SILENCE_SECONDS, finish, pipes
 from pairs import pair_kind
 from peers import Unmet
 from trial import ORDERS, Outcome, Scenario, meet
@@ -18,6 +20,7 @@ STALLED_SECONDS = 45  # nothing is sent 30 s after the last sign of life
 LIMIT_SECONDS = 3.0  # to the first byte where UDP is blocked
 SLOW_SECONDS = 10  # a server that is silent for its part
 BULK = 50 << 20  # bytes
+PIECES = 4  # of a flow, at once: some 2 MB/s
 
 
 def server(trial, *options):
@@ -223,6 +226,33 @@ def dies(trial):
     return Outcome("turn", None, note=f"went on after {time.monotonic() - start:.1f} s", exits=outcome.exits)
 
 
+def becomes_direct(trial):
+    """50 MB start on a relay; then UDP is let through, and what is left of them goes straight: none is missing."""
+    turn = server(trial)
+    homes = [trial.home("tcponly") for _ in range(2)]
+    flow = Flow(trial, *(home.machine for home in homes), paths=PATHS, **through(turn, turn.tcp))
+    stream, freed = flow.streams[0], None
+    while stream.size < BULK:
+        flow.check_alive()
+        for _ in range(PIECES):
+            stream.pump()
+        time.sleep(PAUSE_SECONDS)
+        if not freed and stream.size > BULK / 10:
+            freed = time.monotonic()
+            for peer in flow.peers:
+                if peer.path() != "turn":
+                    raise Unmet(f"{peer.name}: the path is {peer.path()} although there is no UDP")
+            for home in homes:
+                become(home, "port")
+    moved = [peer.expect_event("path", 0, after=freed, kind="direct")["at"] - freed for peer in flow.peers]
+    stream.expect_whole(10)
+    for peer in flow.peers:
+        if sum(event["event"] == "connected" for event in peer.events) != 1:
+            raise Unmet(f"{peer.name}: connected more than once")
+    finish(flow.peers)
+    return Outcome("direct", max(moved), note=f"{stream.size / 1e6:.0f} MB whole")
+
+
 def dies_alone(trial):
     """The only server is killed and there is no other way: both say so, wait for each other, and end after two minutes."""
     turn = server(trial)
@@ -291,6 +321,7 @@ def scenarios():
     yield Scenario("turn/dies-alone", dies_alone, runs=None, patient=True)
     for road in ("udp", "tcp"):
         yield Scenario(f"turn/rebound-{road}", functools.partial(rebound, road), runs=None, patient=True)
+    yield Scenario("turn/becomes-direct", becomes_direct, runs=None, patient=True)
     yield Scenario("turn/idle", idle, patient=True)
     yield Scenario("turn/restarts", restarts, runs=None, patient=True)
 

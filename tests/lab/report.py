@@ -29,14 +29,14 @@ class Results:
     """The file of all trials. A record: scenario, order, run, ok, kind, seconds, exits, errors, note, seed, program."""
 
     def __init__(self, path, forget):
-        """Goes on with the file at `path`, but without the scenarios named in `forget`."""
+        """Goes on with the file at `path`, but without the scenarios named in `forget`; what failed is tried again."""
         self.path = path
         self.records = []
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 self.records = [json.loads(line) for line in file if line.endswith("\n")]
-        self.records = [record for record in self.records if record["scenario"] not in forget]
+        self.records = [record for record in self.records if record["ok"] and record["scenario"] not in forget]
         with open(f"{path}.new", "w", encoding="utf-8") as file:
             file.writelines(json.dumps(record) + "\n" for record in self.records)
         os.replace(f"{path}.new", path)
