@@ -1,9 +1,9 @@
 /* conn.c - all of it for one peer: ice finds the path, quic speaks over it.
  *
  * quic sees one constant path; every packet it writes goes where ice says at that moment, or through the
- * broker while ice knows of nothing that works. What it hears back, or does not, tells ice whether the path
- * still lives. */
-#include "conn.h"
+ * broker (conn_broker.c) while ice knows of nothing that works. What it hears back, or does not, tells ice
+ * whether the path still lives. conn_told.c turns what both say into events. */
+#include "conn_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,50 +15,6 @@ enum {
     DOUBT_PAUSE_MS = 1000, /* between two such questions */
     STALLED_MAX_S = ICE_FORGET_S - ICE_CONSENT_EXPIRES_S, /* whoever is still heard of through the broker, but
                                                              cannot be reached for so long, is lost */
-    HINT_PAUSE_S = 5,         /* between two for the reason that the peer prefers the broker to our pair */
-    BROKER_NEWS_S = 25,       /* less than the keep-alive and a half, 30 s, that a broker waits */
-    HOPE_PAUSE_MS = 500,      /* between two questions whether a guess may still succeed */
-    STREAMS_UNNAMED_MAX = 64, /* streams of the peer whose first byte has not come; more are abandoned */
-    EARLY_MAX = 1500,         /* bytes of a datagram that is kept until its source is proven */
-    CODE_LEFT = 0,            /* QUIC application codes: goodbye */
-    CODE_TOO_MANY = 1,        /* a stream without a first byte too many */
-};
-
-struct conn {
-    struct conn_config config;
-    struct ice *ice;
-    struct punch *punch; /* NULL: no ports are guessed */
-    struct quic *quic;   /* NULL until the handshake begins */
-    uint8_t tag[QUIC_TAG_LEN];
-    bool held, heard, connected, closed, ended, paused;
-    bool deserted; /* the peer said goodbye */
-    bool end_due;  /* CONN_CLOSED is to be told */
-    enum conn_end end;
-    char end_text[PATH_WHY_MAX];
-    size_t payload_limit;
-    bool narrow;      /* the path carries small packets only */
-    struct path path; /* the last one told */
-    struct broker_path broker;
-    bool throttled;      /* QUIC was not asked to write through the broker: over the rate */
-    bool failed;         /* ice has tried all, once, and nothing worked */
-    bool judged;         /* a relay carries packets although the rest has had its time */
-    uint64_t judge_at;   /* when that will be so */
-    bool blocked[2];     /* UDP seems to be: ours, theirs */
-    bool retell;         /* why the path is the broker's is known better */
-    uint64_t stalled_at; /* when CONN_STALLED was told; NEVER: packets go */
-    uint64_t hinted;     /* when the peer's packets through the broker last made us doubt our pair */
-    int64_t unnamed[STREAMS_UNNAMED_MAX];
-    size_t unnamed_count;
-    bool waking; /* QUIC's packets are old until `answers` has grown */
-    uint64_t answers;
-    uint64_t doubted; /* when unanswered data last made us ask; 0: never */
-    int64_t readable; /* a stream that has just been named may hold more; -1: none */
-    struct conn_stats stats;
-    /* The client's first datagram when it overtook the check that proves its address: networks reorder, and
-     * waiting for it to be sent again costs a round trip. Only who knows the key knows our tag, and nothing
-     * is answered before. */
-    struct packet early; /* len 0: none */
-    uint8_t early_data[EARLY_MAX];
 };
 
 struct conn *conn_new(const struct conn_config *config)
@@ -131,19 +87,6 @@ bool conn_is_eager(const struct conn *conn)
     return conn->held && conn->heard && !conn->quic && !conn->ended;
 }
 
-/* Neither network lets the other in, they are two, nobody has a relay, and there is no IPv6, which is not
- * translated: then only the broker is left. */
-static void hurry_if_hopeless(struct conn *conn, uint64_t now)
-{
-    struct path_facts facts;
-    ice_facts(conn->ice, &facts);
-    const struct addr *ours = &facts.local_nat.external, *theirs = &facts.remote_nat.external;
-    bool same = ours->family && theirs->family && addr_equal_ip(ours, theirs);
-    if (nat_is_hard(&facts.local_nat) && nat_is_hard(&facts.remote_nat) && !same &&
-        !ice_has_relay(conn->ice) && !ice_has_ipv6(conn->ice))
-        conn_set_hopeless(conn, now);
-}
-
 /* Many ports are tried at one address alone, and only where the peer says of it under the seal both that it
  * is its own (as a candidate) and what NAT is there. Two behind one NAT are nobody's that guessing would
  * help. */
@@ -180,7 +123,7 @@ void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ou
     conn->retell |= nat_is_hard(&before.local_nat) != nat_is_hard(ours) ||
                     nat_is_hard(&before.remote_nat) != nat_is_hard(theirs);
     ice_set_nat(conn->ice, ours, theirs);
-    hurry_if_hopeless(conn, now);
+    conn_hurry_if_hopeless(conn, now);
     if (!conn->punch)
         return;
     punch_set_nat(conn->punch, now, ours, theirs);
@@ -219,15 +162,6 @@ void conn_set_payload_limit(struct conn *conn, size_t limit)
     conn->payload_limit = limit;
 }
 
-/* What a path through the broker looks like: no addresses, QUIC's own round trip. */
-static struct path broker_road(const struct conn *conn)
-{
-    struct quic_info info = {0};
-    if (conn->quic)
-        quic_info(conn->quic, &info);
-    return (struct path){.kind = PATH_BROKER, .rtt = info.rtt};
-}
-
 bool conn_path(const struct conn *conn, struct path *path)
 {
     if (!conn->ended && !conn->broker.used && ice_path(conn->ice, path))
@@ -235,7 +169,7 @@ bool conn_path(const struct conn *conn, struct path *path)
     *path = conn->path;
     if (conn->ended || !conn->broker.used || conn->broker.stalled)
         return false;
-    *path = broker_road(conn);
+    *path = conn_broker_road(conn);
     return true;
 }
 
@@ -245,7 +179,7 @@ void conn_stats(const struct conn *conn, struct conn_stats *stats)
     stats->flooded = conn->broker.flooded;
 }
 
-static void conn_end(struct conn *conn, enum conn_end end, const char *text)
+void conn_end(struct conn *conn, enum conn_end end, const char *text)
 {
     if (conn->ended)
         return;
@@ -272,7 +206,7 @@ static void start_quic(struct conn *conn, uint64_t now)
         quic_keep_alive(conn->quic, BROKER_PATH_PING_S * NS_PER_S);
 }
 
-static void start_when_ready(struct conn *conn, uint64_t now)
+void conn_start_when_ready(struct conn *conn, uint64_t now)
 {
     if (conn->config.initiator && conn->heard && !conn->held && !conn->quic && !conn->ended)
         start_quic(conn, now);
@@ -281,10 +215,10 @@ static void start_when_ready(struct conn *conn, uint64_t now)
 void conn_hold(struct conn *conn, uint64_t now, bool hold)
 {
     conn->held = hold;
-    start_when_ready(conn, now);
+    conn_start_when_ready(conn, now);
 }
 
-static void take_quic(struct conn *conn, uint64_t now, const struct packet *in)
+void conn_take_quic(struct conn *conn, uint64_t now, const struct packet *in)
 {
     if (!conn->quic && !conn->held && !conn->ended && !conn->config.initiator)
         start_quic(conn, now);
@@ -315,7 +249,7 @@ static bool quic_packet(struct conn *conn, uint64_t now, const struct packet *in
     if (conn->waking)
         return true;
     if (ice_is_proven(conn->ice, &in->remote))
-        take_quic(conn, now, in);
+        conn_take_quic(conn, now, in);
     else
         keep_early(conn, now, in);
     return true;
@@ -327,7 +261,7 @@ static void take_early(struct conn *conn, uint64_t now)
     if (!early.len || !ice_is_proven(conn->ice, &early.remote))
         return;
     conn->early.len = 0;
-    take_quic(conn, now, &early);
+    conn_take_quic(conn, now, &early);
 }
 
 /* While ports are guessed, a check that comes in may have come through the hole. */
@@ -367,132 +301,6 @@ bool conn_input(struct conn *conn, uint64_t now, const struct packet *in)
         speaks_again(conn, now);
     conn->stats.bytes_received += in->len;
     take_early(conn, now);
-    return true;
-}
-
-/* ---- through the broker ---- */
-
-void conn_allow_broker(struct conn *conn, uint64_t now, uint64_t rate, uint64_t delay)
-{
-    const unsigned others = PATH_ALL & ~PATH_BIT(PATH_BROKER);
-    if (!conn->config.broker_share)
-        return;
-    broker_path_allow(&conn->broker, now, rate, delay);
-    if (!(conn->config.paths & others))
-        conn_set_hopeless(conn, now);
-    hurry_if_hopeless(conn, now);
-}
-
-void conn_set_hopeless(struct conn *conn, uint64_t now)
-{
-    broker_path_hurry(&conn->broker, now);
-}
-
-/* What is unanswered, or a sign of life, leaves now: there is somebody again who may carry it. */
-static void knock(struct conn *conn, uint64_t now)
-{
-    if (!conn->quic)
-        return;
-    quic_hurry(conn->quic, now);
-    quic_ping(conn->quic);
-}
-
-void conn_set_broker(struct conn *conn, uint64_t now, bool up)
-{
-    conn->broker.up = up;
-    if (up && conn->broker.used)
-        knock(conn, now);
-}
-
-void conn_set_blocked(struct conn *conn, bool ours, bool theirs)
-{
-    conn->retell |= conn->blocked[0] != ours || conn->blocked[1] != theirs;
-    conn->blocked[0] = ours;
-    conn->blocked[1] = theirs;
-}
-
-/* A broker says goodbye for whoever was silent for long, a sleeper too: that tells nothing new. Through the
- * broker every packet of the peer has shown it to be there, so that a will for silence comes 30 s after the
- * last. */
-static bool is_news(const struct conn *conn, uint64_t now)
-{
-    uint64_t heard = ice_proof(conn->ice), patience = ICE_NEWS_S;
-    if (conn->broker.used && conn->connected) {
-        struct quic_info info;
-        if (conn->broker.stalled)
-            return false;
-        quic_info(conn->quic, &info);
-        heard = info.last_received;
-        patience = BROKER_NEWS_S;
-    }
-    return !heard || now < heard + patience * NS_PER_S;
-}
-
-void conn_suspect(struct conn *conn, uint64_t now)
-{
-    ice_suspect(conn->ice, now, true);
-    if (!conn->broker.goodbye && is_news(conn, now))
-        conn->broker.goodbye = now;
-    if (conn->broker.used && conn->quic)
-        quic_ping(conn->quic);
-}
-
-void conn_has_spoken(struct conn *conn)
-{
-    ice_is_alive(conn->ice);
-    conn->broker.goodbye = 0;
-}
-
-bool conn_is_brokered(const struct conn *conn)
-{
-    return conn->broker.used;
-}
-
-/* Whoever sends through the broker has no pair that works: then ours may be dead too. */
-static void doubt_pair(struct conn *conn, uint64_t now)
-{
-    if (conn->hinted && now < conn->hinted + HINT_PAUSE_S * NS_PER_S)
-        return;
-    conn->hinted = now;
-    ice_suspect(conn->ice, now, false);
-}
-
-/* Whether the last packet decrypted. */
-static bool was_heard(const struct conn *conn, uint64_t now)
-{
-    struct quic_info info;
-    quic_info(conn->quic, &info);
-    return info.last_received == now;
-}
-
-void conn_broker_input(struct conn *conn, uint64_t now, const uint8_t *data, size_t len)
-{
-    struct packet in = {.data = (uint8_t *)data, .len = len}; /* an input is only read */
-    uint8_t tag[QUIC_TAG_LEN];
-    if (!broker_path_takes(&conn->broker, now, len))
-        return;
-    if (!quic_packet_tag(tag, data, len) || memcmp(tag, conn->tag, sizeof tag) != 0) {
-        conn->stats.unproven++;
-        return;
-    }
-    if (ice_has_pair(conn->ice))
-        doubt_pair(conn, now);
-    else
-        broker_path_hurry(&conn->broker, now);
-    take_quic(conn, now, &in);
-    if (conn->quic && was_heard(conn, now))
-        broker_path_took(&conn->broker, now, len);
-}
-
-bool conn_broker_output(struct conn *conn, uint64_t now, struct packet *out)
-{
-    if (!conn->quic || !conn->broker.used)
-        return false;
-    conn->throttled = broker_path_ready(&conn->broker) > now;
-    if (conn->throttled || !quic_output(conn->quic, now, out, BROKER_PATH_PAYLOAD))
-        return false;
-    broker_path_sent(&conn->broker, now, out->len);
-    conn->stats.bytes_sent += out->len;
     return true;
 }
 
@@ -560,20 +368,6 @@ static void doubt_path(struct conn *conn, uint64_t now)
     ice_suspect(conn->ice, now, false);
 }
 
-static struct broker_view broker_view(const struct conn *conn)
-{
-    struct broker_view view = {0};
-    uint64_t since = ice_suspicious_since(conn->ice);
-    uint64_t doubted = since + BROKER_PATH_DOUBT_S * NS_PER_S;
-    if (conn->hinted >= since && conn->hinted + BROKER_PATH_HINT_MS * NS_PER_MS < doubted)
-        doubted = conn->hinted + BROKER_PATH_HINT_MS * NS_PER_MS;
-    if (ice_has_pair(conn->ice))
-        view.direct_until = since == NEVER ? NEVER : doubted;
-    if (conn->quic && view.direct_until != NEVER)
-        quic_info(conn->quic, &view.quic);
-    return view;
-}
-
 static uint64_t lost_at(const struct conn *conn)
 {
     return conn->stalled_at == NEVER ? NEVER : conn->stalled_at + STALLED_MAX_S * NS_PER_S;
@@ -598,271 +392,13 @@ uint64_t conn_deadline(const struct conn *conn)
         deadline = doubt < deadline ? doubt : deadline;
     }
     if (!conn->ended) {
-        struct broker_view view = broker_view(conn);
+        struct broker_view view = conn_broker_view(conn);
         uint64_t broker = broker_path_deadline(&conn->broker, &view);
         deadline = broker < deadline ? broker : deadline;
         deadline = conn->judge_at < deadline ? conn->judge_at : deadline;
         deadline = lost_at(conn) < deadline ? lost_at(conn) : deadline;
     }
     return deadline;
-}
-
-/* Whether ICE_FAILED is not the last word. */
-static bool hopes(struct conn *conn, uint64_t now)
-{
-    if (!conn->punch || !punch_is_hopeful(conn->punch, now))
-        return false;
-    ice_hope(conn->ice, now + HOPE_PAUSE_MS * NS_PER_MS);
-    return true;
-}
-
-/* What the sentences, and the guessing of ports, must know before ice speaks. */
-static void prepare_telling(struct conn *conn, uint64_t now)
-{
-    struct punch_facts facts;
-    punch_set_direct(conn->punch, now, ice_has_direct(conn->ice));
-    punch_facts(conn->punch, &facts);
-    ice_set_punched(conn->ice, &facts);
-}
-
-static void get_facts(const struct conn *conn, struct path_facts *facts)
-{
-    ice_facts(conn->ice, facts);
-    facts->failed = conn->failed || conn->judged;
-    facts->local_blocked = conn->blocked[0];
-    facts->remote_blocked = conn->blocked[1];
-}
-
-static bool tell_path(struct conn *conn, const struct path *path, struct conn_event *event)
-{
-    struct path_facts facts;
-    get_facts(conn, &facts);
-    conn->retell = false;
-    conn->path = *path;
-    *event = (struct conn_event){.type = CONN_PATH, .path = *path};
-    path_why(event->text, path, &facts);
-    return true;
-}
-
-void conn_why(const struct conn *conn, char why[PATH_WHY_MAX])
-{
-    struct path_facts facts;
-    get_facts(conn, &facts);
-    path_why(why, &conn->path, &facts);
-}
-
-/* Why it is still relayed can be said once everything else has had its time. */
-static bool judge(struct conn *conn, uint64_t now, struct conn_event *event)
-{
-    struct path path;
-    if (conn->ended || now < conn->judge_at)
-        return false;
-    conn->judge_at = NEVER;
-    conn->judged = true;
-    return ice_path(conn->ice, &path) && path.kind == PATH_TURN && tell_path(conn, &path, event);
-}
-
-static bool ice_told(struct conn *conn, uint64_t now, struct conn_event *event)
-{
-    struct ice_event told;
-    if (conn->punch && !conn->ended && ice_has_event(conn->ice))
-        prepare_telling(conn, now);
-    while (!conn->ended && ice_event(conn->ice, &told)) {
-        switch (told.type) {
-        case ICE_HEARD:
-            conn->heard = true;
-            start_when_ready(conn, now);
-            break;
-        case ICE_PATH:
-            conn->judge_at =
-                told.path.kind == PATH_TURN && !conn->judged ? now + ICE_FAIL_S * NS_PER_S : NEVER;
-            conn->heard = true;
-            start_when_ready(conn, now);
-            if (conn->quic)
-                quic_hurry(conn->quic, now);
-            conn->narrow &= addr_equal(&told.path.remote, &conn->path.remote);
-            if (told.path.kind == PATH_TURN)
-                return tell_path(conn, &told.path, event);
-            conn->path = told.path;
-            *event = (struct conn_event){.type = CONN_PATH, .path = told.path};
-            memcpy(event->text, told.why, sizeof event->text);
-            return true;
-        case ICE_STALLED:
-            if (conn->broker.used && !conn->broker.stalled)
-                break;
-            *event = (struct conn_event){.type = CONN_STALLED, .path = conn->path};
-            return true;
-        case ICE_LOST:
-            if (conn->broker.allowed && (conn->broker.up || conn->broker.used))
-                ice_revive(conn->ice, now);
-            else
-                conn_end(conn, CONN_SILENT, "nothing was heard on any path any more");
-            break;
-        case ICE_FAILED:
-            if (hopes(conn, now))
-                break;
-            conn->retell |= !conn->failed;
-            conn->failed = true;
-            conn->broker.failed = now;
-            if (!conn->broker.allowed)
-                conn_end(conn, CONN_NOPATH, told.why);
-            break;
-        }
-    }
-    return false;
-}
-
-static void broker_taken(struct conn *conn, uint64_t now)
-{
-    conn->heard = true;
-    start_when_ready(conn, now);
-    if (conn->quic)
-        quic_keep_alive(conn->quic, BROKER_PATH_PING_S * NS_PER_S);
-    knock(conn, now);
-}
-
-/* What carries packets again where the broker did, unless ice has told it already. */
-static bool broker_left(struct conn *conn, struct conn_event *event)
-{
-    struct path path;
-    if (conn->quic)
-        quic_keep_alive(conn->quic, 0);
-    return conn->path.kind == PATH_BROKER && ice_path(conn->ice, &path) && tell_path(conn, &path, event);
-}
-
-static void nobody_there(struct conn *conn)
-{
-    char text[PATH_WHY_MAX];
-    struct path_facts facts;
-    get_facts(conn, &facts);
-    path_why_none(text, &facts);
-    conn_end(conn, CONN_NOPATH, text);
-}
-
-/* What the way through the broker makes of it: whether *event tells of that. */
-static bool broker_turn(struct conn *conn, uint64_t now, enum broker_turn turn, struct conn_event *event)
-{
-    struct path path;
-    switch (turn) {
-    case BROKER_TURN_TAKEN:
-        broker_taken(conn, now);
-        return false;
-    case BROKER_TURN_THERE: /* an answer to something new tells QUIC what was lost elsewhere */
-        knock(conn, now);
-        return conn_path(conn, &path) && tell_path(conn, &path, event);
-    case BROKER_TURN_LEFT:
-        return broker_left(conn, event);
-    case BROKER_TURN_STALLED:
-    case BROKER_TURN_SEEK:
-        *event = (struct conn_event){.type = turn == BROKER_TURN_SEEK ? CONN_SEEK : CONN_STALLED,
-                                     .path = conn->path};
-        return true;
-    case BROKER_TURN_ASK:
-        quic_ping(conn->quic);
-        return false;
-    case BROKER_TURN_LOST:
-        conn_end(conn, CONN_SILENT, "nothing was heard on any path any more");
-        return false;
-    case BROKER_TURN_NOBODY:
-        nobody_there(conn);
-        return false;
-    case BROKER_TURN_NONE:
-        break;
-    }
-    return false;
-}
-
-static bool broker_told(struct conn *conn, uint64_t now, struct conn_event *event)
-{
-    enum broker_turn turn;
-    struct path path;
-    do {
-        if (conn->ended)
-            return false;
-        struct broker_view view = broker_view(conn);
-        turn = broker_path_turn(&conn->broker, now, &view);
-        if (broker_turn(conn, now, turn, event))
-            return true;
-    } while (turn != BROKER_TURN_NONE);
-    return conn->retell && conn_is_brokered(conn) && conn_path(conn, &path) && tell_path(conn, &path, event);
-}
-
-/* The first byte of a stream says what it carries: a stream exists for the program once that is known. */
-static bool name_stream(struct conn *conn, int64_t stream, struct conn_event *event)
-{
-    size_t i = 0;
-    while (i < conn->unnamed_count && conn->unnamed[i] != stream)
-        i++;
-    if (i == conn->unnamed_count)
-        return false;
-    uint8_t kind;
-    ptrdiff_t got = quic_stream_read(conn->quic, stream, &kind, 1);
-    event->type = CONN_STREAM;
-    event->kind = kind;
-    if (got == QUIC_BLOCKED) {
-        event->stream = -1;
-        return true;
-    }
-    conn->unnamed[i] = conn->unnamed[--conn->unnamed_count];
-    if (got == 1) {
-        conn->readable = stream;
-    } else {
-        quic_stream_release(conn->quic, stream, CODE_TOO_MANY);
-        event->stream = -1;
-    }
-    return true;
-}
-
-static void remember_unnamed(struct conn *conn, int64_t stream)
-{
-    if (conn->unnamed_count < STREAMS_UNNAMED_MAX)
-        conn->unnamed[conn->unnamed_count++] = stream;
-    else
-        quic_stream_release(conn->quic, stream, CODE_TOO_MANY);
-}
-
-static void quic_ended(struct conn *conn, const struct quic_event *told)
-{
-    bool left = told->error >= 0;
-    conn_end(conn, left ? CONN_LEFT : told->error == QUIC_ERROR_IDLE ? CONN_SILENT : CONN_BROKEN, told->text);
-}
-
-/* What arrived before the other side's goodbye is still told: over the broker that can come in between. */
-static bool may_hear(const struct conn *conn)
-{
-    return !conn->ended || (conn->deserted && conn->end_due);
-}
-
-static bool quic_told(struct conn *conn, struct conn_event *event)
-{
-    static const enum conn_event_type same[] = {
-        [QUIC_READABLE] = CONN_READABLE, [QUIC_WRITABLE] = CONN_WRITABLE, [QUIC_DATAGRAM] = CONN_DATAGRAM};
-    struct quic_event told;
-    while (may_hear(conn) && quic_event(conn->quic, &told)) {
-        *event = (struct conn_event){.stream = told.stream};
-        switch (told.type) {
-        case QUIC_CONNECTED:
-            conn->connected = true;
-            event->type = CONN_CONNECTED;
-            conn_path(conn, &event->path);
-            return true;
-        case QUIC_STREAM:
-            remember_unnamed(conn, told.stream);
-            break;
-        case QUIC_CLOSED:
-            quic_ended(conn, &told);
-            break;
-        default:
-            if (told.type == QUIC_READABLE && name_stream(conn, told.stream, event)) {
-                if (event->stream < 0)
-                    break;
-                return true;
-            }
-            event->type = same[told.type];
-            return true;
-        }
-    }
-    return false;
 }
 
 static void note_stall(struct conn *conn, uint64_t now, const struct conn_event *event)
@@ -881,8 +417,8 @@ bool conn_event(struct conn *conn, uint64_t now, struct conn_event *event)
         return true;
     }
     doubt_path(conn, now);
-    if (ice_told(conn, now, event) || judge(conn, now, event) || broker_told(conn, now, event) ||
-        (conn->quic && quic_told(conn, event))) {
+    if (conn_ice_told(conn, now, event) || conn_judge(conn, now, event) ||
+        conn_broker_told(conn, now, event) || (conn->quic && conn_quic_told(conn, event))) {
         note_stall(conn, now, event);
         return true;
     }
