@@ -7,15 +7,17 @@
  *   path verified -> again in 5 s
  *   path silent, or somebody suspects -> rounds in which every pair that ever answered is verified
  *       the path answers: all is well. Another does, the path does not: it takes over.
- *       nobody does: further rounds, less and less often; told goodbye as well: after SUSPICION_ROUNDS it is
- * over 30 s without an answer on any pair -> stalled: nothing is sent until the peer's check revives us 120 s
- * -> lost */
+ *       nobody does: further rounds, less and less often
+ *       nobody does, and we were told goodbye: over after SUSPICION_ROUNDS
+ *   30 s without an answer on any pair -> stalled: nothing is sent until the peer's check revives us
+ *   120 s -> lost */
 #include "ice_internal.h"
 
 enum {
     SPARE_S = 15,          /* below the 20 s of the shortest mappings */
     SUSPECTS_MAX = 8,      /* pairs verified in a round */
     SUSPICION_ROUNDS = 3,  /* of 3 copies each: at 30 % loss 1 in 400 of these would be a false alarm */
+    NOBODY_MS = 3000,      /* lasts a round without a pair to ask: our address has changed, say */
     BACKOFF_MS = 500,      /* between rounds, doubling */
     BACKOFF_MAX_MS = 2000, /* a network that comes back is noticed within this */
     RETRY_S = 5,           /* a pair that worked and was better than the path is tried again, doubling */
@@ -62,6 +64,7 @@ static struct ice_pair *next_suspect(struct ice *ice)
 static void suspicion_round(struct ice *ice, uint64_t now)
 {
     ice->suspicion_at = NEVER;
+    ice->suspects = 0;
     ICE_EACH_PAIR(ice, pair)
     {
         pair->suspect = false;
@@ -72,6 +75,7 @@ static void suspicion_round(struct ice *ice, uint64_t now)
             break;
         pair->suspect = true;
         ice_check_verify(ice, now, pair);
+        ice->suspects++;
     }
 }
 
@@ -105,7 +109,9 @@ static void round_over(struct ice *ice, uint64_t now)
     uint64_t wait = backoff(BACKOFF_MS, ice->suspicion_rounds, BACKOFF_MAX_MS) * NS_PER_MS;
     if (!ice->goodbye)
         ice->suspicion_rounds++;
-    ice->suspicion_at = ice->goodbye ? now : now + wait;
+    if (ice->goodbye)
+        wait = ice->suspects ? 0 : NOBODY_MS * NS_PER_MS;
+    ice->suspicion_at = now + wait;
 }
 
 static bool round_runs(const struct ice *ice)
@@ -118,7 +124,7 @@ static bool round_runs(const struct ice *ice)
     return false;
 }
 
-/* Ends: after a round comes a wait, or the end; and a round of nobody is over at once. */
+/* Ends: after a round comes a wait, or the end; a round of nobody is over at once, and the wait is longer. */
 static void suspicion_tick(struct ice *ice, uint64_t now)
 {
     while (ice->suspicious)
