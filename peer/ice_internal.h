@@ -75,8 +75,9 @@ struct ice_pair {
     unsigned asked;                         /* copies under this id, ever: what the next one is marked with */
     bool asked_controlling, asked_nominate; /* what the running request says: its copies are all alike */
     uint32_t asked_nomination;
-    unsigned copies; /* sent since the checks (re)started */
-    unsigned rounds; /* transactions that failed before there was an answer */
+    unsigned copies;     /* sent since the checks (re)started */
+    unsigned unanswered; /* sent to an address that had never answered, since the budget was renewed */
+    unsigned rounds;     /* transactions that failed before there was an answer */
 
     bool heard;         /* an authenticated check of the peer arrived on it */
     bool answered;      /* a check of ours, ever */

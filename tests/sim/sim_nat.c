@@ -8,7 +8,8 @@
 enum {
     FIRST_PORT = 1024,
     PORTS = 64512,
-    STARTS = 56000 /* where a sequence begins: it does not wrap within a run */
+    FIRST_START = 20000, /* a sequence begins here or later, and does not wrap within a run */
+    STARTS = 40000,
 };
 #define SWEEP_NS UINT64_C(1000000000)
 
@@ -24,7 +25,7 @@ static void forget_all(struct sim_nat *nat)
 static void draw_ports(struct sim_nat *nat, struct chance *chance)
 {
     unsigned block = nat->behavior->block ? nat->behavior->block : PORTS;
-    nat->next_port = (uint16_t)(FIRST_PORT + chance_below(chance, STARTS));
+    nat->next_port = (uint16_t)(FIRST_START + chance_below(chance, STARTS));
     nat->low = (uint16_t)(FIRST_PORT + chance_below(chance, PORTS / block) * block);
 }
 

@@ -68,12 +68,14 @@ static void meet_and_talk(struct run *run)
 {
     if (!run_check(run, 0, run_until(run, CONNECT_S * NS_PER_S, have_all), "has no connection"))
         return;
-    run_until(run, DIRECT_S * NS_PER_S, are_direct);
-    run_check(run, 0, are_direct(run) || !networks_can_connect(&run->networks_drawn),
+    bool direct = run_until(run, DIRECT_S * NS_PER_S, are_direct);
+    run_check(run, 0, direct || !networks_can_connect(&run->networks_drawn),
               "found no direct path, and needed to guess nothing");
     for (unsigned i = 0; i < 2; i++)
         player_send(&run->players[i], MORE);
     run_check(run, 0, run_until(run, AFTER_S * NS_PER_S, have_all), "could not go on");
+    if (direct) /* three lost in a row are a doubt, no end */
+        run_check(run, 0, run_until(run, AFTER_S * NS_PER_S, are_direct), "lost its direct path");
     for (unsigned i = 0; i < 2; i++) {
         run_check(run, i, !run->players[i].closed, "lost the other");
         run_check(run, i, run->players[i].handshakes == 1, "shook hands more than once");

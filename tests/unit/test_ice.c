@@ -343,6 +343,42 @@ static void nor_do_a_dozen_addresses_that_nobody_reaches(void **state)
     lossy(900 * MS, 1, 12);
 }
 
+/* An open filter, another port for every destination: the peer is heard, and no answer of it ever arrives. */
+static void who_is_heard_in_vain_leaves_checks_for_the_hole_that_is_hit_later(void **state)
+{
+    (void)state;
+    struct net *net = two(1, true, false);
+    side_nat(net, 0, "203.0.113.1", FILTER_NONE, true);
+    side_nat(net, 1, "203.0.113.2", FILTER_PORT, false);
+    learn(net, 0);
+    learn(net, 1);
+    for (unsigned i = 0; i < 20; i++) { /* its network changes a little, again and again */
+        net_run(net, net->now + 2 * S);
+        ice_restart_checks(net->sides[0].ice, net->now);
+        ice_restart_checks(net->sides[1].ice, net->now);
+    }
+    assert_true(net->sides[0].ice->heard.remote.family);
+    assert_null(net->sides[0].ice->path);
+    assert_in_range(net->sides[0].ice->unanswered, 20, ICE_CHECKS_MAX - 20);
+    net_free(net);
+}
+
+/* The answer was to a copy whose time is forgotten. */
+static void a_long_way_that_was_never_measured_is_asked_patiently(void **state)
+{
+    (void)state;
+    struct net *net = connected(1);
+    net->delay = 200 * MS;
+    for (unsigned who = 0; who < 2; who++)
+        net->sides[who].ice->path->rtt = 0;
+    net_run(net, net->now + 60 * S);
+    for (unsigned who = 0; who < 2; who++) {
+        assert_int_equal(told(&net->sides[who], ICE_STALLED, NULL), 0);
+        assert_non_null(net->sides[who].ice->path);
+    }
+    net_free(net);
+}
+
 static void one_seed_is_one_story(void **state)
 {
     (void)state;
@@ -604,6 +640,8 @@ int main(void)
         cmocka_unit_test(peers_that_know_one_nomination_agree_too),
         cmocka_unit_test(thirty_percent_loss_never_keeps_them_apart),
         cmocka_unit_test(nor_do_a_dozen_addresses_that_nobody_reaches),
+        cmocka_unit_test(who_is_heard_in_vain_leaves_checks_for_the_hole_that_is_hit_later),
+        cmocka_unit_test(a_long_way_that_was_never_measured_is_asked_patiently),
         cmocka_unit_test(one_seed_is_one_story),
         cmocka_unit_test(a_lossy_session_of_an_hour_never_stalls),
         cmocka_unit_test(a_rebinding_of_either_side_is_followed),

@@ -7,6 +7,7 @@ enum {
     PROMISED_FAST = 20,
     PROMISED_SLOW_MS = 50,
     PROMISED_MAX = 100,
+    HEARD_MAX = 30, /* of one pair */
 };
 
 /* `count` candidates at one address, ports from `port`. Returns how many were taken. */
@@ -189,16 +190,30 @@ static void a_check_under_way_is_hurried_under_the_same_id(void **state)
     solo_free(solo);
 }
 
-static void a_heard_pair_is_asked_often_until_the_budget_ends(void **state)
+static void a_heard_pair_is_asked_often_until_its_share_is_used(void **state)
 {
     (void)state;
     struct solo *solo = solo_new(true);
     assert_true(heard(solo, "203.0.113.9:9", 0, 0));
     solo_run(solo, 120 * S);
-    assert_int_equal(solo->ice->stats.checks_sent, PROMISED_MAX);
+    assert_int_equal(solo->ice->stats.checks_sent, HEARD_MAX);
     for (size_t i = 2; i < solo->sent_count; i++)
         assert_true(solo->sent[i].at - solo->sent[i - 1].at <= 250 * MS);
     assert_true(ice_deadline(solo->ice) == NEVER);
+    solo_free(solo);
+}
+
+static void pairs_that_are_heard_later_have_the_rest_of_the_budget(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    for (unsigned i = 0; i < 4; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "203.0.113.9:%u", 9 + i);
+        assert_true(heard(solo, text, 0, 0));
+        solo_run(solo, (i + 1) * 100 * S);
+        assert_int_equal(solo->ice->stats.checks_sent, i < 3 ? (i + 1) * HEARD_MAX : PROMISED_MAX);
+    }
     solo_free(solo);
 }
 
@@ -257,6 +272,7 @@ static void silent_addresses_get_their_share_of_the_budget_and_no_more(void **st
     solo_run(solo, 300 * S);
     assert_int_equal(solo->ice->stats.checks_sent, 60); /* further copies, of all kinds together */
     assert_true(heard(solo, "203.0.113.9:1000", 0, 0));
+    assert_true(heard(solo, "203.0.113.9:1001", 0, 0));
     solo_run(solo, 500 * S);
     assert_int_equal(solo->ice->stats.checks_sent, PROMISED_MAX);
     solo_free(solo);
@@ -336,6 +352,9 @@ static void ten_minutes_later_there_is_a_new_budget(void **state)
     (void)state;
     struct solo *solo = solo_new(true);
     assert_true(heard(solo, "203.0.113.9:9", 0, 0));
+    assert_true(heard(solo, "203.0.113.9:10", 0, 0));
+    assert_true(heard(solo, "203.0.113.9:11", 0, 0));
+    assert_true(heard(solo, "203.0.113.9:12", 0, 0));
     solo_run(solo, 599 * S);
     assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.10:9", 0));
     solo_run(solo, 600 * S);
@@ -726,7 +745,8 @@ int main(void)
         cmocka_unit_test(a_heard_pair_is_checked_at_once),
         cmocka_unit_test(copies_leave_room_for_a_triggered_check),
         cmocka_unit_test(a_check_under_way_is_hurried_under_the_same_id),
-        cmocka_unit_test(a_heard_pair_is_asked_often_until_the_budget_ends),
+        cmocka_unit_test(a_heard_pair_is_asked_often_until_its_share_is_used),
+        cmocka_unit_test(pairs_that_are_heard_later_have_the_rest_of_the_budget),
         cmocka_unit_test(five_hundred_candidates_of_one_victim_cost_it_a_hundred_packets),
         cmocka_unit_test(silent_addresses_get_their_share_of_the_budget_and_no_more),
         cmocka_unit_test(an_accomplice_who_answers_does_not_raise_the_victims_share),
