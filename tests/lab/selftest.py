@@ -116,7 +116,8 @@ def kind_maps_as_named(lab, kind, bits):
                 expect(same, f"an address's two ports have two mappings: {seen}")
             ports += [send_and_meet(bench.inside(), bench.outer[0])[1] for _ in range(6)]
             steps = {b - a for a, b in zip(ports, ports[1:])}
-            expect(len(set(ports)) == len(ports) and len(steps) > 4, f"not at random: {ports}")
+            # of nine ports out of a block of 1,024 two are the same in one run of thirty
+            expect(len(set(ports)) > len(ports) - 3 and len(steps) > 4, f"not at random: {ports}")
             low, size = bench.home.nat.low, nat.BLOCK_PORTS if kind == "block" else nat.RANDOM_PORTS
             expect(low % nat.BLOCK_PORTS == 0, f"no block begins at {low}")
             expect(all(low <= p < low + size for p in ports), f"outside the range: {ports}")
