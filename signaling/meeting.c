@@ -553,8 +553,6 @@ void meeting_sealed(struct rendezvous *r, uint64_t now, uint32_t broker, const s
         return;
     }
     show_clear(r, peer, session, false);
-    if (session->reply)
-        parcel_stop(session->reply);
     take_body(r, now, peer, &body, notice);
 }
 

@@ -245,6 +245,34 @@ static void a_dead_broker_costs_nothing(void **state)
     post_free(post);
 }
 
+/* The responder finds more of its addresses before pake3 has come: that it says so is no answer to pake3. */
+static void candidates_right_behind_pake2_do_not_stop_pake3(void **state)
+{
+    struct post *post = pair(5, 1);
+    struct rendezvous_event event;
+    (void)state;
+    connect_all(post);
+    while (post_drain(post), !post->sent_of[MESSAGE_PAKE2]) {
+        post->now = post_next(post);
+        post_deliver(post);
+    }
+    struct record *pake2 = post->records;
+    while (pake2->type != MESSAGE_PAKE2)
+        pake2++;
+    struct host *responder = &post->hosts[pake2->from], *initiator = &post->hosts[!pake2->from];
+    struct description more = post_description();
+    rendezvous_send_candidates(responder->machine, post->now, responder->last_wanted, &more);
+    post_drain(post);
+    post->now += post->delay;
+    while (post->flight_count) { /* all of it is read before anything is written */
+        assert_true(post_deliver(post));
+        while (rendezvous_event(initiator->machine, &event))
+            post_react(post, initiator, &event);
+    }
+    assert_in_range(post_join(post, NS_PER_S), 0, 5 * post->delay);
+    post_free(post);
+}
+
 static void only_the_first_hello_is_said_before_a_broker_is_connected(void **state)
 {
     struct post *post = pair(9, 2);
@@ -771,6 +799,7 @@ int main(void)
         cmocka_unit_test(copies_of_one_letter_through_two_brokers_count_once),
         cmocka_unit_test(after_a_second_without_an_answer_every_broker_is_used),
         cmocka_unit_test(a_dead_broker_costs_nothing),
+        cmocka_unit_test(candidates_right_behind_pake2_do_not_stop_pake3),
         cmocka_unit_test(only_the_first_hello_is_said_before_a_broker_is_connected),
         cmocka_unit_test(alone_hello_is_repeated_ever_more_rarely),
         cmocka_unit_test(with_company_hello_is_rare_and_without_slots_silent),
