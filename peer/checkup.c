@@ -128,12 +128,12 @@ static void give_sockets(struct examination *e, uint64_t now)
     e->done |= count == 0;
 }
 
-/* It is told to go on when everybody has answered, or has had the time to. */
+/* It is told to go on when everybody has answered each of our addresses, or has had the time to. */
 static uint64_t survey_due(const struct examination *e)
 {
     if (e->surveyed || !e->first_answer)
         return NEVER;
-    return stun_is_complete(e) ? 0 : e->first_answer + SURVEY_AFTER_MS * NS_PER_MS;
+    return stun_is_complete(e) && e->round_done ? 0 : e->first_answer + SURVEY_AFTER_MS * NS_PER_MS;
 }
 
 static void drain(struct examination *e, uint64_t now)
@@ -143,6 +143,7 @@ static void drain(struct examination *e, uint64_t now)
     while (stun_client_event(e->stun, &told)) {
         if (told.type == STUN_CLIENT_MAPPED)
             stun_mapped(e, now, &told);
+        e->round_done |= told.type == STUN_CLIENT_DONE;
         nat_survey_told(e->survey, now, &told);
     }
     if (now >= survey_due(e)) {

@@ -49,6 +49,7 @@ struct examination {
     uint64_t started, first_answer; /* 0: none yet */
     uint64_t ports_asked;           /* the same */
     bool asks_ipv6, surveyed, done;
+    bool round_done; /* every server has answered each of our addresses, or never will */
 };
 
 /* ---- checkup_ports.c ---- */
