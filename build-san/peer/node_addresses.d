@@ -1,8 +1,0 @@
-build-san/peer/node_addresses.o: peer/node_addresses.c \
- peer/node_addresses.h peer/node.h peer/conn.h peer/broker_path.h \
- peer/bucket.h stun/packet.h stun/addr.h peer/quic.h stun/random.h \
- peer/ice.h peer/candidate.h signaling/message.h stun/nat_behavior.h \
- peer/path.h stun/addr.h peer/punch_plan.h stun/stun_msg.h peer/punch.h \
- peer/punch_budget.h stun/portmap.h stun/packet.h stun/random.h \
- signaling/rendezvous.h signaling/message.h signaling/pake.h \
- stun/stun_client.h

@@ -1,1 +1,0 @@
-build-san/peer/tls.o: peer/tls.c peer/tls.h

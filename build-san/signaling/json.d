@@ -1,1 +1,0 @@
-build-san/signaling/json.o: signaling/json.c signaling/json.h

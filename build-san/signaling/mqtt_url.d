@@ -1,1 +1,0 @@
-build-san/signaling/mqtt_url.o: signaling/mqtt_url.c signaling/mqtt.h

@@ -1,1 +1,0 @@
-build-san/stun/addr.o: stun/addr.c stun/addr.h

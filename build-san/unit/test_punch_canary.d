@@ -1,3 +1,0 @@
-build-san/unit/test_punch_canary: tests/unit/test_punch_canary.c \
- peer/punch_canary.h stun/packet.h stun/addr.h stun/random.h \
- stun/stun_msg.h
