@@ -374,6 +374,7 @@ const struct stun_attribute stun_attributes[STUN_ATTRIBUTE_COUNT] = {
     {STUN_ATTR_REQUESTED_TRANSPORT, 4, 4, STUN_HAS_TRANSPORT, MEMBER(transport), read_u8, write_u8, has_flag},
     {STUN_ATTR_REQUESTED_ADDRESS_FAMILY, 4, 4, STUN_HAS_FAMILY, FAMILY(family)},
     {STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY, 4, 4, STUN_HAS_ADDITIONAL_FAMILY, FAMILY(additional_family)},
+    {STUN_ATTR_DRAFT_ADDITIONAL_ADDRESS_FAMILY, 4, 4, STUN_HAS_ADDITIONAL_FAMILY, FAMILY(additional_family)},
     {STUN_ATTR_DONT_FRAGMENT, 0, 0, STUN_HAS_DONT_FRAGMENT, 0, ignore_value, write_nothing, has_flag},
     {STUN_ATTR_LIFETIME, 4, 4, STUN_HAS_LIFETIME, U32(lifetime_s)},
     {STUN_ATTR_CHANNEL_NUMBER, 4, 4, STUN_HAS_CHANNEL, 0, read_channel, write_channel, has_flag},

@@ -43,6 +43,8 @@ enum stun_attribute_type {
     STUN_ATTR_ICE_CONTROLLING = 0x802a,
     STUN_ATTR_RESPONSE_ORIGIN = 0x802b,
     STUN_ATTR_OTHER_ADDRESS = 0x802c,
+    /* Of the drafts before RFC 8656; coturn knows no other until 2025. */
+    STUN_ATTR_DRAFT_ADDITIONAL_ADDRESS_FAMILY = 0x8032,
     STUN_ATTR_NOMINATION = 0xc001,
 };
 
@@ -60,7 +62,7 @@ struct stun_attribute {
 
 /* All but the integrity attributes and FINGERPRINT, which need the whole message. Encoding writes in this
  * order, which is that of the examples in RFC 5769. */
-enum { STUN_ATTRIBUTE_COUNT = 32 };
+enum { STUN_ATTRIBUTE_COUNT = 33 };
 extern const struct stun_attribute stun_attributes[STUN_ATTRIBUTE_COUNT];
 
 #endif

@@ -193,8 +193,10 @@ static bool write_own(struct turn_client *turn, uint64_t now, struct packet *out
     if (allocates) {
         msg.has |= STUN_HAS_TRANSPORT;
         msg.transport = STUN_TRANSPORT_UDP;
-        msg.has |= turn->family ? STUN_HAS_FAMILY : STUN_HAS_ADDITIONAL_FAMILY;
-        msg.family = msg.additional_family = 6;
+        if (turn->family != 4) { /* which is what no wish means (RFC 8656 7.2) */
+            msg.has |= turn->family ? STUN_HAS_FAMILY : STUN_HAS_ADDITIONAL_FAMILY;
+            msg.family = msg.additional_family = 6;
+        }
     }
     return write_request(turn, now, &msg, out);
 }
@@ -276,8 +278,9 @@ static void refused(struct turn_client *turn, uint64_t now, const struct stun_ms
          * have left without a goodbye: what it has is ours to end. */
         turn->freed = turn->freeing = true;
         begin_own(turn, now);
-    } else if (turn->state == TURN_ALLOCATING && msg->error == 440 && !turn->family) {
-        turn->family = 6;
+    } else if (turn->state == TURN_ALLOCATING && msg->error == 440 && turn->family != 6) {
+        /* Not both, as coturn behind a NAT of its own says (--external-ip); then IPv4, then IPv6 alone. */
+        turn->family = turn->family ? 6 : 4;
         begin_own(turn, now);
     } else if (turn->state == TURN_READY) {
         turn_fail(turn, TURN_LOST, "the server takes our allocation back");

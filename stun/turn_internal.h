@@ -42,7 +42,7 @@ struct turn_client {
     bool txn_keyed;       /* it carries the credentials */
     bool freeing;         /* ALLOCATING: it is a Refresh that ends an old allocation of this address */
     bool freed;           /* that has been tried */
-    uint8_t family;       /* asked for alone; 0: IPv4, and IPv6 too if there is some */
+    uint8_t family;       /* asked for alone, 4 or 6; 0: IPv4, and IPv6 too if there is some */
     unsigned stale;       /* as a right's */
     uint64_t refresh_by;  /* before the lifetime ends */
     uint64_t heard, said; /* when something last came from, went to the server */

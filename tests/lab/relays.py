@@ -14,6 +14,7 @@ from trial import ORDERS, Outcome, Scenario, meet
 from turns import Turn
 
 PATHS = "host,lan,direct,turn"
+WITHOUT_DIRECT = "host,lan,turn"
 MOVED_SECONDS = 15  # until a session has left a server that died
 LOST_SECONDS = 120  # more of being out of reach, and a session is lost
 STALLED_SECONDS = 45  # nothing is sent 30 s after the last sign of life
@@ -38,7 +39,7 @@ def relayed(left, right, road, trial):
     """Both ask the server for a relay, by the same road, or by UDP and TCP. Where ports can be guessed, direct paths are
     left out."""
     turn = server(trial)
-    paths = PATHS if pair_kind(left, right) is None else "host,lan,turn"
+    paths = PATHS if pair_kind(left, right) is None else WITHOUT_DIRECT
     homes = [trial.home(kind) for kind in (left, right)]
     roads = [turn.udp, turn.tcp] if road == "any" else [getattr(turn, road)]
     trial.limit = LIMIT_SECONDS
@@ -53,6 +54,37 @@ def blocked(trial):
     left.expect_event("candidate", 15, kind="relay")
     right = trial.peer(homes[1].machine, "right", "pipe", paths=PATHS)
     return talk(left, right)
+
+
+def into_ipv6(kind, trial):
+    """The left one, of this kind of IPv4 or of IPv6 alone, borrows an IPv6 address; the right one has IPv6 alone, behind a
+    firewall, and no server: nothing but that address reaches it."""
+    turn = server(trial)
+    homes = [trial.home(kind, ipv6=None if kind else "fw"), trial.home(None, ipv6="fw")]
+    told = through(turn, turn.udp if kind else turn.udp6)
+    left = trial.peer(homes[0].machine, "left", "pipe", paths=WITHOUT_DIRECT, ipv6=kind is None, **told)
+    left.expect_event("candidate", 5, kind="relay")
+    right = trial.peer(homes[1].machine, "right", "pipe", paths=PATHS, ipv6=True)
+    outcome = talk(left, right)
+    remote = right.event("connected", 0)["remote"]
+    if not remote.startswith(f"[{turn.address6}]"):
+        raise Unmet(f"the right one sends to {remote}")
+    return outcome
+
+
+def both_borrow_ipv6(trial):
+    """Two of IPv6 alone, behind firewalls, reach the server by IPv6."""
+    turn = server(trial)
+    homes = [trial.home(None, ipv6="fw") for _ in range(2)]
+    told = through(turn, turn.udp6)
+    return meet(trial, homes[0].machine, homes[1].machine, "turn", paths=WITHOUT_DIRECT, ipv6=True, **told)
+
+
+def one_family(trial):
+    """A server behind a NAT of its own lends no two addresses at once: it is asked for one."""
+    turn = server(trial, "--external-ip={address}")
+    homes = [trial.home("symr") for _ in range(2)]
+    return meet(trial, homes[0].machine, homes[1].machine, "turn", paths=PATHS, **through(turn, turn.udp))
 
 
 def talk(left, right):
@@ -307,6 +339,10 @@ def scenarios():
     yield Scenario("turn/tcp", functools.partial(relayed, "port", "symr", "tcp"), ORDERS, runs=None, quick=True)
     yield Scenario("turn/tls", functools.partial(relayed, "port", "symr", "tls"), ORDERS, runs=None, quick=True)
     yield Scenario("turn/blocked", blocked, runs=None)
+    yield Scenario("turn/ipv6", functools.partial(into_ipv6, None), runs=None)
+    yield Scenario("turn/ipv6-for-ipv4", functools.partial(into_ipv6, "symr"), runs=None, quick=True)
+    yield Scenario("turn/ipv6-both", both_borrow_ipv6, ORDERS, runs=None)
+    yield Scenario("turn/one-family", one_family, ORDERS, runs=None)
     for road in ("udp", "tcp"):
         yield Scenario(f"turn/interface-{road}", functools.partial(chosen_interface, road), runs=None)
     for road in ("udp", "tcp", "tls"):

@@ -21,7 +21,7 @@ USER, PASSWORD, REALM = "user", "password", "lab"
 
 
 class Turn:
-    """One server. `options` are more arguments of turnserver, such as "--stale-nonce=2"."""
+    """One server. `options` are more arguments of turnserver, such as "--stale-nonce=2"; {address} in them is its own."""
 
     user, password, realm = USER, PASSWORD, REALM
 
@@ -65,7 +65,7 @@ class Turn:
         turnserver += ["--cert", self.certificate, "--pkey", self.key]
         turnserver += ["--lt-cred-mech", "-u", f"{USER}:{PASSWORD}", "-r", REALM, "--no-dtls", "--no-cli"]
         turnserver += ["--log-file", "stdout", "--simple-log", "--pidfile", f"{self.files}.pid"]
-        turnserver += ["--userdb", f"{self.files}.db", *self.options]
+        turnserver += ["--userdb", f"{self.files}.db", *(option.format(address=self.address) for option in self.options)]
         with open(self.log, "ab") as log:
             self.child = self.node.start(turnserver, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for protocol, port in (("udp", PORT), ("tcp", PORT), ("tcp", TLS_PORT)):

@@ -312,11 +312,36 @@ static void an_older_allocation_in_the_way_is_ended_once(void **state)
     end(&t);
 }
 
-static void a_server_without_ipv4_is_asked_for_ipv6_alone(void **state)
+/* How often the request has an attribute of the type, with the value of IPv6. */
+static unsigned count_ipv6(const struct turn *t, uint16_t type)
+{
+    const uint8_t wanted[8] = {(uint8_t)(type >> 8), (uint8_t)type, 0, 4, 2};
+    unsigned count = 0;
+    for (size_t at = 20; at + sizeof wanted <= t->out.len; at += 4)
+        count += memcmp(t->out.data + at, wanted, sizeof wanted) == 0;
+    return count;
+}
+
+static void both_families_are_asked_for_by_the_rfc_and_by_its_drafts(void **state)
 {
     (void)state;
     struct turn t = begin(false);
     must_ask(&t, STUN_ALLOCATE);
+    assert_int_equal(t.asked.additional_family, 6);
+    assert_int_equal(count_ipv6(&t, 0x8000), 1);
+    assert_int_equal(count_ipv6(&t, 0x8032), 1); /* coturn until 2025 */
+    assert_int_equal(count_ipv6(&t, 0x0017), 0);
+    end(&t);
+}
+
+static void a_server_that_gives_no_two_families_is_asked_for_one(void **state)
+{
+    (void)state;
+    struct turn t = begin(false);
+    must_ask(&t, STUN_ALLOCATE);
+    answer_error(&t, 440, NULL);
+    must_ask(&t, STUN_ALLOCATE);
+    assert_false(t.asked.has & (STUN_HAS_FAMILY | STUN_HAS_ADDITIONAL_FAMILY));
     answer_error(&t, 440, NULL);
     must_ask(&t, STUN_ALLOCATE);
     assert_int_equal(t.asked.family, 6);
@@ -918,7 +943,8 @@ int main(void)
         cmocka_unit_test(another_server_that_is_named_is_told),
         cmocka_unit_test(a_stale_nonce_is_replaced_but_not_for_ever),
         cmocka_unit_test(an_older_allocation_in_the_way_is_ended_once),
-        cmocka_unit_test(a_server_without_ipv4_is_asked_for_ipv6_alone),
+        cmocka_unit_test(both_families_are_asked_for_by_the_rfc_and_by_its_drafts),
+        cmocka_unit_test(a_server_that_gives_no_two_families_is_asked_for_one),
         cmocka_unit_test(an_answer_without_our_key_is_dropped),
         cmocka_unit_test(an_answer_to_another_question_is_none),
         cmocka_unit_test(an_allocation_without_a_usable_address_is_none),
