@@ -21,10 +21,11 @@ enum {
     LIST_MAX = 32,
     BROKER_RELAY_DEFAULT = 32768, /* bytes a second: what a public broker is not hurt by (interface.md) */
     BROKER_RELAY_MAX = 1000000000,
-    STUN_PORT = 3478,     /* RFC 8489 18.6 */
-    LEAVE_S = 1,          /* p2p_leave is done by then */
-    CLOSE_GRACE_MS = 200, /* for the last letters to leave */
-    RECEIVE_MAX = 2048,   /* datagrams that one p2p_node_process takes, so that sending has its turn */
+    STUN_PORT = 3478,      /* RFC 8489 18.6 */
+    LEAVE_S = 1,           /* p2p_leave is done by then */
+    CLOSE_GRACE_MS = 200,  /* for the last letters to leave */
+    RECEIVE_MAX = 2048,    /* datagrams that one p2p_node_process takes, so that sending has its turn */
+    BROKER_TEXT_MAX = 272, /* bytes: a broker's host and port, and the NUL */
 };
 
 struct p2p_stream {
@@ -116,7 +117,48 @@ struct p2p_node {
     uint8_t *buffer;       /* QUIC_BATCH bytes: what is being sent */
 };
 
-/* p2p_event.c */
+/* ---- p2p.c ---- */
+
+/* Does what the machine's events ask for and queues the others for the program. Machines are drained after
+ * every letter, so that an answer leaves before the next one is read. */
+void machine_drain(struct p2p_node *node, uint64_t now);
+
+/* ---- p2p_config.c ---- */
+
+/* 0, P2P_EINVAL or P2P_ENOMEM; then, too, the node is to be freed by config_free. */
+int config_take(struct p2p_node *node, const struct p2p_config *config);
+void config_free(struct p2p_node *node);
+
+/* ---- p2p_broker.c ---- */
+
+/* Begins to connect to all; the node has its room. 0 or P2P_ESYSTEM: then some may be open. */
+int brokers_open(struct p2p_node *node);
+/* `grace_ms`: for the last letters to leave. */
+void brokers_close(struct p2p_node *node, unsigned grace_ms);
+/* `moved`: this machine is elsewhere, or was asleep: a connection that has gone with that is made anew at
+ * once. */
+void brokers_doubt(struct p2p_node *node, bool moved);
+void brokers_read(struct p2p_node *node, uint64_t now);
+void brokers_write(struct p2p_node *node, uint64_t now);
+/* As people write it: host and port. */
+void brokers_print(const struct p2p_node *node, unsigned broker, char text[BROKER_TEXT_MAX]);
+
+/* ---- p2p_sockets.c ---- */
+
+/* 0, P2P_EPORT, P2P_ENOMEM, P2P_ENETWORK or, with errno, P2P_ESYSTEM. */
+int sockets_open(struct p2p_node *node);
+/* From now on their packets end a wait. */
+void sockets_watch(struct p2p_node *node);
+/* Tells the node, and UPnP, which addresses this machine has now. */
+void sockets_tell_addresses(struct p2p_node *node, uint64_t now);
+/* More or fewer extra sockets; those that carry a path stay. */
+void sockets_set_extra(struct p2p_node *node, uint64_t now, size_t count);
+void sockets_read(struct p2p_node *node, uint64_t now);
+/* What finds no room waits until there is some. */
+void sockets_write(struct p2p_node *node, uint64_t now);
+
+/* ---- p2p_event.c ---- */
+
 /* Queues a copy; *event's texts may be NULL. Out of memory it is lost, as an overflow would be. */
 void events_put(struct p2p_node *node, const struct p2p_event *event);
 void events_put_node(struct p2p_node *node, const struct node_event *told);
@@ -124,7 +166,8 @@ void events_put_node(struct p2p_node *node, const struct node_event *told);
 void events_forget_stream(struct p2p_node *node, const struct p2p_stream *stream);
 void events_free(struct p2p_node *node);
 
-/* p2p_relay.c */
+/* ---- p2p_relay.c ---- */
+
 /* Asks for the addresses of the TURN servers; their answers, NULL: none. */
 void relays_resolve(struct p2p_node *node);
 void relays_resolved(struct p2p_node *node, unsigned index, const struct resolved *resolved);
@@ -138,7 +181,8 @@ void relays_process(struct p2p_node *node, uint64_t now);
 bool relays_are_unread(const struct p2p_node *node);
 void relays_close(struct p2p_node *node);
 
-/* p2p_stream.c */
+/* ---- p2p_stream.c ---- */
+
 /* The handle of a stream; NULL: unknown. */
 struct p2p_stream *stream_find(struct p2p_peer *peer, int64_t id);
 struct p2p_stream *stream_make(struct p2p_peer *peer, int64_t id);
