@@ -4,6 +4,7 @@
  *   allowed by both, a broker up, nothing direct works -> taken, 150 ms after both know each other
  *   taken, and the peer is heard -> there; something direct works -> left
  *   there, then unanswered for 30 s, or no broker -> stalled; heard -> there; 120 s -> lost
+ *   not heard on any way for 25 s -> quiet: nothing is sent; heard -> as before
  *   a will came and nothing after it for 5 s -> lost
  *
  * It owns no packet: conn asks QUIC to write when broker_path_ready says so. So nothing is dropped over the
@@ -49,7 +50,8 @@ void broker_path_hurry(struct broker_path *path, uint64_t now)
 
 void broker_path_set_up(struct broker_path *path, uint64_t now, bool up)
 {
-    (void)now;
+    if (up && !path->up)
+        path->risen = now;
     path->up = up;
 }
 
@@ -59,7 +61,7 @@ enum { COST_MAX = BROKER_PATH_PAYLOAD + BROKER_PATH_OVERHEAD };
 
 uint64_t broker_path_ready(const struct broker_path *path)
 {
-    if (!path->used || !path->up)
+    if (!path->used || !path->up || path->quiet)
         return NEVER;
     return later(bucket_ready(&path->send, COST_MAX), bucket_ready(path->shared, COST_MAX));
 }
@@ -125,9 +127,15 @@ static uint64_t nobody_at(const struct broker_path *path, const struct broker_vi
     return path->used ? later(path->failed, path->taken + BROKER_PATH_FAIL_S * NS_PER_S) : path->failed;
 }
 
+/* While no broker was up the silence was ours. */
+static uint64_t quiet_at(const struct broker_path *path, const struct broker_view *view)
+{
+    return later(view->heard, path->risen) + BROKER_PATH_QUIET_S * NS_PER_S;
+}
+
 static uint64_t ask_at(const struct broker_path *path, const struct broker_view *view)
 {
-    if (!path->up || path->stalled || !view->quic.waiting_since)
+    if (!path->up || path->stalled || path->quiet || !view->quic.waiting_since)
         return NEVER;
     return later(view->quic.waiting_since, path->asked) + BROKER_PATH_ASK_S * NS_PER_S;
 }
@@ -159,6 +167,7 @@ enum broker_turn broker_path_turn(struct broker_path *path, uint64_t now, const 
 {
     if (path->goodbye && (view->direct_until == NEVER || is_answered(view, path->goodbye)))
         path->goodbye = 0;
+    path->quiet = now >= quiet_at(path, view);
     if (now >= nobody_at(path, view)) {
         path->failed = NEVER;
         return BROKER_TURN_NOBODY;
@@ -200,5 +209,7 @@ uint64_t broker_path_deadline(const struct broker_path *path, const struct broke
     at = sooner(at, lost_at(path, view));
     if (!path->stalled)
         at = sooner(at, sooner(silent_at(path, view), ask_at(path, view)));
+    if (!path->quiet)
+        at = sooner(at, quiet_at(path, view));
     return sooner(at, seek_at(path));
 }

@@ -11,11 +11,13 @@ enum {
     BROKER_PATH_WAIT_MS = 150, /* after the descriptions, so that what answers at once is not preceded ... */
     BROKER_PATH_DELAYS = 3,    /* ... or so many signalling delays, where that is longer (design.md) */
     BROKER_PATH_PAYLOAD = 1200,
-    BROKER_PATH_OVERHEAD = 96,  /* bytes of topic, sender and MQTT around a packet: the broker carries them */
-    BROKER_PATH_BURST = 8192,   /* at least, so that a handshake and a line of chat leave at once */
-    BROKER_PATH_TAKE_S = 4,     /* what arrives may be so many seconds late all at once; more is a flood */
-    BROKER_PATH_PING_S = 15,    /* an idle peer is asked so often whether it lives */
-    BROKER_PATH_ASK_S = 3,      /* unanswered for so long it is asked again: QUIC repeats data, not that */
+    BROKER_PATH_OVERHEAD = 96, /* bytes of topic, sender and MQTT around a packet: the broker carries them */
+    BROKER_PATH_BURST = 8192,  /* at least, so that a handshake and a line of chat leave at once */
+    BROKER_PATH_TAKE_S = 4,    /* what arrives may be so many seconds late all at once; more is a flood */
+    BROKER_PATH_PING_S = 15,   /* an idle peer is asked so often whether it lives */
+    BROKER_PATH_ASK_S = 3,     /* unanswered for so long it is asked again: QUIC repeats data, not that */
+    BROKER_PATH_QUIET_S = 25, /* who was not heard for so long, by any way, is sent nothing: what is under way
+                                 then has come before consent is over (RFC 7675 5.1: 30 s) */
     BROKER_PATH_SILENT_S = 30,  /* unanswered for so long: stalled */
     BROKER_PATH_FORGET_S = 120, /* ... and so long: lost (design.md) */
     BROKER_PATH_GOODBYE_S = 5,  /* after a will it answers within this, or it is lost */
@@ -29,9 +31,11 @@ enum {
 struct broker_path {
     bool allowed;                /* both sides' rates are above 0 */
     bool up;                     /* a broker of ours is connected */
+    uint64_t risen;              /* ... since then, or was */
     bool used;                   /* packets go there now */
     bool there;                  /* the peer has been heard there since it was taken */
     bool stalled;                /* nobody is heard there (yet), or no broker is up */
+    bool quiet;                  /* the peer is silent on every way: nothing is sent to it */
     uint64_t from;               /* it may be taken from then on */
     uint64_t taken;              /* when it last was */
     uint64_t silent;             /* since when it has been stalled */
@@ -46,8 +50,9 @@ struct broker_path {
 
 /* What it must know of the rest of the connection. */
 struct broker_view {
-    uint64_t
-        direct_until; /* a pair of addresses carries packets: NEVER, while it is in no doubt; 0: none does */
+    /* A pair of addresses carries packets: NEVER, while it is in no doubt; 0: none does. */
+    uint64_t direct_until;
+    uint64_t heard; /* when the peer last proved, in whatever way, that it is there */
     struct quic_info quic;
 };
 

@@ -100,7 +100,9 @@ void conn_set_blocked(struct conn *conn, bool ours, bool theirs);
 /* The peer said goodbye, but not provenly: whoever does not answer now is gone. */
 void conn_suspect(struct conn *conn, uint64_t now);
 /* The peer has spoken over the broker, provenly: such a goodbye told before was none. */
-void conn_has_spoken(struct conn *conn);
+void conn_has_spoken(struct conn *conn, uint64_t now);
+/* When the peer last proved that it is there: by an answer, a packet, or over the broker. 0: never. */
+uint64_t conn_heard(const struct conn *conn);
 /* Whether packets go through the broker now. */
 bool conn_is_brokered(const struct conn *conn);
 /* A packet that the broker brought, of this peer by its proven id; and one for the broker to take: at most

@@ -36,6 +36,7 @@ void conn_allow_broker(struct conn *conn, uint64_t now, uint64_t rate, uint64_t 
     const unsigned others = PATH_ALL & ~PATH_BIT(PATH_BROKER);
     if (!conn->config.broker_share)
         return;
+    conn->spoke = now;
     broker_path_allow(&conn->broker, now, rate, delay);
     if (!(conn->config.paths & others))
         conn_set_hopeless(conn, now);
@@ -58,7 +59,7 @@ static void knock(struct conn *conn, uint64_t now)
 
 void conn_set_broker(struct conn *conn, uint64_t now, bool up)
 {
-    conn->broker.up = up;
+    broker_path_set_up(&conn->broker, now, up);
     if (up && conn->broker.used)
         knock(conn, now);
 }
@@ -96,8 +97,9 @@ void conn_suspect(struct conn *conn, uint64_t now)
         quic_ping(conn->quic);
 }
 
-void conn_has_spoken(struct conn *conn)
+void conn_has_spoken(struct conn *conn, uint64_t now)
 {
+    conn->spoke = now;
     ice_is_alive(conn->ice);
     conn->broker.goodbye = 0;
 }
@@ -155,9 +157,19 @@ bool conn_broker_output(struct conn *conn, uint64_t now, struct packet *out)
     return true;
 }
 
+uint64_t conn_heard(const struct conn *conn)
+{
+    uint64_t heard = ice_proof(conn->ice);
+    struct quic_info info = {0};
+    if (conn->quic)
+        quic_info(conn->quic, &info);
+    heard = info.last_received > heard ? info.last_received : heard;
+    return conn->spoke > heard ? conn->spoke : heard;
+}
+
 struct broker_view conn_broker_view(const struct conn *conn)
 {
-    struct broker_view view = {0};
+    struct broker_view view = {.heard = conn_heard(conn)};
     uint64_t since = ice_suspicious_since(conn->ice);
     uint64_t doubted = since + BROKER_PATH_DOUBT_S * NS_PER_S;
     if (conn->hinted >= since && conn->hinted + BROKER_PATH_HINT_MS * NS_PER_MS < doubted)

@@ -34,6 +34,7 @@ struct conn {
     bool blocked[2];     /* UDP seems to be: ours, theirs */
     bool retell;         /* why the path is the broker's is known better */
     uint64_t stalled_at; /* when CONN_STALLED was told; NEVER: packets go */
+    uint64_t spoke;      /* when the peer last said something over the broker */
     uint64_t hinted;     /* when the peer's packets through the broker last made us doubt our pair */
     int64_t unnamed[STREAMS_UNNAMED_MAX];
     size_t unnamed_count;

@@ -18,11 +18,13 @@ static bool is_recent(uint64_t now, uint64_t then)
     return then && now - then < SEEK_PAUSE_S * NS_PER_S;
 }
 
-/* When a lasting doubt is told next: less and less often, for the broker is everybody's. */
+/* When a lasting doubt is told next: less and less often, for the broker is everybody's; NEVER to a peer that
+ * is silent. Two who are both there hear each other through the broker, and so go on. */
 static uint64_t tell_at(const struct peer *peer)
 {
     uint64_t last = peer->retold > peer->doubted ? peer->retold : peer->doubted;
-    return last + SEEK_PAUSE_S * NS_PER_S + (last - peer->doubted) / SEEK_SLOWER;
+    uint64_t at = last + SEEK_PAUSE_S * NS_PER_S + (last - peer->doubted) / SEEK_SLOWER;
+    return at < conn_heard(peer->conn) + BROKER_PATH_QUIET_S * NS_PER_S ? at : NEVER;
 }
 
 /* A gateway may have forgotten us, here or there: then only new addresses, said over the broker, help. Ours
@@ -62,7 +64,7 @@ static bool is_fallen(const struct peer *peer)
 
 void node_doubt_heard(struct node *node, uint64_t now, struct peer *peer)
 {
-    conn_has_spoken(peer->conn);
+    conn_has_spoken(peer->conn, now);
     if (is_in_doubt(peer) || (peer->connected && conn_is_brokered(peer->conn)))
         node_seek(node, now, peer);
 }

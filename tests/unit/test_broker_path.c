@@ -21,7 +21,7 @@ struct road {
 
 static void road_make(struct road *road, uint64_t delay)
 {
-    *road = (struct road){.shared = broker_path_bucket(RATE), .now = start};
+    *road = (struct road){.shared = broker_path_bucket(RATE), .now = start, .view = {.heard = start}};
     broker_path_init(&road->path, &road->shared);
     broker_path_set_up(&road->path, start, true);
     broker_path_allow(&road->path, start, RATE, delay);
@@ -44,13 +44,19 @@ static void comes(struct road *road, uint64_t ms, enum broker_turn expected)
     assert_int_equal(turn(road), expected);
 }
 
+/* A packet of the peer comes, now. */
+static void hear(struct road *road)
+{
+    road->view.heard = road->view.quic.last_received = road->now;
+}
+
 /* Taken, and the peer is there. */
 static void road_there(struct road *road)
 {
     road_make(road, 0);
     comes(road, 150, BROKER_TURN_TAKEN);
     road->now += 50 * NS_PER_MS;
-    road->view.quic.last_received = road->now;
+    hear(road);
     assert_int_equal(turn(road), BROKER_TURN_THERE);
     assert_int_equal(turn(road), BROKER_TURN_NONE);
 }
@@ -118,8 +124,9 @@ static void who_does_not_answer_is_asked_then_stalled_then_lost(void **state)
     road_there(&road);
     road.path.seek_at = NEVER;
     uint64_t since = road.view.quic.waiting_since = road.now;
-    for (unsigned s = 3; s < 30; s += 3)
+    for (unsigned s = 3; s < BROKER_PATH_QUIET_S; s += 3)
         comes(&road, 200 + s * 1000, BROKER_TURN_ASK);
+    comes(&road, 200 + BROKER_PATH_QUIET_S * 1000, BROKER_TURN_NONE);
     comes(&road, 200 + 30000, BROKER_TURN_STALLED);
     comes(&road, 200 + 120000, BROKER_TURN_LOST);
     assert_true(road.now == since + BROKER_PATH_FORGET_S * NS_PER_S);
@@ -136,8 +143,25 @@ static void a_sign_of_life_brings_it_back(void **state)
     road.now += 60 * NS_PER_S;
     broker_path_set_up(&road.path, road.now, true);
     assert_int_equal(turn(&road), BROKER_TURN_NONE); /* the peer may not be there yet */
-    road.view.quic.last_received = road.now += NS_PER_S;
+    road.now += NS_PER_S;
+    hear(&road);
     assert_int_equal(turn(&road), BROKER_TURN_THERE);
+}
+
+static void who_is_silent_on_every_way_is_sent_nothing_until_it_is_heard(void **state)
+{
+    (void)state;
+    struct road road;
+    road_there(&road);
+    road.path.seek_at = NEVER;
+    road.view.quic.waiting_since = road.now;
+    road.path.asked = NEVER - NS_PER_S * BROKER_PATH_ASK_S;
+    road.view.heard += NS_PER_S; /* elsewhere */
+    comes(&road, 200 + 1000 + BROKER_PATH_QUIET_S * 1000, BROKER_TURN_NONE);
+    assert_true(broker_path_ready(&road.path) == NEVER);
+    road.view.heard = road.now += NS_PER_S; /* it tells us something, over the broker */
+    assert_int_equal(turn(&road), BROKER_TURN_NONE);
+    assert_true(broker_path_ready(&road.path) <= road.now);
 }
 
 static void a_goodbye_is_believed_after_5_s_without_an_answer(void **state)
@@ -183,9 +207,11 @@ static void better_paths_are_sought_ever_more_seldom_while_the_peer_is_heard(voi
     uint64_t at = 150;
     for (uint64_t pause = 20; pause < 1500; pause *= 2) {
         at += (pause < BROKER_PATH_SEEK_MAX_S ? pause : BROKER_PATH_SEEK_MAX_S) * 1000;
+        road.view.heard = start + at * NS_PER_MS;
         comes(&road, at, BROKER_TURN_SEEK);
     }
-    road.view.quic.last_received = road.now++;
+    hear(&road);
+    road.now++;
     broker_path_set_up(&road.path, road.now, false);
     assert_int_equal(turn(&road), BROKER_TURN_STALLED);
     road.path.seek_at = road.now;
@@ -242,6 +268,7 @@ int main(void)
         cmocka_unit_test(a_pair_that_works_keeps_it_away_and_ends_it),
         cmocka_unit_test(who_does_not_answer_is_asked_then_stalled_then_lost),
         cmocka_unit_test(a_sign_of_life_brings_it_back),
+        cmocka_unit_test(who_is_silent_on_every_way_is_sent_nothing_until_it_is_heard),
         cmocka_unit_test(a_goodbye_is_believed_after_5_s_without_an_answer),
         cmocka_unit_test(a_forged_goodbye_is_forgotten_when_the_peer_is_heard),
         cmocka_unit_test(nobody_is_there_when_all_has_failed_and_none_was_heard),
