@@ -4,19 +4,17 @@
  * of the answer's box: whoever comes last, the thread or the resolver, frees it. */
 #include "resolve.h"
 #include "socket_address.h"
+#include "worker.h"
 
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-enum { STACK = 256 * 1024 /* bytes: getaddrinfo's modules take some 100 KiB */ };
 
 struct question {
     struct box *box;
@@ -167,23 +165,6 @@ static void *answer_question(void *argument)
     return NULL;
 }
 
-static bool start_thread(struct question *question)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all, before;
-    if (pthread_attr_init(&attributes))
-        return false;
-    pthread_attr_setstacksize(&attributes, STACK);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited: signals stay the program's */
-    bool ok = pthread_create(&thread, &attributes, answer_question, question) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return ok;
-}
-
 bool resolver_ask(struct resolver *resolver, const char *host, uint16_t port, int tag)
 {
     struct question *question = calloc(1, sizeof *question);
@@ -197,7 +178,7 @@ bool resolver_ask(struct resolver *resolver, const char *host, uint16_t port, in
     pthread_mutex_lock(&box->lock);
     box->shares++;
     pthread_mutex_unlock(&box->lock);
-    if (!start_thread(question)) {
+    if (!worker_start(answer_question, question)) {
         free(question);
         box_leave(box);
         return false;

@@ -5,21 +5,18 @@
 #include "upnp.h"
 
 #include "upnp_igd.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    STACK = 256 * 1024, /* bytes: miniupnpc has buffers of some KiB on it */
-    RENEW_S = PORTMAP_LIFETIME_S / 2,
-};
+enum { RENEW_S = PORTMAP_LIFETIME_S / 2 };
 
 /* What one thread holds. Under the box's lock, but `wanted`. */
 struct lease {
@@ -199,23 +196,6 @@ static void *hold(void *argument)
     return NULL;
 }
 
-static bool start_thread(struct lease *lease)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all, before;
-    if (pthread_attr_init(&attributes))
-        return false;
-    pthread_attr_setstacksize(&attributes, STACK);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited: signals stay the program's */
-    bool ok = pthread_create(&thread, &attributes, hold, lease) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return ok;
-}
-
 /* ---- the owner ---- */
 
 static bool is_same(const struct portmap_local *a, const struct portmap_local *b)
@@ -238,7 +218,7 @@ static void begin(struct box *box, const struct portmap_local *wanted)
         return;
     *place = (struct lease){.box = box, .wanted = *wanted, .used = true};
     box->shares++;
-    if (start_thread(place))
+    if (worker_start(hold, place))
         return;
     box->shares--;
     place->used = false;

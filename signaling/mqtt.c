@@ -11,6 +11,7 @@
 #include "mqtt.h"
 #include "message.h"
 #include "mqtt_post.h"
+#include "worker.h"
 #include <errno.h>
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
@@ -29,11 +30,10 @@
 
 enum {
     ANSWER_TIMEOUT_MS =
-        10000, /* from the connection to CONNACK: with TLS three round trips and the broker's work */
-    STACK_BYTES = 256 * 1024, /* instead of some 8 MiB; the tests resolve names and speak TLS on it */
-    REASON_MAX = 640,      /* bytes of a reason for people: a host's name and the library's complaint fit */
-    LOG_MAX = 128,         /* bytes kept of the library's complaint */
-    CLIENT_ID_LEN = 20,    /* characters: every broker takes up to 23 (MQTT 3.1.1, 3.1.3.1) */
+        10000,          /* from the connection to CONNACK: with TLS three round trips and the broker's work */
+    REASON_MAX = 640,   /* bytes of a reason for people: a host's name and the library's complaint fit */
+    LOG_MAX = 128,      /* bytes kept of the library's complaint */
+    CLIENT_ID_LEN = 20, /* characters: every broker takes up to 23 (MQTT 3.1.1, 3.1.3.1) */
     REFUSED_VERSION_3 = 1, /* CONNACK of a broker that does not know MQTT 5 (3.1.1, 3.2.2.3) ... */
     REFUSED_ID_3 = 2,
     REFUSED_LOGIN_3 = 4,
@@ -740,25 +740,6 @@ static struct mqtt *mqtt_alloc(const struct mqtt_config *config)
     return mqtt;
 }
 
-/* The thread takes no signals: they are the program's, and its own writes to a dead connection raise SIGPIPE.
- */
-static bool thread_start(struct mqtt *mqtt)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-    sigset_t all, before;
-    if (pthread_attr_init(&attributes) != 0)
-        return false;
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    bool started = pthread_create(&thread, &attributes, run, mqtt) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return started;
-}
-
 int mqtt_open(struct mqtt **out, const struct mqtt_config *config)
 {
     *out = NULL;
@@ -766,7 +747,7 @@ int mqtt_open(struct mqtt **out, const struct mqtt_config *config)
     if (!mqtt)
         return -1;
     if (post_open(&mqtt->post) && copy_topics(mqtt, config) && (mqtt->client = client_new(mqtt)) &&
-        client_configure(mqtt, config) && thread_start(mqtt)) {
+        client_configure(mqtt, config) && worker_start(run, mqtt)) {
         *out = mqtt;
         return 0;
     }
