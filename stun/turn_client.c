@@ -29,7 +29,8 @@ enum {
 
 struct turn_client *turn_client_new(const struct turn_config *config)
 {
-    if (strlen(config->user) > TURN_USER_MAX || strlen(config->password) > TURN_PASSWORD_MAX)
+    size_t user_len = strlen(config->user), password_len = strlen(config->password);
+    if (user_len > TURN_USER_MAX || password_len > TURN_PASSWORD_MAX)
         return NULL;
     struct turn_client *turn = calloc(1, sizeof *turn);
     if (!turn)
@@ -37,8 +38,8 @@ struct turn_client *turn_client_new(const struct turn_config *config)
     turn->server = config->server;
     turn->stream = config->stream;
     turn->random = config->random;
-    strcpy(turn->user, config->user);
-    strcpy(turn->password, config->password);
+    memcpy(turn->user, config->user, user_len + 1);
+    memcpy(turn->password, config->password, password_len + 1);
     turn->next_channel = TURN_CHANNEL_FIRST;
     turn->refresh_by = NEVER;
     if (turn->stream && !(turn->held = malloc(TURN_DATAGRAM_MAX))) {

@@ -28,8 +28,8 @@ static uint8_t next(struct script *script)
 static void party_begin(struct party *party, const char *id)
 {
     memset(party, 0, sizeof *party);
-    strcpy(party->id, id);
-    strcpy(party->room, "47vcn4x2iybnjlcp2fivzwg7gu635hoy");
+    memcpy(party->id, id, PEER_ID_LEN);
+    memcpy(party->room, "47vcn4x2iybnjlcp2fivzwg7gu635hoy", ROOM_TOPIC_LEN);
     pake_password(party->prs, "demo", (const uint8_t *)"unknown", 7);
     veil_key(party->veil_key, "demo");
     party->random = &source;
@@ -77,11 +77,10 @@ static void alter(struct script *script, struct message *message)
 
 static struct body body_of(enum body_type type)
 {
-    struct body body = {.type = type};
-    strcpy(body.description.name, "attic");
-    strcpy(body.description.ufrag, "ufrag");
-    strcpy(body.description.pwd, "password9012345678901234");
-    return body;
+    return (struct body){
+        .type = type,
+        .description = {.name = "attic", .ufrag = "ufrag", .pwd = "password9012345678901234"},
+    };
 }
 
 /* All that pake1 and pake2 said in the open, as the other side believes it. */
