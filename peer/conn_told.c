@@ -1,8 +1,6 @@
 /* conn_told.c - what ice and quic say, as a connection's events. */
 #include "conn_state.h"
 
-#include <string.h>
-
 enum { HOPE_PAUSE_MS = 500 /* between two questions whether a guess may still succeed */ };
 
 /* Whether ICE_FAILED is not the last word. */
@@ -78,12 +76,7 @@ bool conn_ice_told(struct conn *conn, uint64_t now, struct conn_event *event)
             if (conn->quic)
                 quic_hurry(conn->quic, now);
             conn->narrow &= addr_equal(&told.path.remote, &conn->path.remote);
-            if (told.path.kind == PATH_TURN)
-                return conn_tell_path(conn, &told.path, event);
-            conn->path = told.path;
-            *event = (struct conn_event){.type = CONN_PATH, .path = told.path};
-            memcpy(event->text, told.why, sizeof event->text);
-            return true;
+            return conn_tell_path(conn, &told.path, event);
         case ICE_STALLED:
             if (conn->broker.used && !conn->broker.stalled)
                 break;

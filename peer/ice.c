@@ -413,16 +413,15 @@ bool ice_event(struct ice *ice, struct ice_event *event)
     while (!(ice->events & 1u << event->type))
         event->type++;
     ice->events &= ~(1u << event->type);
-    struct path_facts facts;
-    ice_facts(ice, &facts);
     if (event->type == ICE_HEARD)
         event->path = ice->heard;
-    if (event->type == ICE_PATH && ice->path) {
+    if (event->type == ICE_PATH && ice->path)
         event->path = ice_pair_path(ice->path);
-        path_why(event->why, &event->path, &facts);
-    }
-    if (event->type == ICE_FAILED)
+    if (event->type == ICE_FAILED) {
+        struct path_facts facts;
+        ice_facts(ice, &facts);
         path_why_none(event->why, &facts);
+    }
     return true;
 }
 

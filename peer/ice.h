@@ -39,7 +39,7 @@ struct ice_config {
 enum ice_event_type {
     ICE_HEARD,   /* the first authenticated check came from `path.remote`: QUIC's Initial may go there already
                   */
-    ICE_PATH,    /* application packets go to `path` from now on; `why` says why not a better one */
+    ICE_PATH,    /* application packets go to `path` from now on; path_why says why */
     ICE_STALLED, /* consent is gone on every pair; nothing is sent, a peer that slept may come back (then
                     ICE_PATH) */
     ICE_LOST,    /* gone for good: told so and silent, or silent for too long */
@@ -49,7 +49,7 @@ enum ice_event_type {
 struct ice_event {
     enum ice_event_type type;
     struct path path;
-    char why[PATH_WHY_MAX];
+    char why[PATH_WHY_MAX]; /* of ICE_FAILED */
 };
 
 struct ice_stats {

@@ -360,8 +360,12 @@ static void every_path_says_why(void **state)
 {
     (void)state;
     struct solo *solo = solo_new(true);
+    struct path_facts facts;
+    char why[PATH_WHY_MAX];
     validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
-    assert_true(strlen(solo->events[0].why) > 20);
+    ice_facts(solo->ice, &facts);
+    path_why(why, &solo->events[0].path, &facts);
+    assert_true(strlen(why) > 20);
     solo_free(solo);
 }
 
