@@ -5,71 +5,12 @@
  * port, and taking back the loser's by NAT-PMP takes back both.
  *
  * Left out: the third-party and prefer-failure options, PEER, TCP, several servers on one network. */
-#include "portmap.h"
-
-#include "portmap_msg.h"
+#include "portmap_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* RFC 6886 3.1: 250 ms, doubling. The RFC goes on to 64 s; a gateway that said nothing for 16 s never does.
- */
-static const uint64_t FIRST_WAIT = 250 * NS_PER_MS;
-enum {
-    COPIES = 6,
-    REMOVAL_COPIES = 3,
-    PCP_HEAD_START_MS = 50, /* for which NAT-PMP's port waits once its address is known: PCP tells more */
-    RENEWAL_MIN_S = 4,      /* RFC 6887 11.2.1 */
-    AGAIN_S = 2,            /* between two times that portmap_ask_again asks */
-    RETRY_S = 300,          /* after a refusal; longer where the gateway says so, ... */
-    RETRY_MAX_S = 3600,     /* ... but not for ever */
-    LIFETIME_MAX_S = 86400, /* RFC 6887 15: no client needs more; whoever gives it is asked sooner */
-    SPREAD_MS = 500,        /* after a restart of the gateway, so that a network does not ask in one moment */
-};
-
-enum question_kind { ASK_PCP, ASK_ADDRESS, ASK_PORT, QUESTIONS };
-
-/* One request and its copies. */
-struct question {
-    bool running;
-    unsigned copies, copies_max;
-    uint64_t due, wait;
-};
-
-/* What the gateway last said of its own age, and when (RFC 6887 8.5). */
-struct epoch {
-    bool known;
-    uint32_t value;
-    uint64_t at;
-};
-
-struct mapping {
-    struct addr local, gateway; /* local family 0: a free place */
-    uint8_t nonce[PORTMAP_NONCE_LEN];
-    struct question questions[QUESTIONS];
-    enum portmap_protocol protocol; /* whose mapping it is; NONE: there is none */
-    struct addr external;           /* as it was told; family 0: not */
-    struct addr outside;            /* NAT-PMP: the gateway's address; family 0: not known yet */
-    struct addr wished;             /* what we had: asked for again */
-    struct addr lost, useless;      /* of the events */
-    uint64_t asked_at, renew_at, expires_at, port_at, retry_at; /* NEVER: not */
-    struct epoch epochs[2];                                     /* PCP's, NAT-PMP's */
-    uint32_t lifetime_s, retry_s;
-    enum portmap_failure failure;
-    bool removing;
-    bool tells_lost, tells_mapped, tells_failed;
-};
-
-struct portmap {
-    const struct random *random;
-    struct mapping mappings[PORTMAP_LOCALS_MAX];
-    bool removed;
-};
-
-#define EACH_MAPPING(portmap, m)                                              \
-    for (struct mapping *m = (struct mapping *)(portmap)->mappings;           \
-         m < (struct mapping *)(portmap)->mappings + PORTMAP_LOCALS_MAX; m++) \
-        if (m->local.family != 0)
+enum { AGAIN_S = 2 /* between two times that portmap_ask_again asks */ };
 
 struct portmap *portmap_new(const struct random *random)
 {
@@ -103,120 +44,6 @@ const char *portmap_failure_text(enum portmap_failure failure)
     return texts[failure];
 }
 
-/* ---- questions ---- */
-
-static void ask(struct mapping *m, uint64_t now, enum question_kind kind, unsigned copies)
-{
-    m->questions[kind] =
-        (struct question){.running = true, .copies_max = copies, .due = now, .wait = FIRST_WAIT};
-    m->asked_at = now;
-}
-
-static void ask_nothing(struct mapping *m)
-{
-    for (unsigned kind = 0; kind < QUESTIONS; kind++)
-        m->questions[kind].running = false;
-    m->port_at = NEVER;
-}
-
-static bool is_asking(const struct mapping *m)
-{
-    bool running = m->port_at != NEVER;
-    for (unsigned kind = 0; kind < QUESTIONS; kind++)
-        running = running || m->questions[kind].running;
-    return running;
-}
-
-/* From the beginning: who speaks what is not known, or no longer. NAT-PMP knows IPv4 only. */
-static void begin(struct mapping *m, uint64_t now)
-{
-    ask_nothing(m);
-    m->protocol = PORTMAP_NONE;
-    m->outside = (struct addr){0};
-    m->renew_at = m->expires_at = m->retry_at = NEVER;
-    m->failure = PORTMAP_SILENT;
-    m->retry_s = 0;
-    m->tells_failed = false;
-    ask(m, now, ASK_PCP, COPIES);
-    if (m->local.family == 4)
-        ask(m, now, ASK_ADDRESS, COPIES);
-}
-
-static void renew(struct mapping *m, uint64_t now)
-{
-    m->renew_at = NEVER;
-    if (m->protocol == PORTMAP_PCP) {
-        ask(m, now, ASK_PCP, COPIES);
-        return;
-    }
-    ask(m, now, ASK_ADDRESS, COPIES);
-    ask(m, now, ASK_PORT, COPIES);
-}
-
-static void take_back(struct mapping *m, uint64_t now, enum question_kind kind)
-{
-    ask_nothing(m);
-    m->removing = true;
-    ask(m, now, kind, REMOVAL_COPIES);
-}
-
-static void note_lost(struct mapping *m)
-{
-    if (m->external.family == 0)
-        return;
-    m->lost = m->external;
-    m->tells_lost = !m->tells_mapped; /* what was never told is not missed */
-    m->tells_mapped = false;
-    m->external = (struct addr){0};
-}
-
-/* No mapping; asked again when there is hope. A gateway that never answers is left alone. */
-static void fail(struct mapping *m, uint64_t now, enum portmap_failure failure)
-{
-    ask_nothing(m);
-    note_lost(m);
-    m->protocol = PORTMAP_NONE;
-    m->renew_at = m->expires_at = NEVER;
-    m->failure = failure;
-    m->tells_failed = true;
-    uint32_t wait = m->retry_s > RETRY_S ? m->retry_s : RETRY_S;
-    m->retry_at =
-        failure == PORTMAP_SILENT ? NEVER : now + (wait < RETRY_MAX_S ? wait : RETRY_MAX_S) * NS_PER_S;
-}
-
-static enum portmap_failure failure_of(enum portmap_result result)
-{
-    switch (result) {
-    case PORTMAP_NETWORK_FAILURE:
-        return PORTMAP_NO_INTERNET;
-    case PORTMAP_NO_RESOURCES:
-    case PORTMAP_CANNOT_PROVIDE_EXTERNAL:
-        return PORTMAP_FULL;
-    case PORTMAP_ADDRESS_MISMATCH:
-        return PORTMAP_NAT_BETWEEN;
-    case PORTMAP_UNSUPP_VERSION:
-        return PORTMAP_SILENT;
-    default:
-        return PORTMAP_REFUSED;
-    }
-}
-
-/* To be called when a question has ended without a mapping: the last one to do so decides. */
-static void fail_if_over(struct mapping *m, uint64_t now)
-{
-    if (m->removing || is_asking(m) || m->tells_failed || m->retry_at != NEVER)
-        return;
-    if (m->protocol == PORTMAP_NONE) {
-        fail(m, now, m->failure);
-        return;
-    }
-    /* A renewal: what we have lives on until it expires. RFC 6887 11.2.1: again after half of what is left.
-     */
-    uint64_t left = m->expires_at > now ? m->expires_at - now : 0;
-    uint64_t wait = left / 2 > RENEWAL_MIN_S * NS_PER_S ? left / 2 : RENEWAL_MIN_S * NS_PER_S;
-    m->renew_at = now + wait;
-}
-
 /* ---- what is to be mapped ---- */
 
 static bool is_same(const struct mapping *m, const struct portmap_local *wanted)
@@ -248,7 +75,7 @@ static void add(struct portmap *portmap, uint64_t now, const struct portmap_loca
     *place = (struct mapping){.local = wanted->local, .gateway = wanted->gateway};
     place->gateway.port = PORTMAP_SERVER_PORT;
     portmap->random->fill(portmap->random->context, place->nonce, sizeof place->nonce);
-    begin(place, now);
+    mapping_begin(place, now);
 }
 
 void portmap_set_locals(struct portmap *portmap, uint64_t now, const struct portmap_local *locals,
@@ -267,7 +94,7 @@ void portmap_ask_again(struct portmap *portmap, uint64_t now)
 {
     EACH_MAPPING(portmap, m)
     if (m->protocol != PORTMAP_NONE && !m->removing && now - m->asked_at >= AGAIN_S * NS_PER_S)
-        renew(m, now);
+        mapping_renew(m, now);
 }
 
 /* Of what was asked for but not answered a mapping may exist all the same. */
@@ -285,251 +112,24 @@ void portmap_remove(struct portmap *portmap, uint64_t now)
         m->tells_lost = m->tells_mapped = m->tells_failed = false;
         if (m->removing)
             continue;
-        ask_nothing(m);
+        mapping_ask_nothing(m);
         m->removing = true;
         if (protocol == PORTMAP_PCP || (protocol == PORTMAP_NONE && pcp))
-            ask(m, now, ASK_PCP, REMOVAL_COPIES);
+            mapping_ask(m, now, ASK_PCP, PORTMAP_REMOVAL_COPIES);
         if (protocol == PORTMAP_NATPMP || port)
-            ask(m, now, ASK_PORT, REMOVAL_COPIES);
+            mapping_ask(m, now, ASK_PORT, PORTMAP_REMOVAL_COPIES);
     }
 }
 
 bool portmap_is_quiet(const struct portmap *portmap)
 {
     EACH_MAPPING(portmap, m)
-    if (is_asking(m))
+    if (mapping_is_asking(m))
         return false;
     return true;
 }
 
 /* ---- what the gateway says ---- */
-
-/* RFC 6887 8.5: whether the gateway's age did not grow as our clock did. Then it has forgotten everything. */
-static bool has_restarted(struct epoch *epoch, uint64_t now, uint32_t value)
-{
-    struct epoch before = *epoch;
-    *epoch = (struct epoch){.known = true, .value = value, .at = now};
-    if (!before.known)
-        return false;
-    if (value < before.value)
-        return before.value - value > 1;
-    uint64_t here = (now - before.at) / NS_PER_S, there = value - before.value;
-    return here + 2 < there - there / 16 || there + 2 < here - here / 16;
-}
-
-static void renew_soon(struct portmap *portmap, uint64_t now, struct mapping *m)
-{
-    if (m->protocol != PORTMAP_NONE && !m->removing)
-        m->renew_at = now + random_below(portmap->random, SPREAD_MS) * NS_PER_MS;
-}
-
-/* All of this gateway's mappings but the one that it has just spoken of; they need not find out for
- * themselves. */
-static void renew_others(struct portmap *portmap, uint64_t now, const struct mapping *spoken_of)
-{
-    EACH_MAPPING(portmap, m)
-    {
-        if (m == spoken_of || !addr_equal(&m->gateway, &spoken_of->gateway))
-            continue;
-        memcpy(m->epochs, spoken_of->epochs, sizeof m->epochs);
-        renew_soon(portmap, now, m);
-    }
-}
-
-static void note_mapped(struct portmap *portmap, uint64_t now, struct mapping *m,
-                        enum portmap_protocol protocol, const struct addr *external)
-{
-    enum question_kind kind = protocol == PORTMAP_PCP ? ASK_PCP : ASK_PORT;
-    if (addr_scope(external) != ADDR_GLOBAL || external->port == 0) {
-        m->useless = *external;
-        fail(m, now, PORTMAP_PRIVATE);
-        take_back(m, now, kind);
-        return;
-    }
-    uint64_t lifetime = m->lifetime_s * NS_PER_S;
-    m->protocol = protocol;
-    m->wished = *external;
-    m->expires_at = now + lifetime;
-    /* RFC 6887 11.2.1: at a random moment between half and five eighths */
-    m->renew_at = now + lifetime / 2 + random_u64(portmap->random) % (lifetime / 8 + 1);
-    if (addr_equal(&m->external, external))
-        return;
-    m->external = *external;
-    m->tells_mapped = true;
-    m->tells_failed = false;
-}
-
-/* The lifetime as it counts for us; 0: none was given. */
-static bool take_lifetime(struct mapping *m, uint32_t lifetime_s)
-{
-    m->lifetime_s = lifetime_s < LIFETIME_MAX_S ? lifetime_s : LIFETIME_MAX_S;
-    return lifetime_s > 0;
-}
-
-static void pcp_refused(struct mapping *m, uint64_t now, const struct portmap_msg *msg)
-{
-    m->questions[ASK_PCP].running = false;
-    m->failure = failure_of(msg->result);
-    m->retry_s = msg->lifetime_s;
-    /* NAT-PMP would map a port for whoever stands between. */
-    if (m->protocol == PORTMAP_PCP || m->failure == PORTMAP_NAT_BETWEEN) {
-        fail(m, now, m->failure);
-        return;
-    }
-    if (m->port_at != NEVER)
-        m->port_at = now;
-    fail_if_over(m, now);
-}
-
-static void pcp_answered(struct portmap *portmap, uint64_t now, struct mapping *m,
-                         const struct portmap_msg *msg)
-{
-    if (!m->questions[ASK_PCP].running || memcmp(msg->nonce, m->nonce, sizeof m->nonce) != 0 ||
-        msg->internal_port != m->local.port)
-        return;
-    if (m->removing) {
-        /* a late answer to the mapping itself is none to its removal */
-        if (msg->lifetime_s == 0 || msg->result != PORTMAP_SUCCESS)
-            m->questions[ASK_PCP].running = false;
-        return;
-    }
-    if (has_restarted(&m->epochs[0], now, msg->epoch_s))
-        renew_others(portmap, now, m);
-    if (msg->result != PORTMAP_SUCCESS || !take_lifetime(m, msg->lifetime_s) ||
-        msg->external.family != m->local.family) {
-        pcp_refused(m, now, msg);
-        return;
-    }
-    ask_nothing(m);
-    note_mapped(portmap, now, m, PORTMAP_PCP, &msg->external);
-}
-
-static void natpmp_refused(struct mapping *m, uint64_t now, enum portmap_result result)
-{
-    m->questions[ASK_ADDRESS].running = m->questions[ASK_PORT].running = false;
-    m->port_at = NEVER;
-    /* what PCP said is more precise */
-    if (m->failure == PORTMAP_SILENT)
-        m->failure = failure_of(result);
-    if (m->protocol == PORTMAP_NATPMP)
-        fail(m, now, failure_of(result));
-    else
-        fail_if_over(m, now);
-}
-
-/* At a renewal the gateway's address may be another one than before. */
-static void note_outside(struct mapping *m, uint64_t now)
-{
-    if (m->external.family == 0 || addr_equal_ip(&m->external, &m->outside))
-        return;
-    if (addr_scope(&m->outside) != ADDR_GLOBAL) {
-        m->useless = m->outside;
-        fail(m, now, PORTMAP_PRIVATE);
-        take_back(m, now, ASK_PORT);
-        return;
-    }
-    uint16_t port = m->external.port;
-    m->external = m->outside;
-    m->external.port = port;
-    m->wished = m->external;
-    m->tells_mapped = true;
-}
-
-static void address_answered(struct portmap *portmap, uint64_t now, struct mapping *m,
-                             const struct portmap_msg *msg)
-{
-    if (!m->questions[ASK_ADDRESS].running)
-        return;
-    m->questions[ASK_ADDRESS].running = false;
-    if (has_restarted(&m->epochs[1], now, msg->epoch_s))
-        renew_others(portmap, now, m);
-    if (msg->result != PORTMAP_SUCCESS) {
-        natpmp_refused(m, now, msg->result);
-        return;
-    }
-    m->outside = msg->external;
-    if (addr_scope(&m->outside) != ADDR_GLOBAL && m->protocol == PORTMAP_NONE) {
-        m->useless = m->outside; /* PCP, where it is asked too, would get the same */
-        bool pcp = m->questions[ASK_PCP].running;
-        fail(m, now, PORTMAP_PRIVATE);
-        if (pcp)
-            take_back(m, now, ASK_PCP);
-        return;
-    }
-    if (m->protocol == PORTMAP_NONE)
-        m->port_at = now + (m->questions[ASK_PCP].running ? PCP_HEAD_START_MS * NS_PER_MS : 0);
-    else
-        note_outside(m, now);
-}
-
-static void port_answered(struct portmap *portmap, uint64_t now, struct mapping *m,
-                          const struct portmap_msg *msg)
-{
-    if (!m->questions[ASK_PORT].running || msg->internal_port != m->local.port)
-        return;
-    if (m->removing) {
-        if (msg->lifetime_s == 0 || msg->result != PORTMAP_SUCCESS)
-            m->questions[ASK_PORT].running = false;
-        return;
-    }
-    if (has_restarted(&m->epochs[1], now, msg->epoch_s))
-        renew_others(portmap, now, m);
-    if (msg->result != PORTMAP_SUCCESS || !take_lifetime(m, msg->lifetime_s)) {
-        natpmp_refused(m, now, msg->result);
-        return;
-    }
-    struct addr external = m->outside;
-    external.port = msg->external.port;
-    m->questions[ASK_PCP].running = m->questions[ASK_PORT].running = false;
-    note_mapped(portmap, now, m, PORTMAP_NATPMP, &external);
-}
-
-/* RFC 6887 9, RFC 6886 3.5: by its version we know which of our questions it means. */
-static void version_refused(struct mapping *m, uint64_t now, const struct portmap_msg *msg)
-{
-    enum { NATPMP = 0, PCP = 2 };
-    if (m->removing)
-        ask_nothing(m);
-    else if (msg->version != PCP && m->questions[ASK_PCP].running)
-        pcp_refused(m, now, msg);
-    else if (msg->version != NATPMP && (m->questions[ASK_ADDRESS].running || m->questions[ASK_PORT].running))
-        natpmp_refused(m, now, msg->result);
-}
-
-/* Said to everybody, or to one of our addresses: the gateway is up again, or has another address. */
-static void announced(struct portmap *portmap, uint64_t now, const struct addr *gateway,
-                      const struct portmap_msg *msg)
-{
-    bool natpmp = msg->type == PORTMAP_NATPMP_ADDRESS;
-    EACH_MAPPING(portmap, m)
-    {
-        if (!addr_equal(&m->gateway, gateway))
-            continue;
-        bool moved = natpmp && m->outside.family && !addr_equal(&m->outside, &msg->external);
-        if (has_restarted(&m->epochs[natpmp], now, msg->epoch_s) || moved)
-            renew_soon(portmap, now, m);
-    }
-}
-
-static void told(struct portmap *portmap, uint64_t now, struct mapping *m, const struct portmap_msg *msg)
-{
-    switch (msg->type) {
-    case PORTMAP_PCP_MAP:
-        pcp_answered(portmap, now, m, msg);
-        break;
-    case PORTMAP_NATPMP_ADDRESS:
-        address_answered(portmap, now, m, msg);
-        break;
-    case PORTMAP_NATPMP_MAP:
-        port_answered(portmap, now, m, msg);
-        break;
-    case PORTMAP_OTHER_VERSION:
-        version_refused(m, now, msg);
-        break;
-    case PORTMAP_PCP_ANNOUNCE:
-        break;
-    }
-}
 
 bool portmap_input(struct portmap *portmap, uint64_t now, const struct packet *in)
 {
@@ -543,12 +143,12 @@ bool portmap_input(struct portmap *portmap, uint64_t now, const struct packet *i
         return ours;
     bool solicited = false;
     EACH_MAPPING(portmap, m)
-    if (addr_equal(&m->gateway, &in->remote) && addr_equal(&m->local, &in->local) && is_asking(m)) {
+    if (addr_equal(&m->gateway, &in->remote) && addr_equal(&m->local, &in->local) && mapping_is_asking(m)) {
         solicited = true;
-        told(portmap, now, m, &msg);
+        mapping_told(portmap, now, m, &msg);
     }
     if (msg.type == PORTMAP_PCP_ANNOUNCE || (msg.type == PORTMAP_NATPMP_ADDRESS && !solicited))
-        announced(portmap, now, &in->remote, &msg);
+        mapping_announced(portmap, now, &in->remote, &msg);
     return true;
 }
 
@@ -583,7 +183,7 @@ static bool send_copy(struct mapping *m, uint64_t now, struct question *question
         return false;
     if (question->copies == question->copies_max) {
         question->running = false;
-        fail_if_over(m, now);
+        mapping_fail_if_over(m, now);
         return false;
     }
     question->copies++;
@@ -594,19 +194,19 @@ static bool send_copy(struct mapping *m, uint64_t now, struct question *question
 
 static void tick(struct mapping *m, uint64_t now)
 {
-    if (m->removing && !is_asking(m) && m->retry_at != NEVER)
+    if (m->removing && !mapping_is_asking(m) && m->retry_at != NEVER)
         m->removing = false; /* a useless mapping is gone; the gateway may get a better address */
     if (now >= m->expires_at) {
-        note_lost(m);
-        begin(m, now);
+        mapping_note_lost(m);
+        mapping_begin(m, now);
     }
     if (now >= m->retry_at)
-        begin(m, now);
+        mapping_begin(m, now);
     if (now >= m->renew_at)
-        renew(m, now);
+        mapping_renew(m, now);
     if (now >= m->port_at) {
         m->port_at = NEVER;
-        ask(m, now, ASK_PORT, COPIES);
+        mapping_ask(m, now, ASK_PORT, PORTMAP_COPIES);
     }
 }
 
