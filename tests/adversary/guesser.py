@@ -36,10 +36,11 @@ class Guesser:
                 victims = list(self.hellos.values())
             for hello in victims:
                 us = peer.Peer(self.room, f"guess {number}".encode())
+                knock = us.pake1(hello)  # before anybody can ask this id: its one run with this victim is noted
                 with self.lock:
                     self.own[us.id] = us
                 self._say(us.hello_topic, us.hello())
-                self._say(us.inbox(hello["from"]), us.pake1(hello))
+                self._say(us.inbox(hello["from"]), knock)
 
     def _listen(self):
         try:
