@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -17,33 +18,45 @@ LOGS = os.path.join(TOP, "build", "test")
 
 MAKE = ["make", "-s", "--no-print-directory", "-j2"]
 GCC, CLANG, SAN = "build", "build/clang", "build/san"
+SANITIZED = ["CC=clang", "SAN=1", "B=" + SAN]
 
-# name, command. Order matters: what fails quickest comes first. Those of BESIDE mostly wait for others' programs, and
-# do so while the step before them computes.
-STEPS = [
-    ("build-gcc", MAKE + ["all", "unit-build", "sim-build", "examples", "build/lab/delay"]),
+# Steps are (name, command). The programs of the gcc build first: nearly everything else runs them.
+FIRST = ("build-gcc", MAKE + ["all", "unit-build", "sim-build", "examples", "build/lab/delay"])
+
+# They take both processors: one after the other, what fails quickest first, and with less of a right to the processors
+# than the scenes beside them, which have limits to keep.
+COMPUTING = [
     ("lint", MAKE + ["lint"]),
+    ("unit", MAKE + ["-k", "-O", "unit"]),
+    ("build-sanitized", MAKE + ["all", "unit-build", "sim-build", "examples", SAN + "/lab/delay"] + SANITIZED),
+    ("unit-sanitized", MAKE + ["-k", "-O", "unit"] + SANITIZED),
+    ("sim-sanitized", MAKE + ["sim", "SEEDS=20"] + SANITIZED),
+    ("sim", MAKE + ["sim", "SEEDS=500"]),
+    # the tests' own warnings are those of build-sanitized, which is clang's too
+    ("build-clang", MAKE + ["all", "CC=clang", "B=" + CLANG]),
+]
+NICE = 10
+
+# They mostly wait, for other people's programs and for time to pass: one after the other, beside those that compute.
+WAITING = [
     ("header", MAKE + ["header-test"]),
-    ("unit", MAKE + ["-k", "-j2", "-O", "unit"]),
+    ("install", ["sh", "tests/install.sh"]),
     ("interop", ["python3", "tests/interop/run.py", "--build", GCC]),
     ("cli", ["python3", "tests/cli/run.py", "--build", GCC]),
-    ("adversary", ["python3", "tests/adversary/run.py", "--build", GCC, "--quick"]),
-    ("sim", MAKE + ["sim", "SEEDS=500"]),
-    ("lab-self", ["python3", "tests/lab/lab.py", "--build", GCC, "--self-test"]),
-    ("lab", ["python3", "tests/lab/lab.py", "--build", GCC, "--quick"]),
-    ("install", ["sh", "tests/install.sh"]),
-    ("build-clang", MAKE + ["all", "unit-build", "CC=clang", "B=" + CLANG]),
-    ("build-sanitized", MAKE + ["all", "unit-build", "sim-build", "examples", SAN + "/lab/delay",
-                                "CC=clang", "SAN=1", "B=" + SAN]),
-    ("unit-sanitized", MAKE + ["-k", "-j2", "-O", "unit", "CC=clang", "SAN=1", "B=" + SAN]),
+    ("adversary", ["python3", "tests/adversary/run.py", "--build", GCC, "--quick", "--beside"]),
     ("interop-sanitized", ["env", "CC=clang", "CFLAGS=-fsanitize=address,undefined",
                            "python3", "tests/interop/run.py", "--build", SAN]),
-    ("sim-sanitized", MAKE + ["sim", "SEEDS=20", "CC=clang", "SAN=1", "B=" + SAN]),
     ("cli-sanitized", ["python3", "tests/cli/run.py", "--build", SAN, "--quick"]),
+    ("lab-self", ["python3", "tests/lab/lab.py", "--build", GCC, "--self-test"]),
+    ("lab", ["python3", "tests/lab/lab.py", "--build", GCC, "--quick"]),
     ("lab-sanitized", ["python3", "tests/lab/lab.py", "--build", SAN, "--quick"]),
 ]
 
-BESIDE = ("interop", "interop-sanitized")
+# They measure: nothing runs beside them.
+ALONE = [
+    ("flood", ["python3", "tests/adversary/run.py", "--build", GCC, "--quick", "--alone"]),
+]
+
 SKIP_CODE = 77
 
 
@@ -64,49 +77,86 @@ def counts(text, code):
     return passed, failed, skipped
 
 
-def run(name, command):
-    log = os.path.join(LOGS, name + ".log")
-    start = time.monotonic()
-    with open(log, "w+", encoding="utf-8", errors="replace") as out:
-        code = subprocess.call(command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+def call(name, command):
+    """Its output, its exit code, and the processors' seconds that it and its children took."""
+    with open(os.path.join(LOGS, name + ".log"), "w+", encoding="utf-8", errors="replace") as out:
+        process = subprocess.Popen(command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
-        text = out.read()
-    passed, failed, skipped = counts(text, code)
-    building = name.startswith("build") or name == "lint"
-    if building and not code:
-        passed = 1
-    if passed + failed + skipped == 0:
-        failed = 1
-        text += "\nthis step ran no test\n"
-    verdict = "FAILED" if failed else "ok"
-    print(f"{verdict:6} {name:16} {passed} passed, {failed} failed, {skipped} skipped "
-          f"in {time.monotonic() - start:.0f} s".rstrip(), flush=True)
-    for line in re.findall(r"^(?:skipped?\b.*|\[ +SKIPPED +\] [a-z_].*)$", text, re.M | re.I)[:20]:
-        print("         " + line, flush=True)
+        return out.read(), process.returncode, usage.ru_utime + usage.ru_stime
+
+
+def told(name, text, failed):
+    """What is worth repeating of a step's output."""
+    lines = re.findall(r"^(?:skipped?\b.*|\[ +SKIPPED +\] [a-z_].*)$", text, re.M | re.I)[:20]
     if failed:
         tail = text.strip().splitlines()
-        told = [line for line in tail if re.search(r"FAILED|error:|Error|ERROR|assert", line)] or tail
-        for line in told[-25:]:
-            print("         " + line[:300], flush=True)
-        print("         the whole of it: build/test/" + name + ".log", flush=True)
-    return passed, failed, skipped
+        lines += ([line for line in tail if re.search(r"FAILED|error:|Error|ERROR|assert", line)] or tail)[-25:]
+        lines.append("the whole of it: build/test/" + name + ".log")
+    return "".join("\n         " + line[:300] for line in lines)
+
+
+class Steps:
+    """The steps of a run, the builds that they wait for, and the sum."""
+
+    def __init__(self, steps):
+        self.built = {name: threading.Event() for name, _ in steps if name.startswith("build")}
+        self.stopping = False
+        self.total = [0, 0, 0]
+        self.lock = threading.Lock()
+
+    def run(self, name, command):
+        if name.endswith("-sanitized") and not name.startswith("build") and "build-sanitized" in self.built:
+            self.built["build-sanitized"].wait()
+        if self.stopping:
+            return
+        start = time.monotonic()
+        text, code, cpu = call(name, command)
+        took = time.monotonic() - start
+        passed, failed, skipped = counts(text, code)
+        if (name.startswith("build") or name == "lint") and not code:
+            passed = 1
+        if passed + failed + skipped == 0:
+            failed = 1
+            text += "\nthis step ran no test\n"
+        with self.lock:
+            self.total = [a + b for a, b in zip(self.total, (passed, failed, skipped))]
+            print(f"{'FAILED' if failed else 'ok':6} {name:17} {passed} passed, {failed} failed, {skipped} skipped "
+                  f"in {took:.0f} s ({cpu:.0f} s of CPU){told(name, text, failed)}", flush=True)
+        if name in self.built:
+            self.built[name].set()
+
+    def run_each(self, steps):
+        for step in steps:
+            self.run(*step)
+
+    def run_side_by_side(self, *lanes):
+        with concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool:
+            try:
+                for lane in [pool.submit(self.run_each, lane) for lane in lanes]:
+                    lane.result()
+            except BaseException:  # Ctrl-C too: what has begun ends, nothing more begins
+                self.stopping = True
+                for event in self.built.values():
+                    event.set()
+                raise
 
 
 def main():
     pattern = sys.argv[1] if len(sys.argv) > 1 else ""
     os.makedirs(LOGS, exist_ok=True)
-    chosen = [step for step in STEPS if re.search(pattern, step[0])]
-    total = [0, 0, 0]
-    while chosen:
-        count = 2 if len(chosen) > 1 and chosen[1][0] in BESIDE else 1
-        group, chosen = chosen[:count], chosen[count:]
-        with concurrent.futures.ThreadPoolExecutor(count) as pool:
-            for found in pool.map(lambda step: run(*step), group):
-                total = [a + b for a, b in zip(total, found)]
-        if group[0][0] == "build-gcc" and total[1]:
-            break
-    print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
-    return 1 if total[1] or not total[0] else 0
+    first, computing, waiting, alone = (
+        [step for step in lane if re.search(pattern, step[0])] for lane in ([FIRST], COMPUTING, WAITING, ALONE))
+    computing = [(name, ["nice", "-n", str(NICE), *command]) for name, command in computing]
+    steps = Steps(first + computing)
+    steps.run_each(first)
+    if not steps.total[1]:
+        steps.run_side_by_side(computing, waiting)
+        steps.run_each(alone)
+    passed, failed, skipped = steps.total
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
 
 
 if __name__ == "__main__":

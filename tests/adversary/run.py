@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """run.py - the real command against brokers, peers and strangers that mean it ill:
-run.py --build DIR [--quick] [--list] [PATTERN]
+run.py --build DIR [--quick] [--beside | --alone] [--list] [PATTERN]
 
 Scenes are as those of tests/cli, and what runs them is shared with it. Those that measure run alone, after the others.
 --quick shortens what is slow, and leaves out what cannot be short.

@@ -56,6 +56,9 @@ def arguments(about):
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--build", default="build", help="where p2pconnect has been built")
     parser.add_argument("--quick", action="store_true", help="leave out, or shorten, what is slow")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--beside", action="store_true", help="leave out the scenes that measure and so run alone")
+    which.add_argument("--alone", action="store_true", help="only those")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("pattern", nargs="?", default="")
     return parser.parse_args()
@@ -78,6 +81,7 @@ def run(scenes, chosen, jobs):
     """Plays those of the scenes that are chosen; returns the exit code."""
     scenes = [s for s in scenes if re.search(chosen.pattern, s.__name__ + " " + sentence(s))]
     scenes = [s for s in scenes if not (chosen.quick and s.slow)]
+    scenes = [s for s in scenes if not (chosen.beside and s.alone or chosen.alone and not s.alone)]
     if chosen.list:
         print("\n".join(f"{s.__name__}: {sentence(s)}" for s in scenes))
         return 0
