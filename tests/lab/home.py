@@ -145,7 +145,7 @@ class Home:
 
     def adopt(self, machine):
         """A machine of another home gets one more interface, into this lan, and packets of its address leave there."""
-        device, table = f"eth{self.lab.number()}", self.number
+        device, table = f"eth{self.lab.number()}", 1000 + self.number  # 253 to 255 are the kernel's own
         address = str(self.free.pop(0))
         port = f"host{self.lab.number()}"
         self.gateway.ip(
@@ -154,9 +154,9 @@ class Home:
         machine.ip(
             f"link set {device} up",
             f"addr add {address}/{self.subnet.prefixlen} dev {device}",
-            f"route add default via {self.subnet[1]} dev {device} metric {table + 100}",
-            f"route add default via {self.subnet[1]} dev {device} table {table + 100}",
-            f"rule add from {address} table {table + 100}",
+            f"route add default via {self.subnet[1]} dev {device} metric {table}",
+            f"route add default via {self.subnet[1]} dev {device} table {table}",
+            f"rule add from {address} table {table}",
         )
         self.guests.append(address)
 

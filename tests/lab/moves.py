@@ -45,30 +45,12 @@ class Change:
         return self.flow.finish(self.flow.expect_resumed(since, limit))
 
 
-def rebind(sides, off, kinds, limit, trial):
-    """The gateways of these sides forget all flows and map to other ports."""
+def change_homes(how, sides, off, kinds, limit, trial):
+    """On each of these sides something becomes another: `how`, of CHANGES."""
     change = Change(trial, kinds, off)
     since = time.monotonic()
     for side in sides:
-        change.homes[side].restart_gateway()
-    return change.expect(limit, since)
-
-
-def renumber(sides, off, kinds, limit, trial):
-    """The machines of these sides get another address."""
-    change = Change(trial, kinds, off)
-    since = time.monotonic()
-    for side in sides:
-        change.homes[side].move_machine()
-    return change.expect(limit, since)
-
-
-def provider(sides, off, kinds, limit, trial):
-    """The gateways of these sides get another public address."""
-    change = Change(trial, kinds, off)
-    since = time.monotonic()
-    for side in sides:
-        change.homes[side].change_address()
+        getattr(change.homes[side], how)()
     return change.expect(limit, since)
 
 
@@ -144,23 +126,26 @@ def steady(trial):
     return flow.finish(note=f"{paths} changes of path under jitter")
 
 
-def sides(function, limit):
+CHANGES = (
+    ("rebind", "restart_gateway", REBOUND_SECONDS),  # forgets all flows and maps to other ports
+    ("renumber", "move_machine", ADDRESS_SECONDS),  # the machine gets another address
+    ("provider", "change_address", ADDRESS_SECONDS),  # the gateway gets another public address
+)
+
+
+def sides(how, limit):
     """The same for the left side and for the right one; with the broker down only where a pair survives: the other's
     gateway lets everybody in."""
     for side, name in enumerate(("left", "right")):
-        yield name, functools.partial(function, (side,), False, ("port", "port"), limit)
+        yield name, functools.partial(change_homes, how, (side,), False, ("port", "port"), limit)
         kinds = tuple("port" if i == side else "full" for i in range(2))
-        yield f"{name}-off", functools.partial(function, (side,), True, kinds, limit)
-    yield "both", functools.partial(function, (0, 1), False, ("port", "port"), BOTH_SECONDS)
+        yield f"{name}-off", functools.partial(change_homes, how, (side,), True, kinds, limit)
+    yield "both", functools.partial(change_homes, how, (0, 1), False, ("port", "port"), BOTH_SECONDS)
 
 
 def scenarios():
-    for change, function, limit in (
-        ("rebind", rebind, REBOUND_SECONDS),
-        ("renumber", renumber, ADDRESS_SECONDS),
-        ("provider", provider, ADDRESS_SECONDS),
-    ):
-        for name, scenario in sides(function, limit):
+    for change, how, limit in CHANGES:
+        for name, scenario in sides(how, limit):
             yield f"{change}-{name}", scenario
     for side, name in enumerate(("left", "right")):
         yield f"restart-{name}", functools.partial(restart, side)
