@@ -98,6 +98,8 @@ $(call unit,stun,$(STUN_SRC)): $(B)/stun.a
 $(call unit,signaling,$(SIGNALING_SRC)): $(B)/signaling.a $(B)/stun.a
 $(call unit,peer,$(PEER_SRC)): $(B)/peer.a $(B)/signaling.a $(B)/stun.a
 $(call unit,peer/cli,$(CLI_SRC)): $(B)/cli.a $(B)/peer.a $(B)/signaling.a $(B)/stun.a
+# More tests of mqtt.c.
+$(B)/unit/test_mqtt_tls $(B)/unit/test_mqtt_fake: $(B)/signaling.a $(B)/stun.a
 # A node needs a world around it: the simulator's.
 $(B)/unit/test_node: $(patsubst %,$(B)/sim/%.o,world sim_nat nat_kinds player)
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))

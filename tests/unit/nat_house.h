@@ -3,15 +3,12 @@
 #ifndef NAT_HOUSE_H
 #define NAT_HOUSE_H
 
+#include "given.h"
 #include "nat_survey.h"
 #include "stun_server.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { HOUSE_MAPPINGS = 256, HOUSE_FLYING = 512, HOUSE_SERVERS = 3, HOUSE_SOCKETS = 16 };
 
@@ -72,14 +69,6 @@ static inline void house_fill(void *context, uint8_t *out, size_t len)
     }
 }
 
-static inline struct addr house_addr(const char *text)
-{
-    struct addr addr = {0};
-    if (!addr_parse(&addr, text))
-        fail_msg("not an address: %s", text);
-    return addr;
-}
-
 /* Without a NAT the local address is public. */
 static inline void house_open(struct house *house, const struct house_nat *nat, uint64_t seed)
 {
@@ -89,8 +78,8 @@ static inline void house_open(struct house *house, const struct house_nat *nat, 
                             .seed = seed * 77 + 1,
                             .offers_sockets = true};
     house->random = (struct random){house_fill, &house->seed};
-    house->outside = house_addr("198.51.100.7");
-    house->local = house_addr(nat->mapping == NAT_MAPPING_NONE ? "198.51.100.7:4000" : "192.168.1.2:4000");
+    house->outside = addr_of("198.51.100.7");
+    house->local = addr_of(nat->mapping == NAT_MAPPING_NONE ? "198.51.100.7:4000" : "192.168.1.2:4000");
     house->next_port = 2000 + (int)random_below(&house->random, 50000);
     house->client = stun_client_new(&house->random);
     house->survey = nat_survey_new(&house->random);
@@ -113,7 +102,7 @@ static inline void house_add_server(struct house *house, const char *first, cons
     unsigned n = house->server_count++;
     struct stun_server_config config = {.random = &house->random};
     for (unsigned i = 0; i < (second ? 4 : 1); i++) {
-        struct addr addr = house_addr(i < 2 ? first : second);
+        struct addr addr = addr_of(i < 2 ? first : second);
         addr.port = (uint16_t)(addr.port + i % 2);
         config.address[i / 2][i % 2] = house->addresses[n][i] = addr;
     }

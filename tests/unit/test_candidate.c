@@ -1,31 +1,18 @@
 /* test_candidate.c - kinds, priorities, foundations (RFC 8445 5.1). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "candidate.h"
+#include "given.h"
 #include <string.h>
-
-static struct addr at(const char *text)
-{
-    struct addr addr = {0};
-    assert_true(addr_parse(&addr, text));
-    return addr;
-}
 
 static uint32_t host(const char *base, enum candidate_rank rank, unsigned index)
 {
-    struct addr addr = at(base);
+    struct addr addr = addr_of(base);
     return candidate_priority(CANDIDATE_HOST, &addr, rank, index);
 }
 
 static void priority_is_type_then_local_preference_then_component(void **state)
 {
     (void)state;
-    struct addr base = at("192.0.2.1:5000");
+    struct addr base = addr_of("192.0.2.1:5000");
     static const uint32_t type[] = {[CANDIDATE_HOST] = 126,
                                     [CANDIDATE_MAPPED] = 120,
                                     [CANDIDATE_PRFLX] = 110,
@@ -42,7 +29,7 @@ static void priority_is_type_then_local_preference_then_component(void **state)
 static void kinds_share_the_local_preference_of_their_base(void **state)
 {
     (void)state;
-    struct addr base = at("192.0.2.1:5000");
+    struct addr base = addr_of("192.0.2.1:5000");
     uint32_t mask = 0xffffff;
     uint32_t as_host = candidate_priority(CANDIDATE_HOST, &base, RANK_NORMAL, 3) & mask;
     assert_int_equal(candidate_priority(CANDIDATE_SRFLX, &base, RANK_NORMAL, 3) & mask, as_host);
@@ -75,8 +62,10 @@ static void the_index_tells_equals_apart_and_never_wraps(void **state)
 
 static struct candidate reflexive(const char *address, const char *base, const char *server)
 {
-    struct candidate c = {
-        .kind = CANDIDATE_SRFLX, .address = at(address), .base = at(base), .server = at(server)};
+    struct candidate c = {.kind = CANDIDATE_SRFLX,
+                          .address = addr_of(address),
+                          .base = addr_of(base),
+                          .server = addr_of(server)};
     candidate_foundation(&c);
     return c;
 }
@@ -114,7 +103,7 @@ static void a_foundation_is_text_that_sdp_allows(void **state)
 static void the_wire_form_has_no_zone(void **state)
 {
     (void)state;
-    struct candidate c = {.kind = CANDIDATE_HOST, .address = at("[fe80::1%7]:5000"), .priority = 42};
+    struct candidate c = {.kind = CANDIDATE_HOST, .address = addr_of("[fe80::1%7]:5000"), .priority = 42};
     c.base = c.address;
     candidate_foundation(&c);
     struct wire_candidate wire;
@@ -143,7 +132,7 @@ static void a_relay_on_the_internet_reaches_the_internet_alone(void **state)
         {"127.0.0.1:5", "127.0.0.1:6", true},         {"192.168.1.9:5", "169.254.1.1:6", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct addr relayed = at(cases[i].relayed), remote = at(cases[i].remote);
+        struct addr relayed = addr_of(cases[i].relayed), remote = addr_of(cases[i].remote);
         if (candidate_relay_reaches(&relayed, &remote) != cases[i].reaches)
             fail_msg("%s to %s", cases[i].relayed, cases[i].remote);
     }

@@ -1,8 +1,6 @@
-/* test_conn.c - conn between two ends in memory: ice finds the path, quic speaks over it. */
+/* test_conn.c - two connections in memory, with real ice and quic, in virtual time. */
 #include "conn_net.h"
 #include "fail_alloc.h"
-
-#include <stdio.h>
 
 /* ---- meeting ---- */
 
@@ -96,6 +94,7 @@ static void a_held_server_answers_once_it_is_let_go(void **state)
 /* ---- who may speak ---- */
 
 static uint8_t caught[1500];
+
 static size_t caught_len;
 
 /* Keeps the client's first QUIC datagram, and swallows the rest of what the client says until it is let go.
@@ -184,6 +183,20 @@ static void quic_from_an_unproven_address_is_dropped_and_counted(void **state)
     net_free(net);
 }
 
+static void a_server_takes_no_hello_by_the_broker_before_it_is_allowed(void **state)
+{
+    (void)state;
+    struct net *net = net_new();
+    catch_hello(net);
+    net->eats = eats_all;
+    conn_broker_input(net->ends[SERVER].conn, net->now, caught, caught_len);
+    assert_false(conn_is_engaged(net->ends[SERVER].conn));
+    net_allow_broker(net, 32768);
+    conn_broker_input(net->ends[SERVER].conn, net->now, caught, caught_len);
+    assert_true(conn_is_engaged(net->ends[SERVER].conn));
+    net_free(net);
+}
+
 static size_t checked_anew;
 
 /* The peer's NAT has mapped anew: QUIC from another port of the path's address is a hint, and is checked. */
@@ -225,25 +238,6 @@ static void what_is_not_for_this_connection_is_left_to_others(void **state)
     net_free(net);
 }
 
-/* ---- streams ---- */
-
-static void the_first_byte_names_a_stream_and_is_not_data(void **state)
-{
-    (void)state;
-    struct net *net = net_connected();
-    char got[8];
-    int64_t stream = conn_stream_open(net->ends[SERVER].conn, 'k', false);
-    assert_true(stream >= 0);
-    assert_int_equal(quic_stream_write(quic_at(net, SERVER), stream, "data", 4), 4);
-    net_run_for(net, 100);
-    const struct conn_event *event = last(net, CLIENT, CONN_STREAM);
-    assert_int_equal(event->kind, 'k');
-    assert_true(last(net, CLIENT, CONN_READABLE) > event);
-    assert_int_equal(quic_stream_read(quic_at(net, CLIENT), event->stream, got, sizeof got), 4);
-    assert_memory_equal(got, "data", 4);
-    net_free(net);
-}
-
 static void while_what_carries_it_is_full_quic_waits_and_checks_go_on(void **state)
 {
     (void)state;
@@ -262,175 +256,6 @@ static void while_what_carries_it_is_full_quic_waits_and_checks_go_on(void **sta
     net_run_for(net, 100);
     assert_int_equal(
         quic_stream_read(quic_at(net, CLIENT), last(net, CLIENT, CONN_STREAM)->stream, got, sizeof got), 4);
-    net_free(net);
-}
-
-static void a_stream_that_ends_without_a_byte_was_never_there(void **state)
-{
-    (void)state;
-    struct net *net = net_connected();
-    int64_t stream = quic_stream_open(quic_at(net, CLIENT), true);
-    quic_stream_finish(quic_at(net, CLIENT), stream);
-    net_run_for(net, 200);
-    assert_int_equal(told(net, SERVER, CONN_STREAM), 0);
-    assert_int_equal(told(net, SERVER, CONN_READABLE), 0);
-    assert_true(conn_is_connected(net->ends[SERVER].conn));
-    net_free(net);
-}
-
-static bool eats_server(struct net *net, unsigned from, const uint8_t *data, size_t len)
-{
-    (void)net, (void)data, (void)len;
-    return from == SERVER;
-}
-
-/* Its first byte is lost on the way, the second arrives. */
-static int64_t open_unnamed(struct net *net)
-{
-    int64_t stream = quic_stream_open(quic_at(net, CLIENT), true);
-    assert_true(stream >= 0);
-    net->eats = eats_all;
-    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, "u", 1), 1);
-    net_drain(net, CLIENT);
-    net->eats = eats_server; /* no acknowledgement: nothing is sent again yet */
-    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, "v", 1), 1);
-    net_drain(net, CLIENT);
-    return stream;
-}
-
-static void too_many_unnamed_streams_are_abandoned_the_others_named_later(void **state)
-{
-    (void)state;
-    enum { MOST = 64, MORE = 3 };
-    struct net *net = net_connected();
-    int64_t streams[MOST + MORE];
-    for (unsigned i = 0; i < MOST + MORE; i++)
-        streams[i] = open_unnamed(net);
-    net_run_for(net, DELAY_MS + 1);
-    assert_int_equal(told(net, SERVER, CONN_STREAM), 0);
-    net->eats = NULL;
-    net_run_for(net, 3000);
-    assert_int_equal(told(net, SERVER, CONN_STREAM), MOST);
-    assert_int_equal(last(net, SERVER, CONN_STREAM)->kind, 'u');
-    for (unsigned i = 0; i < MOST + MORE; i++) {
-        ptrdiff_t put = quic_stream_write(quic_at(net, CLIENT), streams[i], "w", 1);
-        assert_int_equal(put, i < MOST ? 1 : QUIC_RESET);
-    }
-    net_free(net);
-}
-
-static void there_are_no_streams_before_the_handshake_and_after_the_end(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    assert_int_equal(conn_stream_open(net->ends[CLIENT].conn, 'x', false), QUIC_GONE);
-    net_run_for(net, 500);
-    assert_true(conn_stream_open(net->ends[CLIENT].conn, 'x', false) >= 0);
-    conn_close(net->ends[CLIENT].conn, net->now, "");
-    assert_int_equal(conn_stream_open(net->ends[CLIENT].conn, 'x', false), QUIC_GONE);
-    net_free(net);
-}
-
-/* ---- endings ---- */
-
-static void a_goodbye_is_heard_with_its_reason(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        struct net *net = net_connected();
-        assert_true(conn_is_silent(net->ends[i].conn));
-        conn_close(net->ends[i].conn, net->now, "dinner is ready");
-        assert_false(conn_is_silent(net->ends[i].conn));
-        net_run_for(net, 50);
-        for (unsigned k = 0; k < 2; k++) {
-            assert_int_equal(told(net, k, CONN_CLOSED), 1);
-            assert_int_equal(last(net, k, CONN_CLOSED)->end, CONN_LEFT);
-            assert_string_equal(last(net, k, CONN_CLOSED)->text, "dinner is ready");
-            assert_false(conn_is_connected(net->ends[k].conn));
-            assert_true(conn_is_silent(net->ends[k].conn));
-        }
-        assert_true(last_at(net, !i, CONN_CLOSED) - last_at(net, i, CONN_CLOSED) <= 11 * NS_PER_MS);
-        net_free(net);
-    }
-}
-
-static void a_goodbye_over_the_broker_ends_it_too_and_only_once(void **state)
-{
-    (void)state;
-    struct net *net = net_connected();
-    conn_left(net->ends[CLIENT].conn, "said the broker");
-    conn_left(net->ends[CLIENT].conn, "twice");
-    conn_close(net->ends[CLIENT].conn, net->now, "thrice");
-    net_run_for(net, 100);
-    assert_int_equal(told(net, CLIENT, CONN_CLOSED), 1);
-    assert_string_equal(last(net, CLIENT, CONN_CLOSED)->text, "said the broker");
-    net_free(net);
-}
-
-/* The datagram and the broker's word are read in one go: the program hears of the stream all the same. */
-static void what_arrived_with_a_goodbye_from_the_broker_is_told_before_it(void **state)
-{
-    (void)state;
-    struct net *net = net_connected();
-    char got[32];
-    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'd', true);
-    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, "the last words", 14), 14);
-    quic_stream_finish(quic_at(net, CLIENT), stream);
-    net_drain(net, CLIENT);
-    assert_true(net->count > 0);
-    for (size_t i = 0; i < net->count; i++) {
-        struct flight *flight = &net->flights[(net->first + i) % FLIGHTS_MAX];
-        struct packet in = {.local = net->ends[SERVER].address,
-                            .remote = net->ends[CLIENT].address,
-                            .data = flight->data,
-                            .len = flight->len};
-        if (flight->from == CLIENT)
-            assert_true(conn_input(net->ends[SERVER].conn, net->now, &in));
-    }
-    conn_left(net->ends[SERVER].conn, "said the broker");
-    net_drain(net, SERVER);
-    assert_int_equal(told(net, SERVER, CONN_STREAM), 1);
-    assert_int_equal(net->ends[SERVER].log[net->ends[SERVER].log_count - 1].type, CONN_CLOSED);
-    stream = last(net, SERVER, CONN_STREAM)->stream;
-    assert_int_equal(quic_stream_read(quic_at(net, SERVER), stream, got, sizeof got), 14);
-    net_free(net);
-}
-
-/* Both live and seek each other, as the broker lets them, but no packet gets through any more. */
-static void who_cannot_be_reached_for_two_minutes_is_lost(void **state)
-{
-    (void)state;
-    struct net *net = net_connected();
-    uint64_t start = net->now;
-    net->eats = eats_all;
-    while (!told(net, CLIENT, CONN_CLOSED) && net->now - start < 200 * NS_PER_S) {
-        net_run_for(net, 5000);
-        for (unsigned i = 0; i < 2; i++)
-            if (told(net, i, CONN_STALLED) && !told(net, i, CONN_CLOSED))
-                ice_restart_checks(conn_ice(net->ends[i].conn), net->now);
-    }
-    assert_int_equal(told(net, CLIENT, CONN_CLOSED), 1);
-    assert_int_equal(last(net, CLIENT, CONN_CLOSED)->end, CONN_SILENT);
-    assert_in_range(last_at(net, CLIENT, CONN_CLOSED) - start, 110 * NS_PER_S, 130 * NS_PER_S);
-    net_free(net);
-}
-
-static void what_arrived_before_the_end_stays_readable(void **state)
-{
-    (void)state;
-    struct net *net = net_connected();
-    char got[32];
-    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'd', true);
-    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, "the last words", 14), 14);
-    quic_stream_finish(quic_at(net, CLIENT), stream);
-    net_drain(net, CLIENT);
-    conn_close(net->ends[CLIENT].conn, net->now, "");
-    net_run_for(net, 100);
-    assert_int_equal(last(net, SERVER, CONN_CLOSED)->end, CONN_LEFT);
-    int64_t incoming = last(net, SERVER, CONN_STREAM)->stream;
-    assert_int_equal(quic_stream_read(quic_at(net, SERVER), incoming, got, sizeof got), 14);
-    assert_memory_equal(got, "the last words", 14);
-    assert_int_equal(quic_stream_read(quic_at(net, SERVER), incoming, got, sizeof got), 0);
     net_free(net);
 }
 
@@ -459,12 +284,19 @@ static void unanswered_data_makes_it_ask_whether_the_path_lives(void **state)
     net_free(net);
 }
 
-static void unanswered_data_alone_is_no_loss_before_120_s_for_the_peer_may_sleep(void **state)
+/* Two that were connected; nothing gets through any more, and the client has just said something. */
+static struct net *net_cut_amid_data(void)
 {
-    (void)state;
     struct net *net = net_connected();
     net->eats = eats_all;
     assert_true(conn_stream_open(net->ends[CLIENT].conn, 'x', false) >= 0);
+    return net;
+}
+
+static void unanswered_data_alone_is_no_loss_before_120_s_for_the_peer_may_sleep(void **state)
+{
+    (void)state;
+    struct net *net = net_cut_amid_data();
     uint64_t cut = net->now;
     net_run_for(net, 110000);
     assert_int_equal(told(net, CLIENT, CONN_STALLED), 1);
@@ -479,9 +311,7 @@ static void unanswered_data_alone_is_no_loss_before_120_s_for_the_peer_may_sleep
 static void data_moves_at_once_when_a_silent_path_speaks_again(void **state)
 {
     (void)state;
-    struct net *net = net_connected();
-    net->eats = eats_all;
-    assert_true(conn_stream_open(net->ends[CLIENT].conn, 'x', false) >= 0);
+    struct net *net = net_cut_amid_data();
     net_run_for(net, 9000);
     net->eats = NULL;
     net_run_for(net, 2500);
@@ -536,260 +366,6 @@ static void packets_become_shorter_where_long_ones_vanish(void **state)
     net->eats = NULL;
     assert_int_equal(longest_of_a_transfer(net),
                      path_payload(PATH_DIRECT)); /* as long as the path is the same */
-    net_free(net);
-}
-
-static void it_ends_without_a_path_when_no_check_is_answered(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    net->eats = eats_all;
-    for (unsigned i = 0; i < 2; i++) {
-        ice_locals_complete(conn_ice(net->ends[i].conn), net->now);
-        ice_remotes_complete(conn_ice(net->ends[i].conn), net->now);
-    }
-    net_run_for(net, 9900);
-    assert_int_equal(told(net, CLIENT, CONN_CLOSED), 0);
-    net_run_for(net, 200);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(last(net, i, CONN_CLOSED)->end, CONN_NOPATH);
-        assert_true(strlen(last(net, i, CONN_CLOSED)->text) > 10);
-    }
-    net_free(net);
-}
-
-/* ---- through the broker ---- */
-
-static void meets_through_broker(struct net *net)
-{
-    net->eats = eats_all;
-    net_allow_broker(net, 32768);
-    net_run_for(net, 1000);
-    for (unsigned i = 0; i < 2; i++) {
-        struct path path;
-        assert_int_equal(told(net, i, CONN_CONNECTED), 1);
-        assert_true(conn_path(net->ends[i].conn, &path));
-        assert_int_equal(path.kind, PATH_BROKER);
-        assert_true(conn_is_brokered(net->ends[i].conn));
-    }
-}
-
-static void where_no_datagram_gets_through_the_broker_connects_them(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    meets_through_broker(net);
-    assert_in_range(last_at(net, SERVER, CONN_CONNECTED) - NS_PER_S, 160 * NS_PER_MS, 162 * NS_PER_MS);
-    assert_in_range(last_at(net, CLIENT, CONN_CONNECTED) - NS_PER_S, 170 * NS_PER_MS, 172 * NS_PER_MS);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(told(net, i, CONN_PATH), 1);
-        assert_true(last_at(net, i, CONN_PATH) <= last_at(net, i, CONN_CONNECTED));
-    }
-    net_free(net);
-}
-
-static void a_direct_path_in_time_leaves_the_broker_alone(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    net_allow_broker(net, 32768);
-    net_run_for(net, 60000);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(net->ends[i].relayed, 0);
-        assert_int_equal(told(net, i, CONN_PATH), 1);
-    }
-    net_free(net);
-}
-
-static void a_direct_path_takes_over_in_mid_transfer(void **state)
-{
-    (void)state;
-    static uint8_t data[200000];
-    struct net *net = net_new();
-    meets_through_broker(net);
-    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'x', true);
-    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, data, sizeof data), sizeof data);
-    net_run_for(net, 1000);
-    assert_false(quic_stream_drained(quic_at(net, CLIENT), stream));
-    net->eats = NULL;
-    net_run_for(net, 3000);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(last(net, i, CONN_PATH)->path.kind, PATH_LAN);
-        assert_false(conn_is_brokered(net->ends[i].conn));
-        assert_int_equal(told(net, i, CONN_CONNECTED), 1);
-    }
-    assert_true(quic_stream_drained(quic_at(net, CLIENT), stream));
-    net_free(net);
-}
-
-static void when_the_pair_falls_silent_the_broker_carries_on(void **state)
-{
-    (void)state;
-    static uint8_t data[5000];
-    struct net *net = net_new();
-    net_allow_broker(net, 32768);
-    net_run_for(net, 2000);
-    assert_int_equal(told(net, CLIENT, CONN_CONNECTED), 1);
-    net->eats = eats_all;
-    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'x', true);
-    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, data, sizeof data), sizeof data);
-    net_run_for(net, 4000);
-    assert_true(quic_stream_drained(quic_at(net, CLIENT), stream));
-    net_run_for(net, 200000); /* consent is long gone */
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(last(net, i, CONN_PATH)->path.kind, PATH_BROKER);
-        assert_int_equal(told(net, i, CONN_CLOSED), 0);
-        assert_true(told(net, i, CONN_SEEK) >= 3);
-    }
-    net->eats = NULL;
-    for (unsigned i = 0; i < 2; i++)
-        ice_restart_checks(conn_ice(net->ends[i].conn), net->now);
-    net_run_for(net, 1000);
-    assert_int_equal(last(net, CLIENT, CONN_PATH)->path.kind, PATH_LAN);
-    net_free(net);
-}
-
-static void failed_checks_end_nothing_that_lives_on_the_broker(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    for (unsigned i = 0; i < 2; i++) {
-        ice_locals_complete(conn_ice(net->ends[i].conn), net->now);
-        ice_remotes_complete(conn_ice(net->ends[i].conn), net->now);
-    }
-    meets_through_broker(net);
-    net_run_for(net, 60000);
-    assert_int_equal(told(net, CLIENT, CONN_CLOSED), 0);
-    assert_int_equal(told(net, CLIENT, CONN_STALLED), 0);
-    net_free(net);
-}
-
-static void a_broker_that_carries_nothing_is_no_path(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    net->eats = eats_all;
-    net_allow_broker(net, 32768);
-    net->brokered = false; /* it swallows all */
-    for (unsigned i = 0; i < 2; i++) {
-        ice_locals_complete(conn_ice(net->ends[i].conn), net->now);
-        ice_remotes_complete(conn_ice(net->ends[i].conn), net->now);
-    }
-    net_run_for(net, 9900);
-    assert_int_equal(told(net, CLIENT, CONN_CLOSED), 0);
-    net_run_for(net, 400);
-    for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(last(net, i, CONN_CLOSED)->end, CONN_NOPATH);
-    net_free(net);
-}
-
-static void a_broker_that_goes_stalls_it_and_one_that_comes_back_revives_it(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    meets_through_broker(net);
-    net_set_broker(net, false);
-    net_run_for(net, 60000);
-    for (unsigned i = 0; i < 2; i++) {
-        struct path path;
-        assert_int_equal(told(net, i, CONN_STALLED), 1);
-        assert_false(conn_path(net->ends[i].conn, &path));
-    }
-    net_set_broker(net, true);
-    net_run_for(net, 100);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(told(net, i, CONN_PATH), 2);
-        assert_int_equal(told(net, i, CONN_CLOSED), 0);
-    }
-    net_free(net);
-}
-
-static void a_will_without_a_sign_of_life_is_a_loss_and_with_one_is_none(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    meets_through_broker(net);
-    conn_suspect(net->ends[CLIENT].conn, net->now);
-    net_run_for(net, 20000);
-    assert_int_equal(told(net, CLIENT, CONN_CLOSED), 0);
-    net->brokered = false;
-    uint64_t died = net->now;
-    conn_suspect(net->ends[CLIENT].conn, net->now);
-    net_run_for(net, 15000);
-    assert_int_equal(last(net, CLIENT, CONN_CLOSED)->end, CONN_SILENT);
-    assert_in_range(last_at(net, CLIENT, CONN_CLOSED) - died, 5 * NS_PER_S, 6 * NS_PER_S);
-    net_free(net);
-}
-
-static void an_idle_peer_is_asked_and_a_silent_one_is_lost(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    meets_through_broker(net);
-    size_t before = net->ends[CLIENT].relayed;
-    net_run_for(net, 300000);
-    assert_true(net->ends[CLIENT].relayed > before);
-    assert_in_range(net->ends[CLIENT].relayed - before, 20 * 20, 20 * 200);
-    assert_int_equal(told(net, CLIENT, CONN_STALLED), 0);
-    net->brokered = false;
-    net_run_for(net, 46000);
-    assert_int_equal(told(net, CLIENT, CONN_STALLED), 1);
-    net_run_for(net, 90000);
-    assert_int_equal(last(net, CLIENT, CONN_CLOSED)->end, CONN_SILENT);
-    net_free(net);
-}
-
-static void a_goodbye_leaves_through_the_broker(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    meets_through_broker(net);
-    conn_close(net->ends[CLIENT].conn, net->now, "enough");
-    net_run_for(net, 100);
-    assert_true(conn_is_silent(net->ends[CLIENT].conn));
-    assert_int_equal(last(net, SERVER, CONN_CLOSED)->end, CONN_LEFT);
-    assert_string_equal(last(net, SERVER, CONN_CLOSED)->text, "enough");
-    net_free(net);
-}
-
-static void forgeries_through_the_broker_use_up_nobodys_share(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    uint8_t garbage[1200] = {0x40, 1, 2, 3, 4, 5};
-    struct conn_stats stats;
-    struct path path;
-    meets_through_broker(net);
-    uint8_t last_tag[QUIC_TAG_LEN], id[QUIC_CID_LEN], key[QUIC_KEY_LEN] = {1, 2, 3};
-    quic_initial_id(id, key); /* its first bytes are the server's tag */
-    memcpy(last_tag, id, sizeof last_tag);
-    for (unsigned i = 0; i < 10000; i++)
-        conn_broker_input(net->ends[SERVER].conn, net->now, garbage, sizeof garbage);
-    conn_stats(net->ends[SERVER].conn, &stats);
-    assert_int_equal(stats.unproven, 10000);
-    assert_int_equal(stats.flooded, 0);
-    memcpy(garbage + 1, last_tag, sizeof last_tag); /* who listens knows the ids that are in use */
-    for (unsigned i = 0; i < 10000; i++)
-        conn_broker_input(net->ends[SERVER].conn, net->now, garbage, sizeof garbage);
-    conn_stats(net->ends[SERVER].conn, &stats);
-    assert_int_equal(stats.flooded, 0);
-    net_run_for(net, 10000);
-    assert_true(conn_path(net->ends[SERVER].conn, &path));
-    assert_int_equal(told(net, SERVER, CONN_CLOSED), 0);
-    net_free(net);
-}
-
-static void a_server_takes_no_hello_by_the_broker_before_it_is_allowed(void **state)
-{
-    (void)state;
-    struct net *net = net_new();
-    catch_hello(net);
-    net->eats = eats_all;
-    conn_broker_input(net->ends[SERVER].conn, net->now, caught, caught_len);
-    assert_false(conn_is_engaged(net->ends[SERVER].conn));
-    net_allow_broker(net, 32768);
-    conn_broker_input(net->ends[SERVER].conn, net->now, caught, caught_len);
-    assert_true(conn_is_engaged(net->ends[SERVER].conn));
     net_free(net);
 }
 
@@ -854,39 +430,18 @@ int main(void)
         cmocka_unit_test(a_hello_that_overtakes_its_check_waits_for_it),
         cmocka_unit_test(a_hello_from_a_stranger_gets_no_answer),
         cmocka_unit_test(quic_from_an_unproven_address_is_dropped_and_counted),
+        cmocka_unit_test(a_server_takes_no_hello_by_the_broker_before_it_is_allowed),
         cmocka_unit_test(quic_from_another_port_of_the_peer_makes_us_check_it),
         cmocka_unit_test(what_is_not_for_this_connection_is_left_to_others),
-        cmocka_unit_test(the_first_byte_names_a_stream_and_is_not_data),
         cmocka_unit_test(while_what_carries_it_is_full_quic_waits_and_checks_go_on),
-        cmocka_unit_test(a_stream_that_ends_without_a_byte_was_never_there),
-        cmocka_unit_test(too_many_unnamed_streams_are_abandoned_the_others_named_later),
-        cmocka_unit_test(there_are_no_streams_before_the_handshake_and_after_the_end),
-        cmocka_unit_test(a_goodbye_is_heard_with_its_reason),
-        cmocka_unit_test(a_goodbye_over_the_broker_ends_it_too_and_only_once),
-        cmocka_unit_test(what_arrived_with_a_goodbye_from_the_broker_is_told_before_it),
-        cmocka_unit_test(who_cannot_be_reached_for_two_minutes_is_lost),
-        cmocka_unit_test(what_arrived_before_the_end_stays_readable),
         cmocka_unit_test(unanswered_data_makes_it_ask_whether_the_path_lives),
         cmocka_unit_test(unanswered_data_alone_is_no_loss_before_120_s_for_the_peer_may_sleep),
         cmocka_unit_test(data_moves_at_once_when_a_silent_path_speaks_again),
         cmocka_unit_test(mere_silence_stalls_after_30_s_and_is_a_loss_after_120_s),
-        cmocka_unit_test(it_ends_without_a_path_when_no_check_is_answered),
-        cmocka_unit_test(where_no_datagram_gets_through_the_broker_connects_them),
-        cmocka_unit_test(a_direct_path_in_time_leaves_the_broker_alone),
-        cmocka_unit_test(a_direct_path_takes_over_in_mid_transfer),
-        cmocka_unit_test(when_the_pair_falls_silent_the_broker_carries_on),
-        cmocka_unit_test(failed_checks_end_nothing_that_lives_on_the_broker),
-        cmocka_unit_test(a_broker_that_carries_nothing_is_no_path),
-        cmocka_unit_test(a_broker_that_goes_stalls_it_and_one_that_comes_back_revives_it),
-        cmocka_unit_test(a_will_without_a_sign_of_life_is_a_loss_and_with_one_is_none),
-        cmocka_unit_test(an_idle_peer_is_asked_and_a_silent_one_is_lost),
-        cmocka_unit_test(a_goodbye_leaves_through_the_broker),
-        cmocka_unit_test(forgeries_through_the_broker_use_up_nobodys_share),
-        cmocka_unit_test(a_server_takes_no_hello_by_the_broker_before_it_is_allowed),
-        cmocka_unit_test(the_payload_is_the_paths_unless_the_interface_takes_less),
         cmocka_unit_test(packets_become_shorter_where_long_ones_vanish),
+        cmocka_unit_test(the_payload_is_the_paths_unless_the_interface_takes_less),
         cmocka_unit_test(a_constructor_that_fails_leaves_nothing_behind),
         cmocka_unit_test(without_memory_for_the_handshake_it_ends_as_broken),
     };
-    return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

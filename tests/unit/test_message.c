@@ -1,14 +1,11 @@
 /* test_message.c - messages and bodies: every type returns as it was, and every member is checked. */
+#include "given.h"
 #include "message.h"
-#include <setjmp.h>
+#include <cjson/cJSON.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cjson/cJSON.h>
-#include <cmocka.h>
 
 /* ---- samples ---- */
 
@@ -31,14 +28,6 @@ static struct message sample(enum message_type type)
     return message;
 }
 
-static struct addr address_of(const char *text)
-{
-    struct addr addr = {0};
-    if (!addr_parse(&addr, text))
-        fail_msg("not an address: %s", text);
-    return addr;
-}
-
 static struct body sample_body(enum body_type type)
 {
     static const char *const addresses[] = {"192.168.1.10:40000", "[2001:db8::1]:9", "203.0.113.5:65535",
@@ -57,7 +46,7 @@ static struct body sample_body(enum body_type type)
                                 .low = 34816,
                                 .high = 35839,
                                 .last = 35001,
-                                .external = address_of("203.0.113.5:35001"),
+                                .external = addr_of("203.0.113.5:35001"),
                                 .hairpin = NAT_ANSWER_YES}},
         .reason = "there is room for one only",
     };
@@ -67,9 +56,8 @@ static struct body sample_body(enum body_type type)
         static const enum candidate_kind kinds[] = {CANDIDATE_HOST, CANDIDATE_MAPPED, CANDIDATE_SRFLX,
                                                     CANDIDATE_RELAY};
         struct wire_candidate *candidate = &body.description.candidates[i];
-        *candidate = (struct wire_candidate){.kind = kinds[i % 4],
-                                             .priority = INT32_MAX - (uint32_t)i,
-                                             .address = address_of(addresses[i % 7])};
+        *candidate = (struct wire_candidate){
+            .kind = kinds[i % 4], .priority = INT32_MAX - (uint32_t)i, .address = addr_of(addresses[i % 7])};
         memset(candidate->foundation, 'f', 1 + i * 2);
     }
     return body;
@@ -509,7 +497,7 @@ static void zones_of_addresses_never_travel(void **state)
     static char text[MESSAGE_MAX];
     struct body body = sample_body(BODY_CANDIDATES), back;
     body.description.candidate_count = 1;
-    body.description.candidates[0].address = address_of("[fe80::1%7]:9");
+    body.description.candidates[0].address = addr_of("[fe80::1%7]:9");
     assert_true(body_encode(&body, text, sizeof text) > 0);
     assert_null(strchr(text, '%'));
     const char *zoned = "{\"type\":\"candidates\",\"complete\":true,\"candidates\":[" CANDIDATE(

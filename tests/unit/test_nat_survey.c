@@ -194,9 +194,9 @@ static void tell(struct house *house, const char *local, const char *server, con
                  enum stun_doubt doubt)
 {
     struct stun_client_event told = {.type = STUN_CLIENT_MAPPED,
-                                     .local = house_addr(local),
-                                     .server = house_addr(server),
-                                     .mapped = house_addr(mapped),
+                                     .local = addr_of(local),
+                                     .server = addr_of(server),
+                                     .mapped = addr_of(mapped),
                                      .doubt = doubt};
     nat_survey_told(house->survey, house->now, &told);
 }
@@ -262,7 +262,7 @@ static void another_network_is_looked_at_anew(void **state)
     two_servers(&house, true);
     house_run(&house, 3 * NS_PER_S);
     assert_true(nat_is_hard(nat_survey_behavior(house.survey)));
-    struct addr locals[2] = {house_addr("192.168.1.2:4000"), house_addr("10.0.0.2:4000")};
+    struct addr locals[2] = {addr_of("192.168.1.2:4000"), addr_of("10.0.0.2:4000")};
     nat_survey_set_locals(house.survey, locals, 2);
     assert_true(nat_is_hard(nat_survey_behavior(house.survey)));
     nat_survey_set_locals(house.survey, &locals[1], 1);
@@ -304,10 +304,10 @@ static void a_liar_cannot_send_us_to_others(void **state)
         struct house house;
         house_open(&house, &plain, 11);
         struct stun_client_event told = {.type = STUN_CLIENT_MAPPED,
-                                         .local = house_addr("192.168.1.2:4000"),
-                                         .server = house_addr("203.0.113.1:3478"),
-                                         .mapped = house_addr("198.51.100.7:4000"),
-                                         .other = house_addr("203.0.113.77:5")};
+                                         .local = addr_of("192.168.1.2:4000"),
+                                         .server = addr_of("203.0.113.1:3478"),
+                                         .mapped = addr_of("198.51.100.7:4000"),
+                                         .other = addr_of("203.0.113.77:5")};
         assert_true(addr_parse(&told.other, others[i]));
         nat_survey_told(house.survey, house.now, &told);
         tell_done(&house);
@@ -322,7 +322,7 @@ static void answer_question(struct house *house, const struct packet *out, const
 {
     struct stun_msg msg, answer = {.class = STUN_SUCCESS, .method = STUN_BINDING, .mapped = house->outside};
     uint8_t data[256];
-    struct packet in = {.local = out->local, .remote = house_addr(from), .data = data};
+    struct packet in = {.local = out->local, .remote = addr_of(from), .data = data};
     assert_true(stun_decode(&msg, out->data, out->len));
     answer.mapped.port = (uint16_t)(30000 + house->sent++);
     if (right_id)

@@ -492,8 +492,6 @@ static void who_slept_for_too_long_knows_at_once_that_it_is_forgotten(void **sta
     room_free(room);
 }
 
-/* ---- leaving ---- */
-
 /* ---- networks ---- */
 
 static struct path_facts facts_of(const struct room *room, unsigned i)
@@ -505,18 +503,26 @@ static struct path_facts facts_of(const struct room *room, unsigned i)
     return facts;
 }
 
-static void who_is_behind_a_hard_nat_learns_how_it_counts_and_tells_the_peer(void **state)
+/* Two, each behind a NAT that counts, and a second STUN server, by which they find that out. */
+static struct room *room_of_counting_nats(struct stun_host *second)
 {
-    (void)state;
     struct room *room = room_new(nat_kind("syms"));
-    struct stun_host second = {.host = world_host(room->world, 0, &stun_host_verbs, &second)};
     struct addr server = ip4(203, 0, 113, 3);
-    host_add_address(second.host, &server);
+    *second = (struct stun_host){.host = world_host(room->world, 0, &stun_host_verbs, second)};
+    host_add_address(second->host, &server);
     server.port = 3479;
     for (unsigned i = 0; i < 2; i++) {
         enter(room, i);
         node_add_stun(room->players[i].node, now_of(room), &server);
     }
+    return room;
+}
+
+static void who_is_behind_a_hard_nat_learns_how_it_counts_and_tells_the_peer(void **state)
+{
+    (void)state;
+    struct stun_host second;
+    struct room *room = room_of_counting_nats(&second);
     run_ms(room, 1500);
     for (unsigned i = 0; i < 2; i++) {
         struct path_facts own = facts_of(room, i), other = facts_of(room, !i);
@@ -535,15 +541,8 @@ static void who_is_behind_a_hard_nat_learns_how_it_counts_and_tells_the_peer(voi
 static void two_hard_nats_that_count_meet_and_keep_one_extra_socket(void **state)
 {
     (void)state;
-    struct room *room = room_new(nat_kind("syms"));
-    struct stun_host second = {.host = world_host(room->world, 0, &stun_host_verbs, &second)};
-    struct addr server = ip4(203, 0, 113, 3);
-    host_add_address(second.host, &server);
-    server.port = 3479;
-    for (unsigned i = 0; i < 2; i++) {
-        enter(room, i);
-        node_add_stun(room->players[i].node, now_of(room), &server);
-    }
+    struct stun_host second;
+    struct room *room = room_of_counting_nats(&second);
     run_ms(room, 20000);
     for (unsigned i = 0; i < 2; i++) {
         const struct player *player = &room->players[i];
@@ -560,6 +559,8 @@ static void two_hard_nats_that_count_meet_and_keep_one_extra_socket(void **state
     stun_server_free(second.server);
     room_free(room);
 }
+
+/* ---- leaving ---- */
 
 static void leaving_says_goodbye_to_all_at_once(void **state)
 {

@@ -1,32 +1,20 @@
 /* test_node_addresses.c - what is offered to peers, and what is not. */
+#include "given.h"
 #include "node_addresses.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static struct addr address(const char *text)
-{
-    struct addr addr;
-    assert_true(addr_parse(&addr, text));
-    return addr;
-}
 
 static struct node_address own(const char *text)
 {
-    return (struct node_address){.address = address(text), .mtu = 1500};
+    return (struct node_address){.address = addr_of(text), .mtu = 1500};
 }
 
 static struct stun_client_event seen(const char *local, const char *server, const char *mapped,
                                      enum stun_doubt doubt)
 {
     return (struct stun_client_event){.type = STUN_CLIENT_MAPPED,
-                                      .local = address(local),
-                                      .server = address(server),
-                                      .mapped = address(mapped),
+                                      .local = addr_of(local),
+                                      .server = addr_of(server),
+                                      .mapped = addr_of(mapped),
                                       .doubt = doubt};
 }
 
@@ -43,7 +31,7 @@ static struct node_addresses three(unsigned paths)
 static bool offers(const struct node_addresses *addresses, const char *text)
 {
     struct wire_candidate list[CANDIDATES_MAX];
-    struct addr wanted = address(text);
+    struct addr wanted = addr_of(text);
     size_t count = node_addresses_offers(addresses, 0, list, CANDIDATES_MAX);
     for (size_t i = 0; i < count; i++)
         if (addr_equal(&list[i].address, &wanted))
@@ -90,7 +78,7 @@ static void a_mapped_address_is_offered_once_and_only_where_direct_is_allowed(vo
     struct node_addresses addresses = three(PATH_ALL), lan = three(PATH_BIT(PATH_LAN));
     size_t before = addresses.offer_count;
     node_addresses_mapped(&addresses, &event);
-    event.server = address("203.0.113.2:3478");
+    event.server = addr_of("203.0.113.2:3478");
     node_addresses_mapped(&addresses, &event);
     assert_int_equal(addresses.offer_count, before + 1);
     assert_true(offers(&addresses, "203.0.113.9:5000"));
@@ -136,7 +124,7 @@ static void a_changed_mapping_replaces_the_old_one_and_is_new(void **state)
     node_addresses_mapped(&addresses, &event);
     uint32_t told = addresses.serial;
     assert_int_equal(node_addresses_offers(&addresses, told, list, CANDIDATES_MAX), 0);
-    event.mapped = address("203.0.113.9:6000");
+    event.mapped = addr_of("203.0.113.9:6000");
     node_addresses_mapped(&addresses, &event);
     assert_int_equal(node_addresses_offers(&addresses, told, list, CANDIDATES_MAX), 1);
     assert_true(offers(&addresses, "203.0.113.9:6000"));
@@ -150,7 +138,7 @@ static void an_address_that_is_gone_takes_its_offers_with_it(void **state)
     struct stun_client_event event =
         seen("192.168.1.5:4000", "203.0.113.1:3478", "203.0.113.9:5000", STUN_CREDIBLE);
     struct node_address left = own("203.0.113.5:4000");
-    struct addr gone[NODE_ADDRESSES_MAX], lost = address("192.168.1.5:4000");
+    struct addr gone[NODE_ADDRESSES_MAX], lost = addr_of("192.168.1.5:4000");
     node_addresses_mapped(&addresses, &event);
     assert_int_equal(node_addresses_set(&addresses, &left, 1, gone), 2);
     assert_true(addr_equal(&gone[0], &lost));
@@ -197,14 +185,14 @@ static void what_a_server_saw_goes_before_addresses_that_few_can_reach(void **st
 
 static void opened(struct node_addresses *addresses, const char *external)
 {
-    struct addr local = address("192.168.1.5:4000"), outside = address(external),
-                gateway = address("192.168.1.1");
+    struct addr local = addr_of("192.168.1.5:4000"), outside = addr_of(external),
+                gateway = addr_of("192.168.1.1");
     node_addresses_opened(addresses, &local, &outside, &gateway);
 }
 
 static const struct candidate *candidate_at(const struct node_addresses *addresses, const char *text)
 {
-    struct addr wanted = address(text);
+    struct addr wanted = addr_of(text);
     for (size_t i = 0; i < addresses->offer_count; i++)
         if (addr_equal(&addresses->offers[i].candidate.address, &wanted))
             return &addresses->offers[i].candidate;
@@ -215,7 +203,7 @@ static void an_opened_port_is_offered_and_another_one_replaces_it(void **state)
 {
     (void)state;
     struct node_addresses all = three(PATH_ALL), lan = three(PATH_BIT(PATH_LAN));
-    struct addr local = address("192.168.1.5:4000");
+    struct addr local = addr_of("192.168.1.5:4000");
     size_t before = all.offer_count;
     opened(&all, "198.51.100.7:4000");
     assert_int_equal(candidate_at(&all, "198.51.100.7:4000")->kind, CANDIDATE_MAPPED);
@@ -238,7 +226,7 @@ static void a_port_where_servers_see_us_too_is_one_candidate_and_outlives_its_ma
     (void)state;
     struct stun_client_event event =
         seen("192.168.1.5:4000", "203.0.113.1:3478", "198.51.100.7:4000", STUN_CREDIBLE);
-    struct addr local = address("192.168.1.5:4000");
+    struct addr local = addr_of("192.168.1.5:4000");
     for (int server_first = 0; server_first < 2; server_first++) {
         struct node_addresses all = three(PATH_ALL);
         size_t before = all.offer_count;
@@ -274,7 +262,7 @@ static void a_hole_in_a_firewall_is_the_address_itself(void **state)
 {
     (void)state;
     struct node_addresses all = three(PATH_ALL);
-    struct addr local = address("203.0.113.5:4000"), gateway = address("203.0.113.1");
+    struct addr local = addr_of("203.0.113.5:4000"), gateway = addr_of("203.0.113.1");
     size_t before = all.offer_count;
     node_addresses_opened(&all, &local, &local, &gateway);
     assert_int_equal(all.offer_count, before);
@@ -285,7 +273,7 @@ static void the_interface_limits_the_payload(void **state)
 {
     (void)state;
     struct node_addresses addresses = three(PATH_ALL);
-    struct addr known = address("192.168.1.5:4000"), unknown = address("192.0.2.1:1");
+    struct addr known = addr_of("192.168.1.5:4000"), unknown = addr_of("192.0.2.1:1");
     assert_int_equal(node_addresses_payload(&addresses, &known), 1472);
     assert_int_equal(node_addresses_payload(&addresses, &unknown), 0);
 }
@@ -294,7 +282,7 @@ static void a_relayed_address_is_offered_until_the_server_takes_it_back(void **s
 {
     (void)state;
     struct node_addresses addresses = three(PATH_ALL), without = three(PATH_ALL & ~PATH_BIT(PATH_TURN));
-    struct addr relayed = address("198.51.100.9:50000"), server = address("198.51.100.9:3478");
+    struct addr relayed = addr_of("198.51.100.9:50000"), server = addr_of("198.51.100.9:3478");
     uint32_t before = addresses.serial;
     node_addresses_relayed(&addresses, &relayed, &server);
     node_addresses_relayed(&addresses, &relayed, &server); /* once */
@@ -315,8 +303,8 @@ static void a_relay_finds_a_place_among_many_bridges(void **state)
     (void)state;
     struct node_addresses addresses = {.paths = PATH_ALL};
     struct node_address list[NODE_ADDRESSES_MAX];
-    struct addr gone[NODE_ADDRESSES_MAX], relayed = address("198.51.100.9:50000"),
-                                          server = address("198.51.100.9:3478");
+    struct addr gone[NODE_ADDRESSES_MAX], relayed = addr_of("198.51.100.9:50000"),
+                                          server = addr_of("198.51.100.9:3478");
     for (unsigned i = 0; i < NODE_ADDRESSES_MAX; i++) {
         list[i] = own("172.17.0.1:4000");
         list[i].address.ip[1] = (uint8_t)(16 + i / 8);

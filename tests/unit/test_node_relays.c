@@ -1,38 +1,15 @@
 /* test_node_relays.c - a node and its TURN servers: when it asks, what it offers, how it goes on when one
  * fails. The servers are lines of this test; tests/lab has real ones. */
+#include "given.h"
 #include "node.h"
 #include "stun_msg.h"
 #include "turn_client.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void linear(void *context, uint8_t *out, size_t len)
-{
-    uint64_t *state = context;
-    for (size_t i = 0; i < len; i++) {
-        *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        out[i] = (uint8_t)(*state >> 56);
-    }
-}
-
-static uint64_t seed;
-static const struct random seeded = {linear, &seed};
 static const uint64_t START = 100 * NS_PER_S;
 static const char *const SERVER = "203.0.113.1:3478", *const SERVER6 = "[2001:db8::1]:3478",
                          *const RELAYED = "203.0.113.1:50000";
-
-static struct addr addr_of(const char *text)
-{
-    struct addr addr;
-    assert_true(addr_parse(&addr, text));
-    return addr;
-}
 
 struct scene {
     struct node *node;

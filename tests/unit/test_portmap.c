@@ -1,28 +1,10 @@
 /* test_portmap.c - the machine against a gateway of a few lines that speaks what it is told to speak. */
 #include "fail_alloc.h"
+#include "given.h"
 #include "portmap.h"
 #include "portmap_msg.h"
 #include "wire.h"
 #include <string.h>
-
-static void linear(void *context, uint8_t *out, size_t len)
-{
-    uint64_t *seed = context;
-    for (size_t i = 0; i < len; i++) {
-        *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        out[i] = (uint8_t)(*seed >> 56);
-    }
-}
-
-static uint64_t seed;
-static const struct random seeded = {linear, &seed};
-
-static struct addr addr_of(const char *text)
-{
-    struct addr addr;
-    assert_true(addr_parse(&addr, text));
-    return addr;
-}
 
 static const uint64_t START = 100 * NS_PER_S;
 static const char *const LOCAL = "192.168.1.7:40000", *const GATEWAY = "192.168.1.1:5351",
@@ -326,19 +308,25 @@ static void a_refusal_is_said_once_and_tried_again_later(void **state)
     }
 }
 
+/* The first question, in PCP, is answered with `result`; whatever comes then, as it should be. */
+static void exchange_refusing_pcp(struct world *w, struct gateway *g, uint8_t result)
+{
+    uint8_t data[PACKET_MAX];
+    struct packet out = {.data = data, .len = sizeof data};
+    assert_true(portmap_output(w->portmap, w->now, &out));
+    g->result = result;
+    assert_true(gateway_answer(g, w->now, &out));
+    deliver(w, LOCAL, GATEWAY, g->last, g->last_len);
+    g->result = 0;
+    exchange(w, g);
+}
+
 static void natpmp_gets_what_pcp_refuses(void **state)
 {
     (void)state;
-    uint8_t data[PACKET_MAX];
     struct gateway g = gateway_of(true, true);
     struct world w = world_of(LOCAL, GATEWAY);
-    struct packet out = {.data = data, .len = sizeof data};
-    assert_true(portmap_output(w.portmap, w.now, &out));
-    g.result = 2;
-    assert_true(gateway_answer(&g, w.now, &out));
-    deliver(&w, LOCAL, GATEWAY, g.last, g.last_len);
-    g.result = 0;
-    exchange(&w, &g);
+    exchange_refusing_pcp(&w, &g, 2);
     assert_int_equal(w.told_count, 1);
     expect(&w, 0, PORTMAP_MAPPED, "198.51.100.7:40000");
     assert_int_equal(w.told[0].protocol, PORTMAP_NATPMP);
@@ -348,16 +336,9 @@ static void natpmp_gets_what_pcp_refuses(void **state)
 static void a_nat_in_between_is_said_and_natpmp_not_trusted(void **state)
 {
     (void)state;
-    uint8_t data[PACKET_MAX];
     struct gateway g = gateway_of(true, true);
     struct world w = world_of(LOCAL, GATEWAY);
-    struct packet out = {.data = data, .len = sizeof data};
-    assert_true(portmap_output(w.portmap, w.now, &out));
-    g.result = 12;
-    assert_true(gateway_answer(&g, w.now, &out));
-    deliver(&w, LOCAL, GATEWAY, g.last, g.last_len);
-    g.result = 0;
-    exchange(&w, &g);
+    exchange_refusing_pcp(&w, &g, 12);
     assert_int_equal(g.asked_port, 0);
     assert_int_equal(w.told_count, 1);
     expect(&w, 0, PORTMAP_FAILED, NULL);

@@ -1,17 +1,7 @@
 /* test_portmap_msg.c - PCP and NAT-PMP byte by byte, as their RFCs draw them. */
+#include "given.h"
 #include "portmap_msg.h"
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-static struct addr addr_of(const char *text)
-{
-    struct addr addr;
-    assert_true(addr_parse(&addr, text));
-    return addr;
-}
 
 static const uint8_t NONCE[PORTMAP_NONCE_LEN] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 

@@ -1,28 +1,10 @@
 /* test_stun_client.c - several servers asked from several addresses: every state meets every message. */
 #include "fail_alloc.h"
+#include "given.h"
 #include "stun_client.h"
 #include "stun_msg.h"
 #include <stdlib.h>
 #include <string.h>
-
-static void linear(void *context, uint8_t *out, size_t len)
-{
-    uint64_t *seed = context;
-    for (size_t i = 0; i < len; i++) {
-        *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        out[i] = (uint8_t)(*seed >> 56);
-    }
-}
-
-static uint64_t seed;
-static const struct random seeded = {linear, &seed};
-
-static struct addr addr_of(const char *text)
-{
-    struct addr addr;
-    assert_true(addr_parse(&addr, text));
-    return addr;
-}
 
 static const uint64_t START = 5 * NS_PER_S, ROUND_END = 5750 * NS_PER_MS;
 static const char *const LOCAL = "192.168.1.2:4000", *const SERVER = "203.0.113.1:3478",

@@ -1,16 +1,10 @@
 /* test_stun_server.c - answers that are right, short and few. */
 #include "fail_alloc.h"
+#include "given.h"
 #include "stun_msg.h"
 #include "stun_server.h"
 #include <stdlib.h>
 #include <string.h>
-
-static struct addr addr_of(const char *text)
-{
-    struct addr addr;
-    assert_true(addr_parse(&addr, text));
-    return addr;
-}
 
 static const uint64_t START = 9 * NS_PER_S;
 static const char *const CLIENT = "198.51.100.7:50000";
