@@ -8,7 +8,6 @@
 enum {
     RUN_MAIL_MAX =
         8, /* sealed messages of one run that are being repeated; a ninth takes the place of the first */
-    REASON_MAX = 128, /* bytes of body.reason */
 };
 
 /* One run with one peer, and the session that it becomes. */

@@ -1,6 +1,8 @@
 /* meeting.h - the inside of a rendezvous, shared by the files that make it up:
  *   rendezvous.c  the four verbs: hellos, brokers, what arrives, what leaves
- *   meeting.c     what each message of a peer does to our runs with it
+ *   meeting.c     how a meeting begins: hellos and pake1
+ *   proof.c       pake2, pake3 and the session that comes of them
+ *   session.c     what is said from then on
  *   parting.c     how runs end: refused, said goodbye to, forgotten, replaced, failed
  *   relay.c       packets of proven peers, by way of the broker
  *   turns.c       whose turn it is when more want to meet than may, and who has waited too long */
@@ -75,19 +77,31 @@ void rendezvous_pace(struct rendezvous *r, uint64_t now);
 void rendezvous_show(struct rendezvous *r, bool outgoing, const char *id, const struct run *run,
                      const char *text, size_t len);
 
-/* meeting.c; `broker` is the bit of the one that brought the message */
+/* What arrives; `broker` is the bit of the one that brought the message. meeting.c: */
 void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
 void meeting_pake1(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
+/* proof.c: */
 void meeting_pake2(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
 void meeting_pake3(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
+/* session.c: */
 void meeting_sealed(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
 void meeting_bye(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message);
+
+/* meeting.c */
 /* Answers a hello with pake1, and a pake1 with a wish for our offer. Both grant the peer's wish. */
 void meeting_ask(struct rendezvous *r, uint64_t now, struct peer *peer);
 void meeting_invite(struct rendezvous *r, uint64_t now, struct peer *peer);
 /* A blank event about this run; see notice_new. */
 struct notice *meeting_notice(const struct rendezvous *r, enum rendezvous_event_type type,
                               const struct peer *peer, const struct run *run);
+/* Traces what was last sealed or opened. */
+void meeting_show(struct rendezvous *r, const struct peer *peer, const struct run *run, bool outgoing);
+/* Who was in the room first. Both sides compute it from the same two statements, which the tags confirm. */
+void meeting_note_arrival(const struct rendezvous *r, struct peer *peer, const struct run *run);
+/* What is still under its veil cannot tell, and fails later. */
+bool meeting_is_for_us(const struct rendezvous *r, const struct message *message);
+/* Whether this point is the one remembered. Zeros are no memory, though somebody may say them. */
+bool meeting_is_used(const uint8_t used[POINT_LEN], const uint8_t point[POINT_LEN]);
 
 /* parting.c */
 void parting_fail(struct rendezvous *r, uint64_t now, struct peer *peer, struct run *run,
@@ -98,6 +112,8 @@ void parting_guess(struct rendezvous *r, uint64_t now, const struct peer *peer, 
 void parting_notify(struct rendezvous *r, struct run *run, struct notice *notice);
 /* Seals busy or bye and leaves it to be delivered when the run is no more. */
 void parting_farewell(struct rendezvous *r, struct peer *peer, struct run *run, const struct body *body);
+/* The peer said busy or bye, in pake2, pake3 or later: `notice` is about that. The caller ends the run. */
+void parting_declined(struct rendezvous *r, struct run *run, const struct body *body, struct notice *notice);
 void parting_drop_asking(struct peer *peer);
 
 /* turns.c */

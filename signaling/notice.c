@@ -28,6 +28,14 @@ void notice_free(struct notice *notice)
     free(notice);
 }
 
+void notice_set_reason(struct notice *notice, const char *reason)
+{
+    size_t len = strnlen(reason, REASON_MAX - 1);
+    memcpy(notice->text, reason, len);
+    notice->text[len] = 0;
+    notice->event.text = notice->text;
+}
+
 void notices_put(struct notices *notices, struct notice *notice)
 {
     if (notices->last)

@@ -7,6 +7,7 @@
 enum {
     NOTICES_MAX = 256,      /* waiting at once; who pulls after every call never has more than a few */
     NOTICES_TRACE_MAX = 64, /* from here on traces are left out: they must not crowd out what matters */
+    REASON_MAX = 128,       /* bytes of body.reason */
 };
 
 struct notice {
@@ -27,6 +28,8 @@ struct notices {
 struct notice *notice_new(const struct notices *notices, enum rendezvous_event_type type, const char *text,
                           size_t len);
 void notice_free(struct notice *notice);
+/* Copies a sentence into a notice that was made with REASON_MAX bytes of room; longer ones are cut. */
+void notice_set_reason(struct notice *notice, const char *reason);
 void notices_put(struct notices *notices, struct notice *notice);
 bool notices_take(struct notices *notices, struct rendezvous_event *event);
 void notices_drop_given(struct notices *notices);

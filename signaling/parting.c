@@ -20,6 +20,14 @@ void parting_notify(struct rendezvous *r, struct run *run, struct notice *notice
         notice_free(notice);
 }
 
+void parting_declined(struct rendezvous *r, struct run *run, const struct body *body, struct notice *notice)
+{
+    notice->event.type = body->type == BODY_BUSY ? RENDEZVOUS_BUSY : RENDEZVOUS_BYE;
+    notice->event.proven = true;
+    notice_set_reason(notice, body->reason);
+    parting_notify(r, run, notice);
+}
+
 void parting_drop_asking(struct peer *peer)
 {
     if (peer->asking && peer->asking->handshake.state == HANDSHAKE_OVER) {
