@@ -151,7 +151,7 @@ fuzz: $(FUZZ)
 	@tests/fuzz/run $(SECONDS) $(FUZZ)
 
 # The machines: no system call, no clock, no randomness of their own. `make lint` proves it of their objects.
-PURE_SRC := $(STUN_SRC) $(filter-out signaling/mqtt% signaling/worker.c,$(SIGNALING_SRC)) \
+PURE_SRC := $(STUN_SRC) $(filter-out signaling/mqtt% signaling/worker.c signaling/bell.c,$(SIGNALING_SRC)) \
 	$(filter $(patsubst %,peer/%%.c,broker_path bucket candidate ice punch path quic conn node),$(PEER_SRC))
 
 .PHONY: lint

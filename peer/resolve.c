@@ -3,10 +3,10 @@
  * getaddrinfo may block for a minute and cannot be stopped. So each question has a thread that owns a share
  * of the answer's box: whoever comes last, the thread or the resolver, frees it. */
 #include "resolve.h"
+#include "bell.h"
 #include "socket_address.h"
 #include "worker.h"
 
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 struct question {
     struct box *box;
@@ -27,20 +26,13 @@ struct box {
     pthread_mutex_t lock;
     unsigned shares; /* threads, and the resolver */
     struct question *answered;
-    int pipe[2];
+    struct bell bell; /* rings while an answer waits */
 };
 
 struct resolver {
     struct box *box;
     unsigned pending;
 };
-
-static void close_pipe(struct box *box)
-{
-    for (int i = 0; i < 2; i++)
-        if (box->pipe[i] >= 0)
-            close(box->pipe[i]);
-}
 
 static void box_leave(struct box *box)
 {
@@ -54,7 +46,7 @@ static void box_leave(struct box *box)
         box->answered = question->next;
         free(question);
     }
-    close_pipe(box);
+    bell_close(&box->bell);
     pthread_mutex_destroy(&box->lock);
     free(box);
 }
@@ -63,14 +55,10 @@ struct resolver *resolver_new(void)
 {
     struct resolver *resolver = calloc(1, sizeof *resolver);
     struct box *box = calloc(1, sizeof *box);
-    if (!resolver || !box || pipe(box->pipe)) {
+    if (!resolver || !box || !bell_open(&box->bell)) {
         free(resolver);
         free(box);
         return NULL;
-    }
-    for (int i = 0; i < 2; i++) {
-        fcntl(box->pipe[i], F_SETFD, FD_CLOEXEC);
-        fcntl(box->pipe[i], F_SETFL, O_NONBLOCK);
     }
     pthread_mutex_init(&box->lock, NULL);
     box->shares = 1;
@@ -158,8 +146,7 @@ static void *answer_question(void *argument)
     pthread_mutex_lock(&box->lock);
     question->next = box->answered;
     box->answered = question;
-    ssize_t put = write(box->pipe[1], "", 1);
-    (void)put; /* the pipe holds more than questions can be asked */
+    bell_ring(&box->bell);
     pthread_mutex_unlock(&box->lock);
     box_leave(box);
     return NULL;
@@ -189,19 +176,21 @@ bool resolver_ask(struct resolver *resolver, const char *host, uint16_t port, in
 
 int resolver_fd(const struct resolver *resolver)
 {
-    return resolver->box->pipe[0];
+    return bell_fd(&resolver->box->bell);
 }
 
 bool resolver_next(struct resolver *resolver, struct resolved *out)
 {
     struct box *box = resolver->box;
-    char byte;
-    if (read(box->pipe[0], &byte, 1) != 1)
-        return false;
     pthread_mutex_lock(&box->lock);
     struct question *question = box->answered;
-    box->answered = question->next;
+    if (question)
+        box->answered = question->next;
+    if (!box->answered)
+        bell_hush(&box->bell);
     pthread_mutex_unlock(&box->lock);
+    if (!question)
+        return false;
     *out = question->answer;
     free(question);
     resolver->pending--;

@@ -4,17 +4,16 @@
  * the end. As with names (resolve.c) whoever comes last, a thread or the owner, frees what they share. */
 #include "upnp.h"
 
+#include "bell.h"
 #include "upnp_igd.h"
 #include "worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { RENEW_S = PORTMAP_LIFETIME_S / 2 };
 
@@ -37,7 +36,7 @@ struct box {
     unsigned shares; /* threads, and the owner */
     struct lease leases[UPNP_LOCALS_MAX];
     struct answered *first, **last;
-    int pipe[2];
+    struct bell bell; /* rings while an answer waits */
 };
 
 struct upnp {
@@ -47,13 +46,9 @@ struct upnp {
 static struct box *box_new(void)
 {
     struct box *box = calloc(1, sizeof *box);
-    if (!box || pipe(box->pipe)) {
+    if (!box || !bell_open(&box->bell)) {
         free(box);
         return NULL;
-    }
-    for (int i = 0; i < 2; i++) {
-        fcntl(box->pipe[i], F_SETFD, FD_CLOEXEC);
-        fcntl(box->pipe[i], F_SETFL, O_NONBLOCK);
     }
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -78,8 +73,7 @@ static void box_leave(struct box *box)
         box->first = answered->next;
         free(answered);
     }
-    close(box->pipe[0]);
-    close(box->pipe[1]);
+    bell_close(&box->bell);
     pthread_cond_destroy(&box->change);
     pthread_mutex_destroy(&box->lock);
     free(box);
@@ -134,8 +128,7 @@ static void tell(struct lease *lease, const struct addr *external, const char *w
         snprintf(answered->answer.why, sizeof answered->answer.why, "%s", why);
     *box->last = answered;
     box->last = &answered->next;
-    ssize_t put = write(box->pipe[1], "", 1);
-    (void)put; /* full: it is readable, and all are taken then */
+    bell_ring(&box->bell);
     pthread_mutex_unlock(&box->lock);
 }
 
@@ -305,22 +298,20 @@ void upnp_free(struct upnp *upnp, unsigned grace_ms)
 
 int upnp_fd(const struct upnp *upnp)
 {
-    return upnp->box->pipe[0];
+    return bell_fd(&upnp->box->bell);
 }
 
 bool upnp_next(struct upnp *upnp, struct upnp_answer *out)
 {
     struct box *box = upnp->box;
-    char bytes[16];
     pthread_mutex_lock(&box->lock);
     struct answered *answered = box->first;
     if (answered) {
         box->first = answered->next;
-        if (!box->first)
+        if (!box->first) {
             box->last = &box->first;
-    } else {
-        while (read(box->pipe[0], bytes, sizeof bytes) > 0)
-            ;
+            bell_hush(&box->bell);
+        }
     }
     pthread_mutex_unlock(&box->lock);
     if (!answered)

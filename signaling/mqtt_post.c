@@ -1,11 +1,8 @@
-/* mqtt_post.c - what passes between a broker's thread and its owner: bounded queues, two pipes to ring with.
+/* mqtt_post.c - what passes between a broker's thread and its owner: bounded queues, two bells.
  * Bulk has a share of its own in both directions: it may be lost, messages had better not be. */
 #include "mqtt_post.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- queues ---- */
 
@@ -49,51 +46,14 @@ static void queue_clear(struct post_queue *queue)
         free(node);
 }
 
-/* ---- pipes ---- */
-
-static bool pipe_open(int fds[2])
-{
-    if (pipe(fds) != 0) {
-        fds[0] = fds[1] = -1;
-        return false;
-    }
-    for (int i = 0; i < 2; i++)
-        if (fcntl(fds[i], F_SETFL, O_NONBLOCK) != 0 || fcntl(fds[i], F_SETFD, FD_CLOEXEC) != 0)
-            return false;
-    return true;
-}
-
-static void pipe_close(int fds[2])
-{
-    for (int i = 0; i < 2; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
-}
-
-/* Never blocks; a full pipe has said all that it can say. */
-static void pipe_ring(int fd)
-{
-    ssize_t written;
-    do
-        written = write(fd, "", 1);
-    while (written < 0 && errno == EINTR);
-}
-
-static void pipe_drain(int fd)
-{
-    char bytes[16];
-    while (read(fd, bytes, sizeof bytes) > 0)
-        continue;
-}
-
 bool post_open(struct post *post)
 {
-    *post = (struct post){.event_pipe = {-1, -1}, .wake_pipe = {-1, -1}};
+    *post = (struct post){.told = {{-1, -1}}, .wake = {{-1, -1}}};
     post->events.end = &post->events.first;
     post->outbox.end = &post->outbox.first;
     post->bulk.end = &post->bulk.first;
     pthread_mutex_init(&post->lock, NULL);
-    return pipe_open(post->event_pipe) && pipe_open(post->wake_pipe);
+    return bell_open(&post->told) && bell_open(&post->wake);
 }
 
 void post_free(struct post *post)
@@ -102,8 +62,8 @@ void post_free(struct post *post)
     queue_clear(&post->outbox);
     queue_clear(&post->bulk);
     free(post->current);
-    pipe_close(post->event_pipe);
-    pipe_close(post->wake_pipe);
+    bell_close(&post->told);
+    bell_close(&post->wake);
     pthread_mutex_destroy(&post->lock);
 }
 
@@ -118,7 +78,7 @@ void post_tell(struct post *post, enum mqtt_event_type type, const char *topic, 
     if (node && post->events.count < limit && (!bulk || post->bulk_events < MQTT_BULK_MAX)) {
         post->bulk_events += bulk;
         if (!post->events.first)
-            pipe_ring(post->event_pipe[1]);
+            bell_ring(&post->told);
         queue_add(&post->events, node);
         node = NULL;
     } else {
@@ -130,7 +90,7 @@ void post_tell(struct post *post, enum mqtt_event_type type, const char *topic, 
 
 int post_fd(const struct post *post)
 {
-    return post->event_pipe[0];
+    return bell_fd(&post->told);
 }
 
 bool post_take(struct post *post, struct mqtt_event *event)
@@ -139,7 +99,7 @@ bool post_take(struct post *post, struct mqtt_event *event)
     pthread_mutex_lock(&post->lock);
     struct post_node *node = post->current = queue_take(&post->events);
     if (node && !post->events.first)
-        pipe_drain(post->event_pipe[0]);
+        bell_hush(&post->told);
     if (node && node->type == MQTT_BULK)
         post->bulk_events--;
     pthread_mutex_unlock(&post->lock);
@@ -158,7 +118,7 @@ bool post_take(struct post *post, struct mqtt_event *event)
 static void wake_locked(struct post *post)
 {
     if (!post->woken)
-        pipe_ring(post->wake_pipe[1]);
+        bell_ring(&post->wake);
     post->woken = true;
 }
 
@@ -171,14 +131,14 @@ void post_wake(struct post *post)
 
 int post_wake_fd(const struct post *post)
 {
-    return post->wake_pipe[0];
+    return bell_fd(&post->wake);
 }
 
 void post_wake_clear(struct post *post)
 {
     pthread_mutex_lock(&post->lock);
     if (post->woken)
-        pipe_drain(post->wake_pipe[0]);
+        bell_hush(&post->wake);
     post->woken = false;
     pthread_mutex_unlock(&post->lock);
 }

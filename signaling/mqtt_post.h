@@ -3,6 +3,7 @@
 #ifndef MQTT_POST_H
 #define MQTT_POST_H
 
+#include "bell.h"
 #include "mqtt.h"
 #include <pthread.h>
 
@@ -36,10 +37,10 @@ struct post {
     size_t bulk_events;                     /* of `events` */
     struct post_node
         *unsent; /* first of the outbox that has not left on this connection; the head except in POST_FIRST */
-    bool woken;  /* a byte is in the wake pipe */
+    bool woken;  /* `wake` rings */
     uint64_t dropped;
     struct post_node *current; /* the owner's: the event that was handed out last */
-    int event_pipe[2], wake_pipe[2];
+    struct bell told, wake;    /* the owner is told, the thread is woken */
 };
 
 /* False: no descriptors; post_free is due all the same. */
