@@ -121,6 +121,60 @@ static bool find_stream(struct p2p_peer *peer, const struct node_event *told, st
     return event->stream || (told->type == NODE_WRITABLE && told->stream < 0);
 }
 
+/* What concerns nobody's connection. `address` is where a text may lie. */
+static void describe_ours(const struct node_event *told, struct p2p_event *event, char address[ADDR_TEXT_MAX])
+{
+    switch (told->type) {
+    case NODE_CANDIDATE:
+        event->text = addr_print(&told->address, address);
+        event->detail = candidate_name(told->candidate);
+        break;
+    case NODE_PORTMAP:
+        event->detail = addr_print(&told->address, address);
+        break;
+    case NODE_BUSY:
+        event->text = told->name;
+        event->detail = told->text;
+        break;
+    case NODE_SECRET:
+        event->error = P2P_ESECRET;
+        event->final = told->final;
+        break;
+    case NODE_TRACE:
+        event->detail = told->outgoing ? "out" : "in";
+        break;
+    default:
+        break;
+    }
+}
+
+/* What concerns a peer. False: it is about a stream that the program does not know. */
+static bool describe_peer(struct p2p_node *node, const struct node_event *told, struct p2p_event *event)
+{
+    struct p2p_peer *peer = &node->peers[told->slot];
+    event->peer = peer;
+    switch (told->type) {
+    case NODE_PEER:
+        *peer = (struct p2p_peer){.node = node, .slot = told->slot, .used = true};
+        memcpy(event->words, told->words, sizeof event->words);
+        break;
+    case NODE_STREAM:
+    case NODE_READABLE:
+    case NODE_WRITABLE:
+        return find_stream(peer, told, event);
+    case NODE_CLOSED:
+        describe_end(told, event);
+        peer->closed = true;
+        break;
+    case NODE_PATH:
+        snprintf(peer->why, sizeof peer->why, "%s", told->text);
+        break;
+    default:
+        break;
+    }
+    return true;
+}
+
 void events_put_node(struct p2p_node *node, const struct node_event *told)
 {
     static const enum p2p_event_type same[] = {
@@ -133,60 +187,34 @@ void events_put_node(struct p2p_node *node, const struct node_event *told)
         [NODE_TRACE] = P2P_EVENT_TRACE,         [NODE_PORTMAP] = P2P_EVENT_PORTMAP,
         [NODE_RELAY_TROUBLE] = P2P_EVENT_RELAY};
     char address[ADDR_TEXT_MAX];
-    struct p2p_peer *peer = &node->peers[told->slot];
-    struct p2p_event event = {.type = same[told->type], .kind = told->kind, .text = told->text};
+    struct p2p_event event = {.kind = told->kind, .text = told->text};
     switch (told->type) {
-    case NODE_CANDIDATE:
-        event.text = addr_print(&told->address, address);
-        event.detail = candidate_name(told->candidate);
-        break;
-    case NODE_PORTMAP:
-        event.detail = addr_print(&told->address, address);
-        break;
-    case NODE_BUSY:
-        event.text = told->name;
-        event.detail = told->text;
-        break;
-    case NODE_SECRET:
-        event.error = P2P_ESECRET;
-        event.final = told->final;
-        break;
-    case NODE_SOCKETS: /* p2p.c's own business */
+    case NODE_SOCKETS: /* the library's own business: p2p.c, p2p_relay.c */
     case NODE_RELAY_OPEN:
     case NODE_RELAY_CLOSE:
     case NODE_DOUBT:
         return;
+    case NODE_CANDIDATE:
+    case NODE_PORTMAP:
+    case NODE_BUSY:
+    case NODE_SECRET:
     case NODE_RELAY_TROUBLE:
-        break;
     case NODE_TRACE:
-        event.detail = told->outgoing ? "out" : "in";
+        describe_ours(told, &event, address);
         break;
     case NODE_PEER:
-        *peer = (struct p2p_peer){.node = node, .slot = told->slot, .used = true};
-        memcpy(event.words, told->words, sizeof event.words);
-        event.peer = peer;
-        break;
+    case NODE_CONNECTED:
+    case NODE_PATH:
     case NODE_STREAM:
     case NODE_READABLE:
     case NODE_WRITABLE:
-        if (!find_stream(peer, told, &event))
-            return;
-        event.peer = peer;
-        break;
-    case NODE_CLOSED:
-        describe_end(told, &event);
-        peer->closed = true;
-        event.peer = peer;
-        break;
-    case NODE_PATH:
-        snprintf(peer->why, sizeof peer->why, "%s", told->text);
-        event.peer = peer;
-        break;
-    case NODE_CONNECTED:
     case NODE_DATAGRAM:
     case NODE_STALLED:
-        event.peer = peer;
+    case NODE_CLOSED:
+        if (!describe_peer(node, told, &event))
+            return;
         break;
     }
+    event.type = same[told->type];
     events_put(node, &event);
 }
