@@ -102,6 +102,8 @@ $(call unit,peer/cli,$(CLI_SRC)): $(B)/cli.a $(B)/peer.a $(B)/signaling.a $(B)/s
 $(B)/unit/test_mqtt_tls $(B)/unit/test_mqtt_fake: $(B)/signaling.a $(B)/stun.a
 # A node needs a world around it: the simulator's.
 $(B)/unit/test_node: $(patsubst %,$(B)/sim/%.o,world sim_nat nat_kinds player)
+# So does a mapping's life: a NAT that forgets.
+$(B)/unit/test_nat_life: $(B)/sim/sim_nat.o $(B)/sim/nat_kinds.o
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
 .PHONY: unit unit-build $(UNIT:%=%.run)

@@ -112,18 +112,32 @@ static bool stun_is_complete(const struct examination *e)
 
 /* ---- the survey ---- */
 
-static void give_sockets(struct examination *e, uint64_t now)
+static bool keep_none(void *context, const struct addr *local)
 {
-    struct addr ports[NET_EXTRA_MAX], locals[NAT_SURVEY_SOCKETS], local = nat_survey_local(e->survey);
-    net_set_extra(e->net, NAT_SURVEY_SOCKETS, NULL, NULL);
-    size_t count = net_extra(e->net, ports);
-    count = count < NAT_SURVEY_SOCKETS ? count : NAT_SURVEY_SOCKETS;
-    for (size_t i = 0; i < count; i++) {
-        locals[i] = local;
+    (void)context;
+    (void)local;
+    return false;
+}
+
+size_t checkup_sockets(struct examination *e, const struct addr *like, struct addr *locals, size_t count)
+{
+    struct addr ports[NET_EXTRA_MAX];
+    net_set_extra(e->net, 0, keep_none, NULL);
+    net_set_extra(e->net, count, keep_none, NULL);
+    size_t opened = net_extra(e->net, ports);
+    for (size_t i = 0; i < opened; i++) {
+        locals[i] = *like;
         locals[i].port = ports[i].port;
     }
     if (net_fd(e->net, NET_EXTRA) >= 0)
         loop_watch(e->loop, net_fd(e->net, NET_EXTRA));
+    return opened;
+}
+
+static void give_sockets(struct examination *e, uint64_t now)
+{
+    struct addr locals[NAT_SURVEY_SOCKETS], local = nat_survey_local(e->survey);
+    size_t count = checkup_sockets(e, &local, locals, NAT_SURVEY_SOCKETS);
     nat_survey_set_sockets(e->survey, now, locals, count);
     e->done |= count == 0;
 }
@@ -258,6 +272,12 @@ static void read_brokers(struct examination *e)
 
 /* ---- all of it ---- */
 
+bool checkup_is_stopped(struct examination *e)
+{
+    e->out->stopped = e->out->stopped || (e->config->stops && e->config->stops(e->config->context));
+    return e->out->stopped;
+}
+
 static bool is_over(const struct examination *e, uint64_t now)
 {
     for (size_t n = 0; n < e->out->broker_count; n++)
@@ -283,7 +303,7 @@ static uint64_t next_deadline(const struct examination *e, uint64_t end)
 static void examine(struct examination *e)
 {
     uint64_t end = e->started + CHECKUP_MS * NS_PER_MS, now = e->started;
-    while (!is_over(e, now) && now < end) {
+    while (!is_over(e, now) && now < end && !checkup_is_stopped(e)) {
         drain(e, now);
         send_all(e, now);
         drain(e, now); /* what is overdue may have ended something */
@@ -353,12 +373,22 @@ static bool open_world(struct examination *e)
     return true;
 }
 
-static void close_world(struct examination *e)
+/* What was borrowed is given back, and of all descriptors only those of the sockets have anything to say. */
+static void take_leave(struct examination *e)
 {
     checkup_ports_close(e);
     checkup_turn_close(e);
-    for (size_t n = 0; n < CHECKUP_BROKERS_MAX; n++)
+    for (size_t n = 0; n < CHECKUP_BROKERS_MAX; n++) {
         mqtt_close(e->trials[n].mqtt, 0);
+        e->trials[n].mqtt = NULL;
+    }
+    if (e->loop && e->resolver)
+        loop_forget(e->loop, resolver_fd(e->resolver));
+}
+
+static void close_world(struct examination *e)
+{
+    take_leave(e);
     nat_survey_free(e->survey);
     stun_client_free(e->stun);
     resolver_free(e->resolver);
@@ -377,6 +407,7 @@ int checkup_run(struct checkup *out, const struct checkup_config *config)
         return ENOWORLD;
     }
     e->out = out;
+    e->config = config;
     e->started = loop_now();
     int err = net_open(&e->net, &net);
     if (!err && !open_world(e))
@@ -389,6 +420,10 @@ int checkup_run(struct checkup *out, const struct checkup_config *config)
             examine(e);
         out->nat = *nat_survey_behavior(e->survey);
         out->local = nat_survey_local(e->survey);
+        if (config->life && !out->stopped) {
+            take_leave(e);
+            checkup_life_measure(e);
+        }
         if (out->ipv6 == CHECKUP_IPV6_UNKNOWN && e->asks_ipv6)
             out->ipv6 = CHECKUP_IPV6_SILENT;
         out->elapsed = loop_now() - e->started;

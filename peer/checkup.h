@@ -3,10 +3,14 @@
 #define CHECKUP_H
 
 #include "nat_behavior.h"
+#include "nat_life.h"
 #include "net.h"
+#include "stun_client.h"
 
 enum {
-    CHECKUP_MS = 2600, /* never longer, whoever is silent */
+    CHECKUP_MS = 2600,               /* never longer, whoever is silent, but for the life of mappings */
+    CHECKUP_LIFE_S = NAT_LIFE_ALL_S, /* that one never takes longer */
+    CHECKUP_KEEPALIVE_S = STUN_CLIENT_REFRESH_S, /* a node keeps its mappings by a packet at least so often */
     CHECKUP_INTERFACES_MAX = 64,
     CHECKUP_STUN_MAX = 8,
     CHECKUP_BROKERS_MAX = 4,
@@ -23,6 +27,13 @@ struct checkup_config {
     const char *const *interfaces, *const *exclude;
     uint16_t port;
     bool no_portmap; /* the router is left alone */
+    bool life;       /* measure how long idle mappings live, which takes minutes */
+    /* Called while that is measured, every second or sooner, with what is known and the seconds so far. NULL:
+     * never. */
+    void (*progress)(void *context, const struct nat_life_verdict *verdict, unsigned waited_s);
+    /* Asked now and then, and after every signal: true ends it all. NULL: never. */
+    bool (*stops)(void *context);
+    void *context;
 };
 
 enum checkup_state {
@@ -57,6 +68,13 @@ struct checkup_ports {
     char text[CHECKUP_TEXT_MAX]; /* why none was */
 };
 
+enum checkup_life {
+    CHECKUP_LIFE_UNASKED,
+    CHECKUP_LIFE_NOTHING, /* there is nothing in the way that could forget */
+    CHECKUP_LIFE_UNKNOWN, /* nobody to ask answers, or it was stopped too soon */
+    CHECKUP_LIFE_TOLD,    /* see the verdict, which may be of less than all where it was stopped */
+};
+
 struct checkup {
     struct net_interface interfaces[CHECKUP_INTERFACES_MAX];
     size_t interface_count;
@@ -64,6 +82,9 @@ struct checkup {
     size_t stun_count, broker_count, turn_count;
     struct nat_behavior nat;
     struct addr local; /* of ours, that `nat` is true for; family 0: nobody has told */
+    enum checkup_life life;
+    struct nat_life_verdict life_verdict;
+    bool stopped; /* by `stops`: what is here is not all */
     enum checkup_ipv6 ipv6;
     struct addr ipv6_address;
     struct checkup_ports ports;
@@ -71,8 +92,9 @@ struct checkup {
     uint64_t elapsed;                /* ns */
 };
 
-/* Blocks for CHECKUP_MS at most, as a rule for the time of a few round trips. 0, or net_open's error; -4: the
- * system has no loop, no resolver or no memory for us. Names are those that the command line has let through.
+/* Blocks for CHECKUP_MS at most (and CHECKUP_LIFE_S with `life`), as a rule for the time of a few round
+ * trips. 0, or net_open's error; -4: the system has no loop, no resolver or no memory for us. Names are those
+ * that the command line has let through.
  */
 int checkup_run(struct checkup *out, const struct checkup_config *config);
 

@@ -96,4 +96,6 @@ void checkup_ports_close(struct examination *e)
         upnp_remove(e->upnp);
     upnp_free(e->upnp, e->out->ports.external.family ? GIVE_BACK_MS : 0);
     portmap_free(e->portmap);
+    e->upnp = NULL;
+    e->portmap = NULL;
 }

@@ -1,5 +1,6 @@
 /* checkup_state.h - what a checkup has under way, for the files that are it: checkup.c (everybody is asked),
- * checkup_ports.c (what the router opens) and checkup_turn.c (relays). */
+ * checkup_ports.c (what the router opens), checkup_turn.c (relays) and checkup_life.c (how long mappings
+ * live). */
 #ifndef CHECKUP_STATE_H
 #define CHECKUP_STATE_H
 
@@ -29,6 +30,7 @@ struct trial {
 
 struct examination {
     struct checkup *out;
+    const struct checkup_config *config;
     struct loop *loop;
     struct net *net;
     struct resolver *resolver;
@@ -51,6 +53,19 @@ struct examination {
     bool asks_ipv6, surveyed, done;
     bool round_done; /* every server has answered each of our addresses, or never will */
 };
+
+/* ---- checkup.c ---- */
+
+/* Opens `count` extra sockets, closing those of before; returns how many there are, *locals holding the
+ * address of `like` with their ports. */
+size_t checkup_sockets(struct examination *e, const struct addr *like, struct addr *locals, size_t count);
+/* Whether the user wants it to end. */
+bool checkup_is_stopped(struct examination *e);
+
+/* ---- checkup_life.c ---- */
+
+/* After everything else, when nobody else uses sockets any more. */
+void checkup_life_measure(struct examination *e);
 
 /* ---- checkup_ports.c ---- */
 

@@ -287,4 +287,5 @@ void checkup_turn_close(struct examination *e)
         close_trial(e, &e->turns->list[i]);
     tls_trust_free(e->turns->trust);
     free(e->turns);
+    e->turns = NULL;
 }

@@ -57,6 +57,12 @@ static const struct answer *best_server(const struct nat_survey *survey)
     return survey->answer_count ? &survey->answers[0] : NULL;
 }
 
+struct addr nat_survey_server(const struct nat_survey *survey)
+{
+    const struct answer *best = best_server(survey);
+    return best ? best->server : (struct addr){0};
+}
+
 void survey_ask_other_address(struct nat_survey *survey, uint64_t now)
 {
     const struct answer *server = best_server(survey);

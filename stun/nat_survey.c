@@ -3,8 +3,8 @@
  * Whether it is hard the ordinary answers to the main socket tell, and nothing waits for more. Then, or when
  * all is asked for: a new mapping from each of several sockets, all at once, shows how ports are chosen; a
  * server with two addresses (RFC 5780) tells mappings by address from those by port, and answers from
- * elsewhere; two sockets send to each other's public address. Left out: the life of a mapping, since asking
- * takes minutes; IPv6, where nobody translates, beyond that it is so. */
+ * elsewhere; two sockets send to each other's public address. Left out: the life of a mapping, which takes
+ * minutes (nat_life); IPv6, where nobody translates, beyond that it is so. */
 #include "nat_survey_state.h"
 
 #include "nat_ports.h"

@@ -46,6 +46,8 @@ void nat_survey_set_sockets(struct nat_survey *survey, uint64_t now, const struc
 const struct nat_behavior *nat_survey_behavior(const struct nat_survey *survey);
 /* The address of ours that it is true for; family 0: none yet. IPv4 where a server answers it. */
 struct addr nat_survey_local(const struct nat_survey *survey);
+/* A server that answers it, one with two addresses (RFC 5780) where there is one; family 0: none. */
+struct addr nat_survey_server(const struct nat_survey *survey);
 
 /* The four verbs. `input` returns whether the datagram belonged to one of its questions. */
 bool nat_survey_input(struct nat_survey *survey, uint64_t now, const struct packet *in);

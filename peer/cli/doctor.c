@@ -6,6 +6,7 @@
 #include "events.h"
 #include "nat_words.h"
 #include "session.h"
+#include "signals.h"
 #include "text.h"
 
 #include <sodium.h>
@@ -37,7 +38,7 @@ static void print_interfaces(const struct checkup *checkup)
 
 static void print_nat(const struct checkup *checkup)
 {
-    char address[ADDR_TEXT_MAX], ports[NAT_WORDS_MAX], line[256];
+    char address[ADDR_TEXT_MAX], ports[NAT_WORDS_MAX], line[256], life[ADVICE_TEXT_MAX];
     const struct nat_behavior *nat = &checkup->nat;
     const char *mapping = nat_words_mapping(nat);
     print_line("network", mapping                    ? mapping
@@ -48,7 +49,8 @@ static void print_nat(const struct checkup *checkup)
         snprintf(line, sizeof line, "the internet sees %s", addr_print(&nat->external, address));
         print_line("", line);
     }
-    const char *more[] = {nat_words_filtering(nat), nat_words_ports(ports, nat), nat_words_hairpin(nat)};
+    const char *more[] = {nat_words_filtering(nat), nat_words_ports(ports, nat), nat_words_hairpin(nat),
+                          doctor_life_text(life, checkup)};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         if (more[i])
             print_line("", more[i]);
@@ -132,36 +134,105 @@ static const char *error_text(int err)
     }
 }
 
+/* ---- while it lasts ---- */
+
+enum { TOLD_EVERY_S = 30 /* to the user who waits, where there is nothing new */ };
+
+/* What is said while the life of mappings is measured. */
+struct watch {
+    struct report *report;
+    unsigned told_at, told_alive, told_dead;
+    bool begun;
+};
+
+static void tell_json(struct report *report, const struct nat_life_verdict *verdict, unsigned waited_s)
+{
+    struct line *line = events_line(report, "life");
+    line_number(line, "waited_s", waited_s);
+    line_number(line, "alive_s", verdict->alive_s);
+    line_number(line, "dead_s", verdict->dead_s);
+    line_write(line);
+}
+
+static void tell_words(struct watch *watch, const struct nat_life_verdict *verdict, unsigned waited_s)
+{
+    struct report *report = watch->report;
+    if (!watch->begun)
+        events_note(report, 0, "measuring how long an idle mapping lives: %d s at most, Ctrl-C ends it",
+                    CHECKUP_LIFE_S);
+    else if (verdict->dead_s && verdict->dead_s != watch->told_dead)
+        events_note(report, 0, "after %u s of silence a mapping is gone", verdict->dead_s);
+    else if (verdict->alive_s != watch->told_alive)
+        events_note(report, 0, "after %u s of silence a mapping is still there", verdict->alive_s);
+    else
+        events_note(report, 0, "%u s of %d s", waited_s, CHECKUP_LIFE_S);
+}
+
+static void progress(void *context, const struct nat_life_verdict *verdict, unsigned waited_s)
+{
+    struct watch *watch = context;
+    bool news = verdict->alive_s != watch->told_alive || verdict->dead_s != watch->told_dead;
+    if (watch->begun && !news && waited_s < watch->told_at + TOLD_EVERY_S)
+        return;
+    if (watch->report->json && watch->report->level >= 0)
+        tell_json(watch->report, verdict, waited_s);
+    else
+        tell_words(watch, verdict, waited_s);
+    *watch = (struct watch){watch->report, waited_s, verdict->alive_s, verdict->dead_s, true};
+}
+
+static bool stops(void *context)
+{
+    (void)context;
+    return signals_caught() != 0;
+}
+
+/* ---- the command ---- */
+
+/* What was stopped before the end is told where only the life of mappings is missing. */
+static int tell_report(struct report *report, const struct options *options, const struct checkup *checkup,
+                       uint64_t started_ns)
+{
+    struct advices advices;
+    bool printed = true;
+    doctor_advise(&advices, checkup);
+    if (!checkup->stopped || checkup->life != CHECKUP_LIFE_UNASKED)
+        printed = options->json ? doctor_print_json(checkup, &advices, (clock_now() - started_ns) / CLOCK_MS)
+                                : doctor_print(checkup, &advices);
+    if (!printed)
+        events_error(report, EXIT_OTHER, "cannot write to standard output");
+    if (checkup->stopped)
+        return EXIT_SIGNAL + signals_caught();
+    return printed && doctor_is_content(&advices) ? EXIT_DONE : EXIT_OTHER;
+}
+
 int doctor_main(const struct options *options, uint64_t started_ns)
 {
-    struct report report;
+    struct report report = {0};
+    struct watch watch = {.report = &report};
     struct checkup *checkup = calloc(1, sizeof *checkup);
-    struct advices *advices = calloc(1, sizeof *advices);
     struct checkup_config config = {.stun = options->stun.item,
                                     .brokers = options->brokers.item,
                                     .interfaces = options->interfaces.count ? options->interfaces.item : NULL,
                                     .exclude = options->exclude.item,
                                     .port = (uint16_t)options->port,
                                     .no_portmap = options->no_portmap,
+                                    .life = options->life,
+                                    .progress = progress,
+                                    .stops = stops,
+                                    .context = &watch,
                                     .turn = options->turn.item,
                                     .turn_user = options->turn_user,
                                     .turn_password = options->hidden->turn_password.bytes};
-    int code = EXIT_OTHER, err = checkup && advices ? checkup_run(checkup, &config) : NET_ENOMEM;
-    sodium_memzero(options->hidden, sizeof *options->hidden);
+    signals_begin();
     events_begin(&report, options, started_ns);
-    if (err) {
+    int code = EXIT_OTHER, err = checkup ? checkup_run(checkup, &config) : NET_ENOMEM;
+    sodium_memzero(options->hidden, sizeof *options->hidden);
+    if (err)
         events_error(&report, EXIT_OTHER, error_text(err));
-    } else {
-        doctor_advise(advices, checkup);
-        bool printed = options->json
-                           ? doctor_print_json(checkup, advices, (clock_now() - started_ns) / CLOCK_MS)
-                           : doctor_print(checkup, advices);
-        if (!printed)
-            events_error(&report, EXIT_OTHER, "cannot write to standard output");
-        code = printed && doctor_is_content(advices) ? EXIT_DONE : EXIT_OTHER;
-    }
+    else
+        code = tell_report(&report, options, checkup, started_ns);
     events_end(&report);
-    free(advices);
     free(checkup);
     return code;
 }

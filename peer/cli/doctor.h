@@ -25,6 +25,8 @@ bool doctor_is_content(const struct advices *advices);
 const char *doctor_use_text(const struct net_interface *interface);
 const char *doctor_use_name(enum net_use use);
 const char *doctor_state_name(enum checkup_state state);
+/* How long an idle mapping lives, "more than 19 s", or why that is not known; NULL: nobody has asked. */
+const char *doctor_life_text(char out[ADVICE_TEXT_MAX], const struct checkup *checkup);
 
 /* Writes to standard output. False: it did not take everything. */
 bool doctor_print(const struct checkup *checkup, const struct advices *advices);

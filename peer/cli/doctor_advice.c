@@ -110,6 +110,22 @@ static void advise_nat(struct advices *out, const struct checkup *checkup)
                "one STUN server alone cannot tell how the NAT maps; give a second one with --stun");
 }
 
+/* As far as it is known: a life between two figures is taken for the shorter one. */
+static void advise_life(struct advices *out, const struct checkup *checkup)
+{
+    const struct nat_life_verdict *life = &checkup->life_verdict;
+    const char *what = checkup->nat.mapping == NAT_MAPPING_NONE ? "firewall" : "router";
+    if (checkup->life == CHECKUP_LIFE_UNKNOWN && life->trouble == NAT_LIFE_HIDDEN)
+        advise(out, false,
+               "how long an idle mapping lives is told by a STUN server that speaks RFC 5780 (coturn, or "
+               "p2pconnect stun-server, with two addresses); name one with --stun");
+    if (checkup->life == CHECKUP_LIFE_TOLD && life->dead_s && life->alive_s < CHECKUP_KEEPALIVE_S)
+        advise(out, true,
+               "the %s forgets idle mappings sooner than p2pconnect keeps them alive, which it does every %d "
+               "s: a peer may not find in. Set its UDP timeout to 120 s or more (RFC 4787)",
+               what, CHECKUP_KEEPALIVE_S);
+}
+
 static void advise_buffers(struct advices *out, const struct checkup *checkup)
 {
     int receive = checkup->receive_buffer, send = checkup->send_buffer;
@@ -131,6 +147,7 @@ void doctor_advise(struct advices *out, const struct checkup *checkup)
                "--interface and --exclude leave one?");
     advise_servers(out, checkup);
     advise_nat(out, checkup);
+    advise_life(out, checkup);
     if (checkup->ipv6 == CHECKUP_IPV6_SILENT)
         advise(out, false, "there is an IPv6 address, but no server answers it: IPv6 is not routed here");
     if (checkup->ipv6 == CHECKUP_IPV6_NONE && nat_is_hard(&checkup->nat))
@@ -182,4 +199,45 @@ const char *doctor_state_name(enum checkup_state state)
         [CHECKUP_FAILED] = "failed",
     };
     return names[state];
+}
+
+static const char *unknown_life_text(const struct checkup *checkup)
+{
+    if (checkup->stopped)
+        return "it was stopped before anything was known";
+    if (checkup->local.family != 4)
+        return "no STUN server answers over IPv4";
+    return checkup->life_verdict.trouble == NAT_LIFE_HIDDEN
+               ? "a mapping that dies gets its old port again, and no STUN server here can show the "
+                 "difference"
+               : "the STUN server answers no more";
+}
+
+const char *doctor_life_text(char out[ADVICE_TEXT_MAX], const struct checkup *checkup)
+{
+    const struct nat_life_verdict *life = &checkup->life_verdict;
+    size_t len = 0;
+    switch (checkup->life) {
+    case CHECKUP_LIFE_UNASKED:
+        return NULL;
+    case CHECKUP_LIFE_NOTHING:
+        return "nothing is forgotten in silence: no NAT, no firewall";
+    case CHECKUP_LIFE_UNKNOWN:
+        snprintf(out, ADVICE_TEXT_MAX, "how long an idle mapping lives is unknown: %s",
+                 unknown_life_text(checkup));
+        return out;
+    case CHECKUP_LIFE_TOLD:
+        break;
+    }
+    if (life->alive_s && life->dead_s)
+        len = (size_t)snprintf(out, ADVICE_TEXT_MAX, "an idle mapping lives %u to %u s", life->alive_s,
+                               life->dead_s);
+    else if (life->alive_s)
+        len = (size_t)snprintf(out, ADVICE_TEXT_MAX, "an idle mapping lives more than %u s", life->alive_s);
+    else
+        len = (size_t)snprintf(out, ADVICE_TEXT_MAX, "an idle mapping lives less than %u s", life->dead_s);
+    if (life->alive_s >= CHECKUP_KEEPALIVE_S)
+        snprintf(out + len, ADVICE_TEXT_MAX - len,
+                 "; p2pconnect sends at least every %d s, which is soon enough", CHECKUP_KEEPALIVE_S);
+    return out;
 }

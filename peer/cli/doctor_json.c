@@ -47,6 +47,25 @@ static void put_servers(struct json *json, const char *name, const struct checku
     }
 }
 
+static void put_life(struct json *json, const struct checkup *checkup)
+{
+    static const char *const names[] = {
+        [CHECKUP_LIFE_NOTHING] = "nothing",
+        [CHECKUP_LIFE_UNKNOWN] = "unknown",
+        [CHECKUP_LIFE_TOLD] = "measured",
+    };
+    char text[ADVICE_TEXT_MAX];
+    const struct nat_life_verdict *life = &checkup->life_verdict;
+    struct json *entry = json_put_object(json, "life");
+    json_put_text(entry, "state", names[checkup->life]);
+    if (life->alive_s)
+        json_put_int(entry, "alive_s", life->alive_s);
+    if (life->dead_s)
+        json_put_int(entry, "dead_s", life->dead_s);
+    json_put_int(entry, "keepalive_s", CHECKUP_KEEPALIVE_S);
+    json_put_text(entry, "text", doctor_life_text(text, checkup));
+}
+
 static void put_nat(struct json *json, const struct checkup *checkup)
 {
     static const char *const mappings[] = {"unknown", "none", "endpoint", "address", "address-and-port"};
@@ -68,6 +87,8 @@ static void put_nat(struct json *json, const struct checkup *checkup)
     json_put_bool(entry, "hard", nat_is_hard(nat));
     put_address(entry, "local", &checkup->local);
     put_address(entry, "external", &nat->external);
+    if (checkup->life != CHECKUP_LIFE_UNASKED)
+        put_life(entry, checkup);
 }
 
 static void put_ipv6(struct json *json, const struct checkup *checkup)

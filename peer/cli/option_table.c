@@ -201,6 +201,8 @@ const struct option option_table[] = {
      AT(port), 0, PORT_MAX, false, NULL},
     {"no-portmap", 0, NULL, "ask no router to open a port (PCP, NAT-PMP, UPnP)",
      COMMANDS_ROOM | COMMAND_DOCTOR, OPTION_FLAG, AT(no_portmap), 0, 0, false, NULL},
+    {"life", 0, NULL, "doctor: measure how long idle mappings live, in 5 min", COMMAND_DOCTOR, OPTION_FLAG,
+     AT(life), 0, 0, false, NULL},
     {"max-peers", 0, "N", "connect to so many peers at most, 1 to 64 (8)", COMMAND_CHAT | COMMAND_ECHO,
      OPTION_NUMBER, AT(max_peers), 1, 64, false, NULL},
     {"keep", 0, NULL, "echo: stay, and serve all who come", COMMAND_ECHO, OPTION_FLAG, AT(keep), 0, 0, false,

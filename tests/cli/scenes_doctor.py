@@ -87,6 +87,19 @@ def doctor_with_silent_servers(world):
 
 
 @scene
+def doctor_of_what_it_cannot_measure(world):
+    """doctor --life says what it would need where no server can show a mapping die, and that it is for doctor alone"""
+    here = internet(world)
+    with here:
+        report = examine(world, "--life", "--broker", BROKER, "--stun", STUN, code=0)
+        text = examine(world, "--life", "--broker", BROKER, "--stun", "none", code=0, json_lines=False)
+    check(report["nat"]["life"]["state"] == "unknown", str(report["nat"]))
+    check("RFC 5780" in report["advice"][-1]["text"], str(report["advice"]))
+    check("idle mapping lives is unknown: no STUN server answers" in text, text)
+    world.plain("ping", "--room", "r", "--life").expect_code(2)
+
+
+@scene
 def doctor_asks_nobody(world):
     """doctor with --stun none asks no server, knows nothing of the NAT, and does not complain about it"""
     here = internet(world)

@@ -98,7 +98,7 @@ def help_is_a_screen(world):
         lines = program.out.decode().splitlines()
         check(24 <= len(lines) <= 50 and max(map(len, lines)) <= 80 and not program.lines, program.out.decode())
     for word in ("chat", "pipe", "ping", "echo", "doctor", "stun-server", "code", "--room", "--code", "--code-file", "--broker", "--stun", "--turn", "--turn-user", "--secret-file", "--name",
-                 "--to", "--paths", "--broker-relay", "--interface", "--exclude", "--port", "--max-peers", "--no-portmap", "--keep", "--wait", "--json",
+                 "--to", "--paths", "--broker-relay", "--interface", "--exclude", "--port", "--max-peers", "--no-portmap", "--life", "--keep", "--wait", "--json",
                  "--quiet", "--verbose", "--version", "--help", "--count", "--address"):
         check(word in program.out.decode(), f"{word} is missing")
 

@@ -3,15 +3,23 @@
 import functools
 import json
 import os
+import signal
+import subprocess
 import time
+import types
 
 import nat
+from namespace import end
 from openings import expect_none, opened_home
 from peers import Unmet
 from relays import server
+from servers import port_is_bound, wait_until
 from trial import Outcome, Scenario
 
 SECONDS = 3.0  # promised, whoever is silent
+STOP_SECONDS = 1.5  # after Ctrl-C
+LIFE_SECONDS = 45.0  # of 20 s or less: until two spans in a row have died
+CLOSE_SECONDS = 5  # between the longest that lived and the shortest that died
 EASY = {"mapping": "endpoint", "hard": False}
 HARD = {"mapping": "address-and-port", "filtering": "address-and-port", "hard": True}
 TRUTHS = {
@@ -42,18 +50,19 @@ def examine(kind, trial):
     return Outcome(None, seconds, [code])
 
 
-def consult(trial, home, options=(), secrets=None):
+def consult(trial, home, options=(), secrets=None, limit=SECONDS, servers=None):
     """The report, the exit code and how long it took."""
-    servers = trial.lab.servers
+    servers = servers or trial.lab.servers
     asked = ["--broker", servers.broker, "--stun", servers.stun, "--stun", servers.second_stun]
     began = time.monotonic()
-    done = home.machine.run([trial.program, "doctor", "--json", *asked, *options], env=os.environ | (secrets or {}))
+    argv = [trial.program, "doctor", "--json", *asked, *options]
+    done = home.machine.run(argv, timeout=limit + 30, env=os.environ | (secrets or {}))
     seconds = time.monotonic() - began
     if not done.stdout:
         raise Unmet(f"no report, exit code {done.returncode}: {done.stderr}")
     with open(f"{trial.logs}/report.json", "w", encoding="utf-8") as file:
         file.write(done.stdout)
-    if seconds >= SECONDS:
+    if seconds >= limit:
         raise Unmet(f"it took {seconds:.2f} s")
     return json.loads(done.stdout), done.returncode, seconds
 
@@ -104,6 +113,78 @@ def with_relays(kind, trial):
     return Outcome(None, seconds, [code])
 
 
+def life(kind, seconds, trial):
+    """How long an idle mapping lives is told within a few seconds, and in little more time than it lives."""
+    home = trial.home(kind, seconds=seconds)
+    report, code, took = consult(trial, home, ["--life"], limit=LIFE_SECONDS)
+    told = report["nat"]["life"]
+    least, most = told.get("alive_s", 0), told.get("dead_s", 1000)
+    if told["state"] != "measured" or not least <= seconds <= most or most - least > CLOSE_SECONDS:
+        raise Unmet(f"it lives {seconds} s, it says {told}")
+    hints = [entry["text"] for entry in report["advice"] if entry["attention"] and "forgets idle mappings" in entry["text"]]
+    if bool(hints) != (seconds < told["keepalive_s"]) or code != (0 if report["well"] else 1):
+        raise Unmet(f"exit code {code}, {told}, advice {report['advice']}")
+    return Outcome(None, took, [code], note=f"{least} to {most} s")
+
+
+def own_stun(trial, *addresses):
+    """A `p2pconnect stun-server` of the lab's servers, on ports of its own; where to ask it."""
+    port = 20000 + 2 * trial.lab.number()
+    options = [option for address in addresses for option in ("--address", address)]
+    node = trial.lab.servers.node
+    child = node.start([trial.program, "stun-server", *options, "--port", port, "--quiet"])
+    trial.stack.callback(end, child)
+    wait_until(lambda: port_is_bound(node, "udp", port), "stun-server did not start")
+    return f"{addresses[0]}:{port}"
+
+
+def named(trial, first, second):
+    return types.SimpleNamespace(broker=trial.lab.servers.broker, stun=first, second_stun=second)
+
+
+def life_that_is_hidden(trial):
+    """Behind a router that keeps ports, servers without RFC 5780 show no difference: that is said, and soon."""
+    home = trial.home("port")
+    home.nat.bits = 0
+    home.gateway.nft(home.nat.rules())
+    servers = trial.lab.servers
+    lonely = named(trial, own_stun(trial, servers.address), own_stun(trial, servers.second))
+    report, _, took = consult(trial, home, ["--life"], limit=LIFE_SECONDS, servers=lonely)
+    if report["nat"]["life"]["state"] != "unknown" or "RFC 5780" not in str(report["advice"]):
+        raise Unmet(f"it says {report['nat']['life']}, advice {report['advice']}")
+    return Outcome(None, took)
+
+
+def life_by_our_own_server(trial):
+    """p2pconnect stun-server with two addresses answers to the port that it is told."""
+    home = trial.home("port", seconds=20)
+    servers = trial.lab.servers
+    four = own_stun(trial, servers.address, servers.second)
+    report, _, took = consult(trial, home, ["--life"], limit=LIFE_SECONDS, servers=named(trial, four, four))
+    told = report["nat"]["life"]
+    if not 20 - CLOSE_SECONDS <= told.get("alive_s", 0) <= 20 <= told.get("dead_s", 1000) <= 20 + CLOSE_SECONDS:
+        raise Unmet(f"it lives 20 s, it says {told}")
+    return Outcome(None, took)
+
+
+def life_stopped(trial):
+    """Ctrl-C ends the wait at once: what is known by then is told, and that there is no more of it."""
+    home, servers = trial.home("port"), trial.lab.servers
+    argv = [trial.program, "doctor", "--life", "--json", "--broker", servers.broker, "--stun", servers.stun]
+    child = home.machine.start(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    trial.stack.callback(end, child)
+    if json.loads(child.stderr.readline())["event"] != "life":
+        raise Unmet("it does not say that it measures")
+    child.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    report = json.loads(child.communicate(timeout=10)[0])
+    if time.monotonic() - began > STOP_SECONDS or child.returncode != 128 + signal.SIGINT:
+        raise Unmet(f"it ended after {time.monotonic() - began:.1f} s with {child.returncode}")
+    if report["nat"]["life"]["state"] != "unknown" or "stopped" not in report["nat"]["life"]["text"]:
+        raise Unmet(f"it says {report['nat']['life']}")
+    return Outcome(None, None)
+
+
 def examined(kind):
     return lambda trial: examine(kind, trial)
 
@@ -116,4 +197,11 @@ SCENARIOS = [
     for protocol in ("pcp", "natpmp", "upnp")
 ] + [
     Scenario(f"doctor/relays-{kind}", functools.partial(with_relays, kind), runs=None) for kind in ("port", "tcponly")
+] + [
+    Scenario(f"doctor/life-{kind}-{seconds}", functools.partial(life, kind, seconds), patient=True)
+    for kind, seconds in (("port", 20), ("symr", 20), ("syms", 30), ("full", 20), ("fw", 30), ("port", 12))
+] + [
+    Scenario("doctor/life-hidden", life_that_is_hidden, patient=True),
+    Scenario("doctor/life-stopped", life_stopped, quick=True),
+    Scenario("doctor/life-own-server", life_by_our_own_server, patient=True),
 ]

@@ -76,6 +76,44 @@ static void a_port_that_the_router_opens_makes_a_hard_nat_harmless(void **state)
     assert_non_null(strstr(text, "the router opens a port"));
 }
 
+static const struct life {
+    enum checkup_life state;
+    struct nat_life_verdict verdict;
+    bool well;
+    const char *text, *advice; /* parts */
+} lives[] = {
+    {CHECKUP_LIFE_UNASKED, {0}, true, NULL, NULL},
+    {CHECKUP_LIFE_NOTHING, {0}, true, "nothing is forgotten", NULL},
+    {CHECKUP_LIFE_UNKNOWN, {.trouble = NAT_LIFE_SILENT}, true, "answers no more", NULL},
+    {CHECKUP_LIFE_UNKNOWN, {.trouble = NAT_LIFE_HIDDEN}, true, "its old port again", "speaks RFC 5780"},
+    {CHECKUP_LIFE_TOLD,
+     {.alive_s = 19, .dead_s = 22},
+     true,
+     "lives 19 to 22 s; p2pconnect sends at least every 15 s",
+     NULL},
+    {CHECKUP_LIFE_TOLD, {.alive_s = 305}, true, "lives more than 305 s; p2p", NULL},
+    {CHECKUP_LIFE_TOLD, {.alive_s = 14, .dead_s = 19}, false, "lives 14 to 19 s", "the router forgets"},
+    {CHECKUP_LIFE_TOLD, {.alive_s = 9}, true, "lives more than 9 s", NULL}, /* stopped: it may live longer */
+    {CHECKUP_LIFE_TOLD, {.dead_s = 9}, false, "lives less than 9 s", "the router forgets"},
+};
+
+static void a_mapping_that_dies_between_two_signs_of_life_needs_attention(void **state)
+{
+    char text[4096], words[ADVICE_TEXT_MAX];
+    (void)state;
+    for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
+        struct checkup checkup = healthy();
+        checkup.life = lives[i].state;
+        checkup.life_verdict = lives[i].verdict;
+        assert_int_equal(judged(&checkup, text), lives[i].well);
+        assert_true(lives[i].advice ? strstr(text, lives[i].advice) != NULL : !*text);
+        const char *told = doctor_life_text(words, &checkup);
+        assert_int_equal(told != NULL, lives[i].text != NULL);
+        assert_true(!told || strstr(told, lives[i].text));
+        assert_true(!told || lives[i].verdict.alive_s >= 15 || !strstr(told, "soon enough"));
+    }
+}
+
 static void blocked_udp_is_told_from_no_internet(void **state)
 {
     struct checkup checkup = healthy();
@@ -169,6 +207,7 @@ int main(void)
         cmocka_unit_test(where_all_is_well_nothing_is_advised),
         cmocka_unit_test(a_hard_nat_needs_attention_an_easy_one_does_not),
         cmocka_unit_test(a_port_that_the_router_opens_makes_a_hard_nat_harmless),
+        cmocka_unit_test(a_mapping_that_dies_between_two_signs_of_life_needs_attention),
         cmocka_unit_test(blocked_udp_is_told_from_no_internet),
         cmocka_unit_test(every_server_that_is_of_no_use_is_named),
         cmocka_unit_test(without_a_network_that_is_the_first_thing_said),
