@@ -666,6 +666,109 @@ static void garbage_datagrams_are_nobodys_and_harm_nobody(void **state)
     room_free(room);
 }
 
+/* ---- who is off the path, but knows all of it except the keys ---- */
+
+enum {
+    A_CHECK = 0,
+    AN_ANSWER = 1,
+    SAMPLES = 3,
+    SPOOFED = 1000000,
+    INITIAL_LEN = 1200,
+    FINGERPRINT_LEN = 8,
+};
+
+struct sample {
+    uint8_t data[QUIC_BATCH];
+    size_t len;
+};
+
+static struct conn *conn_of(struct room *room, unsigned i)
+{
+    unsigned slot = 0;
+    while (!room->players[i].links[slot].connected)
+        slot++;
+    return node_conn(room->players[i].node, slot);
+}
+
+/* The next packet of a kind (its first byte) of a player to the other, as soon as there is one. */
+static void take_sample(struct room *room, unsigned i, uint64_t *now, int kind, struct sample *sample)
+{
+    struct packet out = {.data = sample->data};
+    struct node *node = room->players[i].node;
+    bool found = false;
+    for (unsigned tries = 0; !found; tries++) {
+        assert_in_range(tries, 0, 100);
+        drain_events(room, i);
+        out.len = sizeof sample->data;
+        if (!node_output(node, *now, &out))
+            *now = node_deadline(node) > *now ? node_deadline(node) : *now;
+        else
+            found = addr_equal(&out.remote, &room->players[i].path.remote) && out.data[0] == kind;
+    }
+    sample->len = out.len - FINGERPRINT_LEN; /* with it all would be dropped before the proof is looked at */
+    sample->data[3] = (uint8_t)(sample->data[3] - FINGERPRINT_LEN);
+}
+
+/* A check, its answer, the beginning of a QUIC handshake. Player 0 has taken none of them when this returns.
+ */
+static void take_samples(struct room *room, uint64_t *now, struct sample samples[SAMPLES])
+{
+    const struct path *path = &room->players[1].path;
+    ice_restart_checks(conn_ice(conn_of(room, 0)), *now);
+    take_sample(room, 0, now, A_CHECK, &samples[1]); /* asked, so that an answer is waited for */
+    struct packet asked = {
+        .local = path->local, .remote = path->remote, .data = samples[1].data, .len = samples[1].len};
+    node_input(room->players[1].node, *now, &asked);
+    take_sample(room, 1, now, AN_ANSWER, &samples[1]);
+    ice_restart_checks(conn_ice(conn_of(room, 1)), *now);
+    take_sample(room, 1, now, A_CHECK, &samples[0]);
+    chance_fill(&room->players[0].chance, samples[2].data, INITIAL_LEN);
+    memcpy(samples[2].data, (uint8_t[]){0xc3, 0, 0, 0, 1, 8}, 6); /* RFC 9000 17.2.2 */
+    samples[2].len = INITIAL_LEN;
+}
+
+static unsigned replies(struct room *room, uint64_t now)
+{
+    static uint8_t data[QUIC_BATCH];
+    unsigned count = 0;
+    drain_events(room, 0);
+    for (struct packet out = {.data = data, .len = sizeof data};
+         node_output(room->players[0].node, now, &out); out.len = sizeof data)
+        count++;
+    return count;
+}
+
+static void a_million_spoofed_packets_get_no_reply(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(NULL);
+    struct node *node = room->players[0].node;
+    static struct sample samples[SAMPLES];
+    uint8_t spoofed[QUIC_BATCH];
+    uint64_t now = now_of(room);
+    struct packet in = {.local = room->players[0].path.local, .data = spoofed};
+    take_samples(room, &now, samples);
+    replies(room, now);
+    for (unsigned i = 0, count = 0; i < SPOOFED; i++) {
+        const struct sample *sample = &samples[i % SAMPLES];
+        size_t at = chance_below(&room->players[0].chance, sample->len);
+        memcpy(spoofed, sample->data, sample->len);
+        spoofed[at] = (uint8_t)(spoofed[at] ^ (1 + chance_below(&room->players[0].chance, 255)));
+        in.len = sample->len;
+        in.remote = i & 1 ? room->players[0].path.remote : ip4(198, 51, 100, 7);
+        in.remote.port = i & 1 ? in.remote.port : 999;
+        node_input(node, now, &in);
+        count += i % 100 == 0 ? replies(room, now) : 0;
+        assert_int_equal(count, 0);
+    }
+    assert_int_equal(replies(room, now), 0);
+    memcpy(spoofed, samples[0].data, in.len = samples[0].len); /* and the check as it was */
+    in.remote = room->players[0].path.remote;
+    node_input(node, now, &in);
+    assert_true(replies(room, now) > 0);
+    room_free(room);
+}
+
 static void an_unproven_goodbye_ends_nothing(void **state)
 {
     (void)state;
@@ -735,6 +838,7 @@ int main(void)
         cmocka_unit_test(the_slots_of_those_who_left_are_used_again),
         cmocka_unit_test(an_ended_peer_keeps_its_slot_until_it_is_released),
         cmocka_unit_test(garbage_datagrams_are_nobodys_and_harm_nobody),
+        cmocka_unit_test(a_million_spoofed_packets_get_no_reply),
         cmocka_unit_test(an_unproven_goodbye_ends_nothing),
         cmocka_unit_test(a_constructor_that_fails_leaves_nothing_behind),
     };
