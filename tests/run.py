@@ -24,12 +24,12 @@ SANITIZED = ["CC=clang", "SAN=1", "B=" + SAN]
 FIRST = ("build-gcc", MAKE + ["all", "unit-build", "sim-build", "examples", "build/lab/delay"])
 
 # They take both processors: one after the other, what fails quickest first, and with less of a right to the processors
-# than the scenes beside them, which have limits to keep.
+# than the scenes beside them, which have limits to keep. Of the unit tests some wait for real servers.
 COMPUTING = [
     ("lint", MAKE + ["lint"]),
-    ("unit", MAKE + ["-k", "-O", "unit"]),
+    ("unit", MAKE + ["-k", "-O", "-j4", "unit"]),
     ("build-sanitized", MAKE + ["all", "unit-build", "sim-build", "examples", SAN + "/lab/delay"] + SANITIZED),
-    ("unit-sanitized", MAKE + ["-k", "-O", "unit"] + SANITIZED),
+    ("unit-sanitized", MAKE + ["-k", "-O", "-j4", "unit"] + SANITIZED),
     ("sim-sanitized", MAKE + ["sim", "SEEDS=20"] + SANITIZED),
     ("sim", MAKE + ["sim", "SEEDS=500"]),
     # the tests' own warnings are those of build-sanitized, which is clang's too

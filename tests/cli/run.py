@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """run.py - the real command in real scenes: run.py --build DIR [--quick] [--list] [PATTERN]
 
-Two scenes at a time; the long ones begin first. --quick leaves those out that are slow or about speed: for the builds
-with sanitizers. A scene is a function in scenes_*.py whose docstring says what must hold.
+Four scenes at a time, since they mostly wait; the long ones begin first. --quick leaves those out that are slow or about
+speed: for the builds with sanitizers. A scene is a function in scenes_*.py whose docstring says what must hold.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def run(scenes, chosen, jobs):
 def main():
     # Whoever runs us in the background may have had SIGINT ignored, and our children would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    return run(collect(), arguments("scenes with the real command"), jobs=2)
+    return run(collect(), arguments("scenes with the real command"), jobs=4)
 
 
 if __name__ == "__main__":
