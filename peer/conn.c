@@ -27,6 +27,7 @@ struct conn *conn_new(const struct conn_config *config)
     conn->stalled_at = NEVER;
     conn->judge_at = NEVER;
     broker_path_init(&conn->broker, config->broker_share);
+    fresh_hole_init(&conn->fresh, config->delay);
     uint8_t initial[QUIC_CID_LEN];
     quic_initial_id(initial, config->key);
     if (config->initiator)
@@ -100,6 +101,7 @@ static void aim_punch(struct conn *conn, uint64_t now, const struct nat_behavior
         addr_equal_ip(&ours->external, &peer))
         peer = (struct addr){0};
     punch_set_ends(conn->punch, now, &base, &peer);
+    fresh_hole_set(&conn->fresh, now, ours, theirs, &base, &peer);
 }
 
 static uint64_t count_answers(const struct conn *conn)
@@ -143,13 +145,23 @@ void conn_hurts(struct conn *conn, uint64_t now, unsigned lost)
 
 unsigned conn_wants_sockets(const struct conn *conn)
 {
-    return conn->punch && !conn->ended ? punch_wants_sockets(conn->punch) : 0;
+    if (!conn->punch || conn->ended)
+        return 0;
+    unsigned punch = punch_wants_sockets(conn->punch), fresh = fresh_hole_wants_sockets(&conn->fresh);
+    return punch > fresh ? punch : fresh;
 }
 
 void conn_set_sockets(struct conn *conn, uint64_t now, const struct addr *locals, size_t count)
 {
-    if (conn->punch)
-        punch_set_sockets(conn->punch, now, locals, count);
+    if (!conn->punch)
+        return;
+    punch_set_sockets(conn->punch, now, locals, count);
+    fresh_hole_set_sockets(&conn->fresh, now, locals, count);
+}
+
+bool conn_fresh_address(struct conn *conn, struct addr *external, struct addr *base)
+{
+    return fresh_hole_told(&conn->fresh, external, base);
 }
 
 void conn_pause(struct conn *conn, bool pause)
@@ -304,6 +316,12 @@ bool conn_input(struct conn *conn, uint64_t now, const struct packet *in)
     return true;
 }
 
+/* A packet of those who look for holes; what it says is the agent's. */
+static bool opens_hole(struct conn *conn, uint64_t now, struct packet *out)
+{
+    return conn->punch && (punch_output(conn->punch, now, out) || fresh_hole_output(&conn->fresh, now, out));
+}
+
 /* Checks go first: the peer takes QUIC only from an address that a check has proven. */
 bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
 {
@@ -313,8 +331,7 @@ bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
         return true;
     }
     out->len = capacity;
-    if (!conn->ended && conn->punch && punch_output(conn->punch, now, out) &&
-        ice_probe_write(conn->ice, out)) {
+    if (!conn->ended && opens_hole(conn, now, out) && ice_probe_write(conn->ice, out)) {
         conn->stats.bytes_sent += out->len;
         return true;
     }
@@ -378,7 +395,9 @@ uint64_t conn_deadline(const struct conn *conn)
     uint64_t deadline = conn->ended ? NEVER : ice_deadline(conn->ice);
     if (conn->punch && !conn->ended) {
         uint64_t punch = punch_deadline(conn->punch);
+        uint64_t fresh = fresh_hole_deadline(&conn->fresh);
         deadline = punch < deadline ? punch : deadline;
+        deadline = fresh < deadline ? fresh : deadline;
     }
     struct path path;
     if (conn->quic) {

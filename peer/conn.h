@@ -85,6 +85,8 @@ void conn_hurts(struct conn *conn, uint64_t now, unsigned lost);
 /* How many extra sockets it wants, and those that there are (ports only). It may use any of them. */
 unsigned conn_wants_sockets(const struct conn *conn);
 void conn_set_sockets(struct conn *conn, uint64_t now, const struct addr *locals, size_t count);
+/* A public address of ours that this peer alone shall be told, as a candidate of `base`; each once. */
+bool conn_fresh_address(struct conn *conn, struct addr *external, struct addr *base);
 
 /* Both descriptions are known: packets may go through the broker, `rate` bytes a second (0: not), when
  * nothing else works. `delay`: one way over the broker, ns; 0: unknown. */

@@ -4,6 +4,7 @@
 #define CONN_STATE_H
 
 #include "conn.h"
+#include "fresh_hole.h"
 
 enum {
     STREAMS_UNNAMED_MAX = 64, /* streams of the peer whose first byte has not come; more are abandoned */
@@ -16,7 +17,8 @@ struct conn {
     struct conn_config config;
     struct ice *ice;
     struct punch *punch; /* NULL: no ports are guessed */
-    struct quic *quic;   /* NULL until the handshake begins */
+    struct fresh_hole fresh;
+    struct quic *quic; /* NULL until the handshake begins */
     uint8_t tag[QUIC_TAG_LEN];
     bool held, heard, connected, closed, ended, paused;
     bool deserted; /* the peer said goodbye */

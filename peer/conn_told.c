@@ -17,6 +17,7 @@ static void prepare_telling(struct conn *conn, uint64_t now)
 {
     struct punch_facts facts;
     punch_set_direct(conn->punch, now, ice_has_direct(conn->ice));
+    fresh_hole_set_direct(&conn->fresh, ice_has_direct(conn->ice));
     punch_facts(conn->punch, &facts);
     ice_set_punched(conn->ice, &facts);
 }

@@ -40,6 +40,20 @@ void node_inform_everybody(struct node *node, uint64_t now)
             node_inform_ice(node, now, &node->peers[i]);
 }
 
+/* An address that is for one peer alone: it goes to that one, at once. */
+static void tell_fresh(struct node *node, uint64_t now, struct peer *peer)
+{
+    struct candidate fresh = {.kind = CANDIDATE_SRFLX};
+    if (!conn_fresh_address(peer->conn, &fresh.address, &fresh.base))
+        return;
+    struct description more = {
+        .complete = node->complete, .nat = node->nat, .udp_blocked = node->blocked, .candidate_count = 1};
+    fresh.priority = candidate_priority(fresh.kind, &fresh.base, RANK_NORMAL, 0);
+    candidate_foundation(&fresh);
+    candidate_to_wire(&more.candidates[0], &fresh);
+    rendezvous_send_candidates(node_touch(node), now, peer->handle, &more);
+}
+
 /* Everything found since the last time travels in one batch. Completeness alone matters only while no path
  * works. */
 void node_trickle(struct node *node, uint64_t now)
@@ -49,6 +63,8 @@ void node_trickle(struct node *node, uint64_t now)
         struct peer *peer = &node->peers[i];
         bool direct = peer->connected && !conn_is_brokered(peer->conn);
         bool completes = node->complete && !peer->told_complete && !direct;
+        if (node_peer_is_live(peer) && peer->described)
+            tell_fresh(node, now, peer);
         if (!node_peer_is_live(peer) || !peer->described ||
             (peer->told_serial == node->addresses.serial && peer->told_nat == node->nat_serial && !completes))
             continue;

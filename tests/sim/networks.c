@@ -134,6 +134,8 @@ static const struct nat_kind *both_of(const struct network_drawn *network, struc
         seen->mapping = network->carrier.mapping;
     if (network->has_carrier && network->carrier.filtering > seen->filtering)
         seen->filtering = network->carrier.filtering;
+    if (network->has_carrier && network->carrier.ports != NAT_PRESERVE)
+        seen->ports = network->carrier.ports;
     return seen;
 }
 
@@ -144,7 +146,7 @@ static bool is_naive(const struct network_drawn *network)
 
 bool networks_are_delicate(const struct networks *networks)
 {
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 2 && !networks->one_carrier; i++) {
         struct nat_kind seen;
         const struct nat_kind *other = both_of(&networks->pair[!i], &seen);
         if (is_naive(&networks->pair[i]) && other && other->filtering == NAT_ADDRESS_PORT_DEPENDENT &&
@@ -155,13 +157,26 @@ bool networks_are_delicate(const struct networks *networks)
     return false;
 }
 
+/* Another port of theirs is known by the socket's, so that it can be told. */
+static bool preserve_ports(const struct networks *networks)
+{
+    bool all = true;
+    for (unsigned i = 0; i < 2; i++) {
+        struct nat_kind seen;
+        const struct nat_kind *kind = both_of(&networks->pair[i], &seen);
+        all &= !is_naive(&networks->pair[i]) || kind->ports == NAT_PRESERVE;
+    }
+    return all;
+}
+
 bool networks_can_connect(const struct networks *networks)
 {
     struct nat_kind a, b;
     if (networks->one_carrier || networks->pair[0].gateway.blocked || networks->pair[1].gateway.blocked)
         return false;
     const struct nat_kind *x = both_of(&networks->pair[0], &a), *y = both_of(&networks->pair[1], &b);
-    return nat_can_connect(x, y) && !nat_is_odd(x, y) && !networks_are_delicate(networks);
+    bool can = !networks_are_delicate(networks) || preserve_ports(networks);
+    return nat_can_connect(x, y) && !nat_is_odd(x, y) && can;
 }
 
 static void describe_kind(const struct nat_kind *kind, char *text, size_t size)

@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum { GUESS_S = 30 /* two attempts at guessing a port, should the first fail */ };
+enum {
+    GUESS_S = 30, /* two attempts at guessing a port, should the first fail */
+    FRESH_S = 3,  /* to notice that nothing works, and for another port of ours to be told and checked */
+};
 
 static struct scenario table[SCENARIOS_MAX];
 static size_t table_len;
@@ -81,10 +84,18 @@ static void add_punches(void)
     add_punch("punch/syms-symsdown", "syms", &symsdown);
     add_punch("punch/naive-symr", "port", nat_kind("symr"))->kinds[0] = &naive;
     add_punch("punch/naive-syms", "port", nat_kind("syms"))->kinds[0] = &naive;
+    /* The check that came too early has spoiled a port; another one is opened for the peer. */
+    struct scenario *s = add_punch("punch/naive-port", "port", &naive);
+    s->path_within = s->bytes_within = FRESH_S * NS_PER_S;
+    s = add_punch("punch/naive-fw", "fw", &naive);
+    s->path_within = s->bytes_within = FRESH_S * NS_PER_S;
+    s = add_punch("punch/naive-both", "port", &naive);
+    s->kinds[0] = &naive;
+    s->path_within = s->bytes_within = FRESH_S * NS_PER_S;
     add_punch("punch/lossy", "port", nat_kind("symr"))->weather.loss = 20;
     add_punch("punch/lossy-syms", "syms", nat_kind("syms"))->weather.loss = 5;
     add_punch("punch/long-wait-busy", "port", &busy)->story = story_wait;
-    struct scenario *s = add_punch("punch/long-wait-lively-both", "port", &lively);
+    s = add_punch("punch/long-wait-lively-both", "port", &lively);
     s->kinds[0] = &lively;
     s->story = story_wait;
     s = add_punch("punch/far", "port", nat_kind("symr"));
