@@ -84,9 +84,15 @@ void fresh_hole_set_sockets(struct fresh_hole *hole, uint64_t now, const struct 
     hole->started = now;
 }
 
+/* A broker next door is quicker than our next packet. */
+static bool has_news(const struct fresh_hole *hole)
+{
+    return hole->open && hole->sent && !hole->told;
+}
+
 bool fresh_hole_told(struct fresh_hole *hole, struct addr *external, struct addr *base)
 {
-    if (!hole->open || !hole->port || hole->told)
+    if (!has_news(hole))
         return false;
     hole->told = true;
     *external = hole->external;
@@ -133,6 +139,8 @@ bool fresh_hole_output(struct fresh_hole *hole, uint64_t now, struct packet *out
 
 uint64_t fresh_hole_deadline(const struct fresh_hole *hole)
 {
+    if (has_news(hole))
+        return 0;
     uint64_t begins = begins_at(hole), ends = ends_at(hole), shot = shot_at(hole);
     uint64_t deadline = begins < ends ? begins : ends;
     return shot < deadline ? shot : deadline;

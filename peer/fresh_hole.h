@@ -30,7 +30,8 @@ void fresh_hole_set_direct(struct fresh_hole *hole, bool direct);
 /* How many extra sockets it wants, and those that there are: ports alone. */
 unsigned fresh_hole_wants_sockets(const struct fresh_hole *hole);
 void fresh_hole_set_sockets(struct fresh_hole *hole, uint64_t now, const struct addr *locals, size_t count);
-/* Once: our new public address, to be told to the peer as a candidate of this base. */
+/* Once, when the first packet has left: our new public address, to be told to the peer as a candidate of this
+ * base. It is due at once. */
 bool fresh_hole_told(struct fresh_hole *hole, struct addr *external, struct addr *base);
 
 /* Two of the verbs. A packet's local, remote and ttl are set; the caller fills in the probe. */

@@ -29,6 +29,7 @@ TRUTHS = {
     "addr": EASY | {"filtering": "address", "hairpin": "no"},
     "port": EASY | {"filtering": "address-and-port", "hairpin": "no"},
     "portrej": EASY | {"filtering": "address-and-port", "hairpin": "no"},
+    "naive": EASY | {"filtering": "address-and-port", "hairpin": "no"},
     "hairpin": EASY | {"filtering": "address-and-port"},  # Linux drops what a machine sends to itself round the gateway
     "syms": HARD | {"ports": "sequential", "step": 1},
     "syms2": HARD | {"ports": "sequential", "step": 2},

@@ -23,6 +23,7 @@ MORE_KINDS = {
     "block": "symmetric, ports at random inside a carrier's block of 1,024",
     "addrmap": "a mapping for each destination address, ports at random",
     "hairpin": "as port, and packets from inside to a mapping of its own come back, from the mapping of who sent them",
+    "naive": "as port, but remembers a stranger's packet: what goes there then leaves from another port; ports are kept",
     "only443": "as port, but nothing passes other than TCP to port 443",
 }
 ALL_KINDS = KINDS | MORE_KINDS
@@ -57,6 +58,8 @@ class Nat:
         to one, and with the bits all 0 a Linux router's, which keeps the port. The highest bit stays, so that a
         port of the ephemeral range never becomes a privileged one."""
         self.bits = self.rng.choice((0, self.rng.randrange(1, 0x8000)))
+        if self.kind == "naive":
+            self.bits = 0
         reach = STEPS.get(self.kind, 1) * SEQUENCE
         self.first = self.rng.randrange(20000 - min(reach, 0), 60000 - max(reach, 0))
         self.size = BLOCK_PORTS if self.kind == "block" else RANDOM_PORTS
@@ -68,7 +71,9 @@ class Nat:
 
     def _filter(self, ipv6):
         """Unsolicited packets die in `input` before they are confirmed: otherwise they would occupy the very flow that
-        the host inside is about to open, and its packets would leave from another port."""
+        the host inside is about to open, and its packets would leave from another port. "naive" is the gateway
+        whose owner forgot that."""
+        naive = 'iifname "wan" meta l4proto udp accept' if self.kind == "naive" else ""
         refuse = "reject with icmp type port-unreachable" if self.kind == "portrej" else "drop"
         forward = [] if self.kind == "open" else ['meta nfproto ipv4 iifname "wan" drop']
         if ipv6 != "open":
@@ -87,6 +92,7 @@ table inet filtering {{
     chain input {{
         type filter hook input priority 0;
         ct state established,related accept
+        {naive}
         iifname "wan" meta nfproto ipv4 meta l4proto udp {refuse}
         iifname "wan" meta l4proto {{ tcp, udp }} drop
         iifname "lan" ip daddr {self.wan} meta l4proto {{ tcp, udp }} drop

@@ -20,7 +20,7 @@ IP_RECVERR = 11  # tell every ICMP error, also those that a socket may survive
 IP_MTU_DISCOVER, IP_PMTUDISC_PROBE = 10, 3  # send what was asked for, whole, whatever the kernel thinks of the path
 SILENCE = 0.15  # seconds without a packet that count as never; a packet needs far less than 1 ms
 # how a kind maps: one port for all, one for each address, a sequence, or at random; None: no UDP passes
-MAPPING = dict.fromkeys(("full", "addr", "port", "portrej", "hairpin"), "one") | dict.fromkeys(nat.STEPS, "sequence")
+MAPPING = dict.fromkeys(("full", "addr", "port", "portrej", "hairpin", "naive"), "one") | dict.fromkeys(nat.STEPS, "sequence")
 MAPPING |= {"symr": "random", "block": "random", "addrmap": "address", "tcponly": None, "only443": None}
 # who may send to a mapping that was opened towards one address and port: a stranger, the same address from another port
 FILTER = {"open": (True, True), "full": (True, True), "addr": (False, True)}
@@ -159,7 +159,7 @@ def kind_forbids_as_named(lab, kind):
 
 
 def kind_refuses_as_named(lab, kind):
-    """portrej says no, the others say nothing (behind open it is the host itself that answers)."""
+    """portrej and naive say no, the others say nothing (behind open it is the host itself that answers)."""
     with Bench(lab, kind) as bench:
         mapped = send_and_meet(bench.inside(), bench.outer[0])
         caller = bench.outside(lab.servers.second)
@@ -167,7 +167,7 @@ def kind_refuses_as_named(lab, kind):
         caller.connect((mapped[0], mapped[1] ^ 1))
         caller.send(b"knock")
         error = error_of(caller)
-        refused = kind == "portrej"
+        refused = kind in ("portrej", "naive")
         expect(bool(error) == refused, f"an unsolicited packet was answered with: {os.strerror(error)}")
 
 
@@ -186,6 +186,18 @@ def early_packet_moves_no_mapping(lab, kind, bits):
             if packet[0] == b"now":
                 return
         raise Failed("the answer did not arrive")
+
+
+def early_packet_moves_the_mapping(lab):
+    """The flow is the stranger's then, and the port with it; a new socket keeps its own."""
+    with Bench(lab, "naive", 0) as bench:
+        inside = bench.inside()
+        mapped = send_and_meet(inside, bench.outer[0])
+        bench.outer[2].sendto(b"early", mapped)
+        time.sleep(0.02)
+        expect(send_and_meet(inside, bench.outer[2]) != mapped, "the port is still the same")
+        other = bench.inside()
+        expect(send_and_meet(other, bench.outer[2])[1] == other.getsockname()[1], "a new socket lost its port, too")
 
 
 def cones_punch(lab):
@@ -488,6 +500,8 @@ def checks(lab):
             if kind in ("port", "portrej", "fw"):
                 name = f"{kind}{how}: an early packet moves no mapping"
                 yield name, lambda k=kind, b=bits: early_packet_moves_no_mapping(lab, k, b)
+        if kind == "naive":
+            yield "naive: an early packet moves the mapping", lambda: early_packet_moves_the_mapping(lab)
         if kind != "open":
             yield f"{kind} refuses as named", lambda k=kind: kind_refuses_as_named(lab, k)
         if kind not in nat.ROUTED:

@@ -39,6 +39,8 @@ static struct fresh_hole between(struct nat_behavior ours, struct nat_behavior o
 /* Lets time pass up to its deadline; false: it has none. */
 static bool wake(struct fresh_hole *hole, uint64_t *now, struct packet *out)
 {
+    struct addr outside, inside;
+    fresh_hole_told(hole, &outside, &inside);
     *now = fresh_hole_deadline(hole);
     return *now != NEVER && fresh_hole_output(hole, *now, out);
 }
@@ -82,13 +84,28 @@ static void the_first_packets_leave_our_gateway_and_die_before_the_peers(void **
     assert_true(low >= 2 && all > low && all <= 5);
 }
 
+/* The other way round, its check could come before our packet has left, and spoil this port too. */
+static void the_peer_is_told_when_the_first_packet_has_left(void **state)
+{
+    (void)state;
+    struct fresh_hole hole = between(easy(), theirs());
+    struct packet out = {0};
+    struct addr outside, inside;
+    uint64_t now = open_it(&hole);
+    assert_false(fresh_hole_told(&hole, &outside, &inside));
+    assert_true(fresh_hole_output(&hole, now, &out));
+    assert_true(fresh_hole_deadline(&hole) <= now);
+    assert_true(fresh_hole_told(&hole, &outside, &inside));
+    assert_true(fresh_hole_deadline(&hole) > now);
+}
+
 static void the_peer_is_told_the_port_of_the_socket_once(void **state)
 {
     (void)state;
     struct fresh_hole hole = between(easy(), theirs());
+    struct packet out = {0};
     struct addr outside, inside;
-    assert_false(fresh_hole_told(&hole, &outside, &inside));
-    open_it(&hole);
+    assert_true(fresh_hole_output(&hole, open_it(&hole), &out));
     assert_true(fresh_hole_told(&hole, &outside, &inside));
     assert_true(addr_equal_ip(&outside, &external) && addr_equal_ip(&inside, &base));
     assert_int_equal(outside.port, SOCKET_PORT);
@@ -238,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ordinary_checks_have_their_time_first),
         cmocka_unit_test(the_first_packets_leave_our_gateway_and_die_before_the_peers),
+        cmocka_unit_test(the_peer_is_told_when_the_first_packet_has_left),
         cmocka_unit_test(the_peer_is_told_the_port_of_the_socket_once),
         cmocka_unit_test(nobody_is_told_of_a_socket_that_the_system_did_not_give),
         cmocka_unit_test(it_is_tried_once_and_gives_its_socket_back),
