@@ -93,8 +93,6 @@ bool conn_fresh_address(struct conn *conn, struct addr *external, struct addr *b
 void conn_allow_broker(struct conn *conn, uint64_t now, uint64_t rate, uint64_t delay);
 /* Whether a broker is connected. Again at every change, also from one to another. */
 void conn_set_broker(struct conn *conn, uint64_t now, bool up);
-/* Both networks' behaviour says that nothing direct will work, and nobody has a relay: without waiting. */
-void conn_set_hopeless(struct conn *conn, uint64_t now);
 /* Why the path that was told last is what it is, by what is known now. */
 void conn_why(const struct conn *conn, char why[PATH_WHY_MAX]);
 /* Whose UDP seems to be blocked: for the sentences. */

@@ -20,7 +20,7 @@ void conn_hurry_if_hopeless(struct conn *conn, uint64_t now)
     bool same = ours->family && theirs->family && addr_equal_ip(ours, theirs);
     if (nat_is_hard(&facts.local_nat) && nat_is_hard(&facts.remote_nat) && !same &&
         !ice_has_relay(conn->ice) && !ice_has_ipv6(conn->ice))
-        conn_set_hopeless(conn, now);
+        broker_path_hurry(&conn->broker, now);
 }
 
 struct path conn_broker_road(const struct conn *conn)
@@ -39,13 +39,8 @@ void conn_allow_broker(struct conn *conn, uint64_t now, uint64_t rate, uint64_t 
     conn->spoke = now;
     broker_path_allow(&conn->broker, now, rate, delay);
     if (!(conn->config.paths & others))
-        conn_set_hopeless(conn, now);
+        broker_path_hurry(&conn->broker, now);
     conn_hurry_if_hopeless(conn, now);
-}
-
-void conn_set_hopeless(struct conn *conn, uint64_t now)
-{
-    broker_path_hurry(&conn->broker, now);
 }
 
 /* What is unanswered, or a sign of life, leaves now: there is somebody again who may carry it. */

@@ -180,7 +180,6 @@ static inline uint64_t later(uint64_t a, uint64_t b)
 void ice_tell(struct ice *ice, enum ice_event_type type);
 
 /* ice_pairs.c */
-bool ice_is_own(const struct ice *ice, const struct addr *addr);
 /* The base that `local` names; where the system did not say (family 0), the first of the remote's family.
  * NULL: none. */
 struct ice_base *ice_base_of(struct ice *ice, const struct addr *local, const struct addr *remote);
@@ -193,7 +192,6 @@ bool ice_may_pair(const struct ice *ice, const struct ice_base *base, const stru
 struct ice_remote *ice_remote_find(struct ice *ice, const struct addr *address);
 /* A place in the table, if need be of one that has come to nothing. NULL: full. */
 struct ice_remote *ice_remote_take(struct ice *ice, const struct wire_candidate *candidate);
-struct ice_pair *ice_pair_find(struct ice *ice, const struct ice_base *base, const struct addr *to);
 /* The pair of the two, made where there is none. NULL: they may not talk, or the table is full of better
  * ones. */
 struct ice_pair *ice_pair_of(struct ice *ice, struct ice_base *base, struct ice_remote *remote);

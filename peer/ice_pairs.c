@@ -6,7 +6,7 @@
 #include "ice_internal.h"
 #include <string.h>
 
-bool ice_is_own(const struct ice *ice, const struct addr *addr)
+static bool is_own(const struct ice *ice, const struct addr *addr)
 {
     for (size_t i = 0; i < ice->own_count; i++)
         if (addr_equal_ip(&ice->own[i], addr))
@@ -20,7 +20,7 @@ bool ice_is_own(const struct ice *ice, const struct addr *addr)
 /* One socket a family is bound to all addresses, so any own address with a base's port is ourselves. */
 static bool is_own_socket(const struct ice *ice, const struct addr *addr)
 {
-    if (!ice_is_own(ice, addr))
+    if (!is_own(ice, addr))
         return false;
     for (size_t i = 0; i < ICE_LOCALS_MAX; i++) {
         const struct ice_base *base = &ice->bases[i];
@@ -134,7 +134,7 @@ bool ice_may_pair(const struct ice *ice, const struct ice_base *base, const stru
     /* Who is heard before all was announced may well be announced yet: until then the benefit of the doubt.
      */
     bool host = kind == CANDIDATE_HOST || (kind == CANDIDATE_PRFLX && !ice->remotes_complete);
-    *path = path_classify(to, ice_is_own(ice, to), host, base->relayed || kind == CANDIDATE_RELAY);
+    *path = path_classify(to, is_own(ice, to), host, base->relayed || kind == CANDIDATE_RELAY);
     return ice->config.paths & PATH_BIT(*path);
 }
 
@@ -226,7 +226,7 @@ struct path ice_pair_path(const struct ice_pair *pair)
         .kind = pair->kind, .local = pair->base->address, .remote = pair->to, .rtt = pair->rtt};
 }
 
-struct ice_pair *ice_pair_find(struct ice *ice, const struct ice_base *base, const struct addr *to)
+static struct ice_pair *find_pair(struct ice *ice, const struct ice_base *base, const struct addr *to)
 {
     ICE_EACH_PAIR(ice, pair)
     {
@@ -280,7 +280,7 @@ struct ice_pair *ice_pair_of(struct ice *ice, struct ice_base *base, struct ice_
         .used = true, .base = base, .remote = remote, .state = PAIR_WAITING, .verify_at = NEVER};
     if (!ice_may_pair(ice, base, &remote->address, remote->kind, &made.to, &made.kind))
         return NULL;
-    struct ice_pair *pair = ice_pair_find(ice, base, &made.to);
+    struct ice_pair *pair = find_pair(ice, base, &made.to);
     if (pair)
         return pair;
     made.priority = pair_priority(ice, &made);

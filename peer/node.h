@@ -11,7 +11,6 @@
 enum {
     NODE_PEERS_MAX = SLOTS_MAX,
     NODE_ADDRESSES_MAX = 32, /* of this machine */
-    NODE_CANDIDATES_MAX = CANDIDATES_MAX,
     NODE_SECRET_PATIENCE_S =
         3,                  /* interface.md, exit code 6; longer while others are there who were not tried */
     NODE_SOCKETS_MAX = 256, /* extra sockets (security.md: at most 256 for the holes of one punch) */

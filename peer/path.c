@@ -6,7 +6,6 @@
 #include "packet.h"
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 /* A difference that jitter does not make: 5 ms, and a fifth of the longer one. */
 static const uint64_t RTT_GAIN_MIN = 5 * NS_PER_MS;
@@ -16,26 +15,6 @@ static const char *const kind_names[PATH_KINDS] = {"host", "lan", "direct", "tur
 const char *path_kind_name(enum path_kind kind)
 {
     return (unsigned)kind < PATH_KINDS ? kind_names[kind] : "unknown";
-}
-
-bool path_kinds_parse(unsigned *bits, const char *list)
-{
-    unsigned found = 0;
-    for (const char *word = list;; word++) {
-        size_t len = strcspn(word, ",");
-        unsigned kind = 0;
-        while (kind < PATH_KINDS &&
-               (strlen(kind_names[kind]) != len || memcmp(kind_names[kind], word, len) != 0))
-            kind++;
-        if (kind == PATH_KINDS)
-            return false;
-        found |= PATH_BIT(kind);
-        word += len;
-        if (*word == '\0')
-            break;
-    }
-    *bits = found;
-    return true;
 }
 
 /* A private address that the peer did not announce as its own is where some NAT between us sends from: a

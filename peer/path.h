@@ -22,8 +22,6 @@ struct path {
 
 /* "host", "lan", "direct", "turn", "broker". */
 const char *path_kind_name(enum path_kind kind);
-/* Reads such a comma-separated list into bits. False: an unknown word, or an empty list. */
-bool path_kinds_parse(unsigned *bits, const char *list);
 
 /* What a remote address is to us. `own`: it is one of this machine's addresses; `announced_host`: the peer
  * announced it as a host candidate; `relayed`: either end of the pair is a relay. */

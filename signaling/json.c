@@ -293,12 +293,6 @@ const struct json *json_array_object(const struct json *array, size_t index)
     return cJSON_IsObject(element) ? (const struct json *)element : NULL;
 }
 
-const char *json_array_text(const struct json *array, size_t index)
-{
-    const cJSON *element = element_of(array, index);
-    return cJSON_IsString(element) ? element->valuestring : NULL;
-}
-
 /* ---- writing ---- */
 
 /* A failure is remembered where it happened, in a member that cJSON does not use for objects and arrays. */
@@ -386,11 +380,6 @@ struct json *json_put_array(struct json *object, const char *name)
 struct json *json_add_object(struct json *array)
 {
     return put(array, NULL, cJSON_CreateObject());
-}
-
-void json_add_text(struct json *array, const char *text)
-{
-    put(array, NULL, cJSON_CreateString(text));
 }
 
 size_t json_print(const struct json *root, char *out, size_t capacity)

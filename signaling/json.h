@@ -34,7 +34,6 @@ bool json_get_blob(const struct json *object, const char *name, uint8_t *out, si
 const struct json *json_get_object(const struct json *object, const char *name);
 const struct json *json_get_array(const struct json *object, const char *name, size_t *count);
 const struct json *json_array_object(const struct json *array, size_t index); /* NULL: not an object */
-const char *json_array_text(const struct json *array, size_t index);          /* NULL: not a string */
 
 /* Writing. A failure to allocate is remembered: json_print then returns 0. `text` must be UTF-8. */
 struct json *json_object(void);
@@ -48,7 +47,6 @@ struct json *json_put_object(struct json *object,
                              const char *name); /* borrowed; NULL after a failure is accepted above */
 struct json *json_put_array(struct json *object, const char *name);
 struct json *json_add_object(struct json *array);
-void json_add_text(struct json *array, const char *text);
 /* Compact text without a final NUL in the count, but with one in `out`. 0: it did not fit or memory was
  * short. */
 size_t json_print(const struct json *root, char *out, size_t capacity);

@@ -69,7 +69,6 @@ struct rendezvous {
 };
 
 /* rendezvous.c */
-uint32_t rendezvous_all_brokers(const struct rendezvous *r);
 struct message_about rendezvous_about(const struct rendezvous *r, uint64_t now);
 /* Sessions began or ended: hellos become rarer, or frequent again. */
 void rendezvous_pace(struct rendezvous *r, uint64_t now);

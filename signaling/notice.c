@@ -46,9 +46,15 @@ void notices_put(struct notices *notices, struct notice *notice)
     notices->count++;
 }
 
+static void drop_given(struct notices *notices)
+{
+    notice_free(notices->given);
+    notices->given = NULL;
+}
+
 bool notices_take(struct notices *notices, struct rendezvous_event *event)
 {
-    notices_drop_given(notices);
+    drop_given(notices);
     struct notice *notice = notices->first;
     if (!notice)
         return false;
@@ -59,12 +65,6 @@ bool notices_take(struct notices *notices, struct rendezvous_event *event)
     *event = notice->event;
     notices->given = notice;
     return true;
-}
-
-void notices_drop_given(struct notices *notices)
-{
-    notice_free(notices->given);
-    notices->given = NULL;
 }
 
 void notices_clear(struct notices *notices)

@@ -32,7 +32,6 @@ void notice_free(struct notice *notice);
 void notice_set_reason(struct notice *notice, const char *reason);
 void notices_put(struct notices *notices, struct notice *notice);
 bool notices_take(struct notices *notices, struct rendezvous_event *event);
-void notices_drop_given(struct notices *notices);
 void notices_clear(struct notices *notices);
 
 #endif

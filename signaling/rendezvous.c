@@ -91,7 +91,7 @@ void rendezvous_show(struct rendezvous *r, bool outgoing, const char *id, const 
 
 /* ---- hello ---- */
 
-uint32_t rendezvous_all_brokers(const struct rendezvous *r)
+static uint32_t all_brokers(const struct rendezvous *r)
 {
     return (UINT32_C(1) << r->brokers) - 1;
 }
@@ -125,7 +125,7 @@ void rendezvous_will(const struct rendezvous *r, struct letter *will)
     struct message message = {.type = MESSAGE_BYE};
     memcpy(message.from, r->party.id, sizeof message.from);
     will->relay = false;
-    will->brokers = rendezvous_all_brokers(r);
+    will->brokers = all_brokers(r);
     memcpy(will->topic, r->hello_topic, sizeof will->topic);
     will->len = message_encode(&message, will->data, sizeof will->data);
 }
@@ -168,7 +168,7 @@ static uint32_t hello_brokers(const struct rendezvous *r, uint64_t now)
     if (!r->slots)
         return 0;
     if (!r->said)
-        return rendezvous_all_brokers(r); /* not connected yet: it leaves in the first flight */
+        return all_brokers(r); /* not connected yet: it leaves in the first flight */
     if (r->hello_due <= now || is_flooded(r, now))
         return r->connected;
     return r->greet & r->connected;

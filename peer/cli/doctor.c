@@ -105,7 +105,7 @@ static void print_buffers(const struct checkup *checkup)
            NET_SOCKET_BUFFER / 1024, checkup->receive_buffer / 1024, checkup->send_buffer / 1024);
 }
 
-bool doctor_print(const struct checkup *checkup, const struct advices *advices)
+static bool print(const struct checkup *checkup, const struct advices *advices)
 {
     print_interfaces(checkup);
     print_nat(checkup);
@@ -198,7 +198,7 @@ static int tell_report(struct report *report, const struct options *options, con
     doctor_advise(&advices, checkup);
     if (!checkup->stopped || checkup->life != CHECKUP_LIFE_UNASKED)
         printed = options->json ? doctor_print_json(checkup, &advices, (clock_now() - started_ns) / CLOCK_MS)
-                                : doctor_print(checkup, &advices);
+                                : print(checkup, &advices);
     if (!printed)
         events_error(report, EXIT_OTHER, "cannot write to standard output");
     if (checkup->stopped)

@@ -29,7 +29,6 @@ const char *doctor_state_name(enum checkup_state state);
 const char *doctor_life_text(char out[ADVICE_TEXT_MAX], const struct checkup *checkup);
 
 /* Writes to standard output. False: it did not take everything. */
-bool doctor_print(const struct checkup *checkup, const struct advices *advices);
 bool doctor_print_json(const struct checkup *checkup, const struct advices *advices, uint64_t t_ms);
 
 #endif

@@ -20,7 +20,6 @@ static void look_at_array(const struct json *array, size_t count, int depth)
     for (size_t i = 0; i <= count; i++) {
         const struct json *inside = json_array_object(array, i);
         must(i < count || !inside);
-        look_at_text(json_array_text(array, i));
         if (inside)
             look_at_object(inside, depth + 1);
     }

@@ -20,31 +20,6 @@ static void kinds_have_the_names_of_the_command_line(void **state)
         assert_string_equal(path_kind_name((enum path_kind)kind), names[kind]);
 }
 
-static void lists_of_kinds_are_read(void **state)
-{
-    (void)state;
-    unsigned bits = 0;
-    assert_true(path_kinds_parse(&bits, "host"));
-    assert_int_equal(bits, PATH_BIT(PATH_HOST));
-    assert_true(path_kinds_parse(&bits, "broker,lan,lan"));
-    assert_int_equal(bits, PATH_BIT(PATH_LAN) | PATH_BIT(PATH_BROKER));
-    assert_true(path_kinds_parse(&bits, "host,lan,direct,turn,broker"));
-    assert_int_equal(bits, PATH_ALL);
-}
-
-static void other_lists_are_refused_and_change_nothing(void **state)
-{
-    (void)state;
-    static const char *const wrong[] = {"",      ",",   "host,", ",host",    "host,,lan", "Host",
-                                        "hosts", "hos", " host", "host lan", "relay",     "host,x"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        unsigned bits = 0x1234;
-        if (path_kinds_parse(&bits, wrong[i]))
-            fail_msg("\"%s\" was accepted", wrong[i]);
-        assert_int_equal(bits, 0x1234);
-    }
-}
-
 static void a_pair_is_classified_by_its_remote_end(void **state)
 {
     (void)state;
@@ -347,8 +322,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds_have_the_names_of_the_command_line),
-        cmocka_unit_test(lists_of_kinds_are_read),
-        cmocka_unit_test(other_lists_are_refused_and_change_nothing),
         cmocka_unit_test(a_pair_is_classified_by_its_remote_end),
         cmocka_unit_test(a_better_kind_always_wins),
         cmocka_unit_test(within_a_kind_jitter_moves_nobody),
