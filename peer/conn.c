@@ -207,6 +207,7 @@ static void start_quic(struct conn *conn, uint64_t now)
     ice_path(conn->ice, &path);
     struct quic_config config = {.client = conn->config.initiator,
                                  .rtt = path.rtt ? path.rtt + path.rtt / 4 : conn->config.delay * 2,
+                                 .streams_max = conn->config.streams_max,
                                  .random = conn->config.random};
     memcpy(config.key, conn->config.key, sizeof config.key);
     memcpy(config.tag, conn->tag, sizeof config.tag);

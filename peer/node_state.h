@@ -59,7 +59,7 @@ struct node {
     bool bound;
     const struct random *random;
     char to[PEER_NAME_MAX + 1];
-    unsigned max_peers, paths;
+    unsigned max_peers, paths, streams_max;
     struct node_addresses addresses;
     struct nat_behavior nat; /* of our network, as far as is known ... */
     uint32_t nat_serial;     /* ... and how often that has changed */

@@ -162,6 +162,7 @@ static int make_machine(struct p2p_node *node, const char *room, const void *sec
                                  .brokers = node->broker_count,
                                  .to = node->to[0] ? node->to : NULL,
                                  .max_peers = node->max_peers,
+                                 .streams_max = node->max_streams,
                                  .paths = node->paths,
                                  .broker_relay = node->broker_relay,
                                  .bound = node->interfaces[0] || node->exclude[0],

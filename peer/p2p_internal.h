@@ -15,8 +15,8 @@
 #include "upnp.h"
 
 enum {
-    STREAM_BUCKETS = 64, /* of a peer's table of streams: a forward has hundreds */
-    EVENTS_MAX = 4096,   /* waiting for the program; TRACE is dropped beyond */
+    STREAM_BUCKETS = 256, /* of a peer's table of streams: a forward has thousands */
+    EVENTS_MAX = 4096,    /* waiting for the program; TRACE is dropped beyond */
     STUN_MAX = 8,
     LIST_MAX = 32,
     BROKER_RELAY_DEFAULT = 32768, /* bytes a second: what a public broker is not hurt by (interface.md) */
@@ -79,7 +79,7 @@ struct p2p_node {
     size_t stun_count;
     char *interfaces[LIST_MAX + 1], *exclude[LIST_MAX + 1]; /* ended by NULL */
     char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1], to[PEER_NAME_MAX + 1];
-    unsigned paths, max_peers;
+    unsigned paths, max_peers, max_streams;
     uint32_t broker_relay; /* bytes a second; 0: none */
     uint16_t port;
     bool trace, maps_ports;

@@ -88,6 +88,9 @@ struct p2p_config {
     const char *const
         *turn; /* turn:HOST[:PORT][?transport=udp|tcp] or turns:HOST[:PORT], at most 4; default none */
     const char *turn_user, *turn_password; /* for all of them; wiped when the node is freed */
+    unsigned max_streams; /* of both ways, that each peer may have open here at once: up to 4096; default 256.
+                             With more than that, streams that are not read hold back none of the others, and
+                             cost up to 64 KiB each */
 };
 
 #define P2P_BROKER_RELAY_OFF UINT64_MAX

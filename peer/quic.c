@@ -210,19 +210,24 @@ static void set_settings(const struct quic *quic, ngtcp2_settings *settings, uin
     settings->max_tx_udp_payload_size = PAYLOAD_MAX;
     settings->no_tx_udp_payload_size_shaping = 1;
     settings->no_pmtud = 1;
+    if (quic->streams_max > QUIC_STREAMS_MAX)
+        settings->max_stream_window = QUIC_STREAM_WINDOW;
     settings->rand_ctx.native_handle = (void *)quic;
 }
 
 /* Windows are fixed: ngtcp2 would grow them to these anyhow, and memory is spent only when a reader is slow.
+ * Not so of very many streams, all of whose readers may stop: they grow, and what they begin with is theirs.
  */
-static void set_params(ngtcp2_transport_params *params)
+static void set_params(const struct quic *quic, ngtcp2_transport_params *params)
 {
+    bool many = quic->streams_max > QUIC_STREAMS_MAX;
+    uint64_t window = many ? QUIC_FIRST_WINDOW : QUIC_STREAM_WINDOW;
     ngtcp2_transport_params_default(params);
-    params->initial_max_stream_data_bidi_local = QUIC_STREAM_WINDOW;
-    params->initial_max_stream_data_bidi_remote = QUIC_STREAM_WINDOW;
-    params->initial_max_stream_data_uni = QUIC_STREAM_WINDOW;
-    params->initial_max_data = QUIC_WINDOW;
-    params->initial_max_streams_bidi = QUIC_STREAMS_MAX;
+    params->initial_max_stream_data_bidi_local = window;
+    params->initial_max_stream_data_bidi_remote = window;
+    params->initial_max_stream_data_uni = window;
+    params->initial_max_data = QUIC_WINDOW + (many ? window * quic->streams_max : 0);
+    params->initial_max_streams_bidi = quic->streams_max;
     params->initial_max_streams_uni = QUIC_STREAMS_MAX;
     params->max_idle_timeout = QUIC_IDLE_S * NGTCP2_SECONDS;
     params->active_connection_id_limit = ACTIVE_IDS;
@@ -252,7 +257,7 @@ static bool start(struct quic *quic, uint64_t now, const ngtcp2_pkt_hd *first)
     ngtcp2_cid scid, dcid;
     int err;
     set_settings(quic, &settings, now);
-    set_params(&params);
+    set_params(quic, &params);
     make_id(quic, &scid, QUIC_CID_LEN);
     if (first) {
         params.original_dcid = first->dcid;
@@ -296,6 +301,7 @@ struct quic *quic_new(const struct quic_config *config, uint64_t now)
     memcpy(quic->key, config->key, sizeof quic->key);
     memcpy(quic->tag, config->tag, sizeof quic->tag);
     quic->rtt = config->rtt;
+    quic->streams_max = config->streams_max ? config->streams_max : QUIC_STREAMS_MAX;
     quic->random = config->random;
     quic->started = now;
     quic->payload = PAYLOAD_MIN;

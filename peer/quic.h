@@ -16,7 +16,9 @@ enum {
     QUIC_KEY_LEN = 32,
     QUIC_STREAM_WINDOW = 2097152, /* bytes, and never more: transport.md, trap 1 */
     QUIC_WINDOW = 16777216,       /* bytes a connection */
-    QUIC_STREAMS_MAX = 256,       /* that a peer may have open at once, of either direction */
+    QUIC_STREAMS_MAX = 256,       /* that a peer may have open at once, of either direction, unless asked */
+    QUIC_STREAMS_MANY = 4096,     /* that can be asked for */
+    QUIC_FIRST_WINDOW = 65536,    /* bytes of each of so many, until its reader proves quick */
     QUIC_SEND_BUFFER = 2097152,   /* bytes a stream keeps until they are acknowledged */
     QUIC_DATAGRAM_QUEUE = 256,    /* datagrams waiting in either direction; the oldest is dropped */
     QUIC_IDLE_S = 180, /* longer than ICE_FORGET_S: consent is the only oracle of life (design.md) */
@@ -29,6 +31,9 @@ struct quic_config {
     uint8_t key[QUIC_KEY_LEN];   /* the TLS key of the PAKE; the caller wipes its copy */
     uint8_t tag[QUIC_TAG_LEN];   /* ours, for the ids we issue */
     uint64_t rtt;                /* an estimate of the round trip, ns (trap 3); 0: unknown */
+    unsigned streams_max;        /* up to QUIC_STREAMS_MANY; 0: QUIC_STREAMS_MAX. Above that a stream begins
+                                    with QUIC_FIRST_WINDOW, and each of them has that beside QUIC_WINDOW: who
+                                    does not read some streams holds back none of the others */
     const struct random *random; /* outlives the connection */
 };
 

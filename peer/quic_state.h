@@ -50,6 +50,7 @@ struct quic_streams {
     struct stream_queue eventful;
     struct chunk_pool pool;
     int64_t next[2]; /* ordinal of the next local stream */
+    unsigned count;
     bool want_limit, tell_limit;
 };
 
@@ -66,6 +67,7 @@ struct quic {
     uint8_t key[QUIC_KEY_LEN]; /* wiped once the handshake is done */
     uint8_t tag[QUIC_TAG_LEN];
     uint64_t rtt; /* the caller's estimate */
+    unsigned streams_max;
     const struct random *random;
     ngtcp2_conn *conn;
     struct quic_tls tls;

@@ -12,8 +12,9 @@ enum {
     /* More than some batches that wait to be sent serve nobody: they only leave the processor's cache
        meanwhile. */
     UNSENT_MAX = 262144,
-    WRITABLE_ROOM = UNSENT_MAX / 2, /* wakes the writer once for some batches */
-    RUNS_MAX = 4,                   /* a packet's bytes lie in two chunks at most */
+    CROWD = 64,              /* streams; of each of more than so many ... */
+    UNSENT_OF_CROWD = 65536, /* ... a batch is enough: their readers may all have stopped */
+    RUNS_MAX = 4,            /* a packet's bytes lie in two chunks at most */
 };
 
 static struct quic_stream **bucket_of(struct quic_streams *streams, int64_t id)
@@ -53,6 +54,7 @@ static struct quic_stream *stream_new(struct quic *quic, int64_t id, bool local)
     stream->read_armed = true;
     stream->next = *bucket;
     *bucket = stream;
+    quic->streams.count++;
     return stream;
 }
 
@@ -89,6 +91,7 @@ static void stream_free(struct quic *quic, struct quic_stream *stream)
     while (*at != stream)
         at = &(*at)->next;
     *at = stream->next;
+    quic->streams.count--;
     stop_sending(quic, stream);
     if (stream->is_eventful)
         TAILQ_REMOVE(&quic->streams.eventful, stream, eventful);
@@ -235,7 +238,7 @@ int streams_open_pending(struct quic *quic)
 static bool below_limit(struct quic *quic, bool one_way)
 {
     if (!quic->can_send)
-        return quic->streams.next[one_way] < QUIC_STREAMS_MAX;
+        return quic->streams.next[one_way] < (one_way ? QUIC_STREAMS_MAX : (int64_t)quic->streams_max);
     return TAILQ_EMPTY(&quic->streams.opening[one_way]) &&
            (one_way ? ngtcp2_conn_get_streams_uni_left(quic->conn)
                     : ngtcp2_conn_get_streams_bidi_left(quic->conn));
@@ -262,12 +265,17 @@ int64_t quic_stream_open(struct quic *quic, bool one_way)
     return id;
 }
 
+static size_t unsent_max(const struct quic *quic)
+{
+    return quic->streams.count > CROWD ? UNSENT_OF_CROWD : UNSENT_MAX;
+}
+
 /* What a write may add: bytes that are not acknowledged are bounded, and more narrowly those that are not
  * even sent. */
-static size_t room_of(const struct quic_stream *stream)
+static size_t room_of(const struct quic *quic, const struct quic_stream *stream)
 {
-    size_t total = QUIC_SEND_BUFFER - stream->out.len, unsent = UNSENT_MAX - stream->out.unsent;
-    return total < unsent ? total : unsent;
+    size_t total = QUIC_SEND_BUFFER - stream->out.len, most = unsent_max(quic);
+    return stream->out.unsent < most ? size_min(total, most - stream->out.unsent) : 0;
 }
 
 ptrdiff_t quic_stream_write(struct quic *quic, int64_t id, const void *data, size_t len)
@@ -277,7 +285,7 @@ ptrdiff_t quic_stream_write(struct quic *quic, int64_t id, const void *data, siz
         return QUIC_GONE;
     if (stream->out_reset)
         return QUIC_RESET;
-    size_t room = room_of(stream);
+    size_t room = room_of(quic, stream);
     size_t taken = buffer_append(&stream->out, &quic->streams.pool, data, len < room ? len : room);
     if (!taken && len && room)
         return QUIC_NOMEM;
@@ -460,7 +468,7 @@ ngtcp2_ssize stream_write_packet(struct quic *quic, struct quic_stream *stream, 
         stream->end_sent = true;
         stream->end_with_bytes = offered > 0;
     }
-    if (stream->want_room && room_of(stream) >= WRITABLE_ROOM)
+    if (stream->want_room && room_of(quic, stream) >= unsent_max(quic) / 2)
         tell_writable(quic, stream);
     if (!has_unsent(stream)) {
         stop_sending(quic, stream);
@@ -517,7 +525,7 @@ int stream_on_acked(ngtcp2_conn *conn, int64_t id, uint64_t offset, uint64_t len
     /* No bytes: the end itself was acknowledged, perhaps before what precedes it. */
     if (!len || (stream->end_with_bytes && !stream->out.len))
         stream->end_acked = true;
-    if (room_of(stream) >= WRITABLE_ROOM)
+    if (room_of(quic, stream) >= unsent_max(quic) / 2) /* wakes the writer once for some batches */
         tell_writable(quic, stream);
     return 0;
 }

@@ -11,6 +11,7 @@ int chat_main(const struct options *options, uint64_t started_ns);
 int pipe_main(const struct options *options, uint64_t started_ns);
 int ping_main(const struct options *options, uint64_t started_ns);
 int echo_main(const struct options *options, uint64_t started_ns);
+int forward_main(const struct options *options, uint64_t started_ns);
 int code_main(const struct options *options, uint64_t started_ns);
 int doctor_main(const struct options *options, uint64_t started_ns);
 int stun_server_main(const struct options *options, uint64_t started_ns);

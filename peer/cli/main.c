@@ -22,6 +22,8 @@ static const struct command commands[] = {
     {"pipe", COMMAND_PIPE, pipe_main, "standard input to one peer, its bytes to standard output"},
     {"ping", COMMAND_PING, ping_main, "measure the path to a peer, and say why it is not better"},
     {"echo", COMMAND_ECHO, echo_main, "send back what arrives: a self-test for the other side"},
+    {"forward", COMMAND_FORWARD, forward_main,
+     "TCP connections and UDP to hosts of the other side, like ssh -L"},
     {"code", COMMAND_CODE, code_main, "print a fresh room code, for --code on both sides"},
     {"doctor", COMMAND_DOCTOR, doctor_main, "look at this machine's network, and say what to change"},
     {"stun-server", COMMAND_STUN_SERVER, stun_server_main,
@@ -82,6 +84,11 @@ static const char *find_mistake(const struct options *options, const struct comm
         return "a secret or a code, not both: a code has the secret in it";
     if (command->bit & COMMANDS_ROOM && !options->room && !secret_names_room(options))
         return "which room? --room NAME or --code, the same on both sides";
+    bool forwards = options->local.count || options->remote.count || options->stdio || options->allow.count;
+    if (command->bit == COMMAND_FORWARD && !forwards)
+        return "forward what? -L, -R or -W says what is wanted, and on the other side --allow the same";
+    if (command->bit == COMMAND_FORWARD && options->stdio && options->keep)
+        return "-W or --keep, not both: standard input has one end";
     return NULL;
 }
 

@@ -4,6 +4,7 @@
  * name resolves or a broker answers; that shows when it is used. */
 #include "option_table.h"
 
+#include "endpoint.h"
 #include "p2pconnect.h"
 #include "room_code.h"
 #include "text.h"
@@ -122,6 +123,45 @@ static bool valid_interface(const char *value, const char **complaint)
     return if_nametoindex(value) != 0;
 }
 
+/* Where the other side listens for -R is its loopback, whatever is said here. */
+static bool is_loopback(const char *host)
+{
+    return !*host || strcmp(host, "localhost") == 0 || strcmp(host, "127.0.0.1") == 0 ||
+           strcmp(host, "::1") == 0;
+}
+
+static bool valid_local(const char *value, const char **complaint)
+{
+    struct forwarding forwarding;
+    *complaint =
+        "must be [BIND:]PORT:HOST:PORT, with a /PATH for either half if you like, and /udp at the end";
+    return endpoint_read_forwarding(&forwarding, value, false);
+}
+
+static bool valid_remote(const char *value, const char **complaint)
+{
+    struct forwarding forwarding;
+    *complaint =
+        "must be PORT:HOST:PORT or PORT:/PATH, and /udp at the end; the other side listens on its loopback";
+    return endpoint_read_forwarding(&forwarding, value, false) && forwarding.listen.port &&
+           is_loopback(forwarding.listen.host);
+}
+
+static bool valid_stdio(const char *value, const char **complaint)
+{
+    struct endpoint endpoint;
+    *complaint = "must be HOST:PORT, or a /PATH";
+    return endpoint_read(&endpoint, value, false) && !endpoint.udp;
+}
+
+static bool valid_allow(const char *value, const char **complaint)
+{
+    struct endpoint endpoint;
+    *complaint =
+        "must be HOST:PORT or a /PATH (for -L of the other side), or a PORT (for -R), and /udp at the end";
+    return endpoint_read(&endpoint, value, false) || endpoint_read_port(&endpoint, value, false);
+}
+
 static bool read_paths(const char *value, unsigned *paths)
 {
     *paths = 0;
@@ -203,12 +243,22 @@ const struct option option_table[] = {
      COMMANDS_ROOM | COMMAND_DOCTOR, OPTION_FLAG, AT(no_portmap), 0, 0, false, NULL},
     {"life", 0, NULL, "doctor: measure how long idle mappings live, in 5 min", COMMAND_DOCTOR, OPTION_FLAG,
      AT(life), 0, 0, false, NULL},
-    {"max-peers", 0, "N", "connect to so many peers at most, 1 to 64 (8)", COMMAND_CHAT | COMMAND_ECHO,
-     OPTION_NUMBER, AT(max_peers), 1, 64, false, NULL},
-    {"keep", 0, NULL, "echo: stay, and serve all who come", COMMAND_ECHO, OPTION_FLAG, AT(keep), 0, 0, false,
-     NULL},
+    {"max-peers", 0, "N", "connect to so many peers at most, 1 to 64 (8)",
+     COMMAND_CHAT | COMMAND_ECHO | COMMAND_FORWARD, OPTION_NUMBER, AT(max_peers), 1, 64, false, NULL},
+    {"keep", 0, NULL, "echo, forward: stay, and serve all who come", COMMAND_ECHO | COMMAND_FORWARD,
+     OPTION_FLAG, AT(keep), 0, 0, false, NULL},
     {"wait", 0, "SECONDS", "for somebody; 0: for ever (on a terminal 0, else 120)", COMMANDS_ROOM,
      OPTION_NUMBER, AT(wait_s), 0, WAIT_MAX_S, false, NULL},
+    {"local", 'L', "SPEC", "[BIND:]PORT:HOST:PORT, as ssh; HOST is the other side's", COMMAND_FORWARD,
+     OPTION_LIST, AT(local), 0, LIST_MAX, false, valid_local},
+    {"remote", 'R', "SPEC", "the same the other way: it listens, HOST is ours", COMMAND_FORWARD, OPTION_LIST,
+     AT(remote), 0, LIST_MAX, false, valid_remote},
+    {"stdio", 'W', "HOST:PORT", "standard input and output to the other side's HOST", COMMAND_FORWARD,
+     OPTION_TEXT, AT(stdio), 0, 0, false, valid_stdio},
+    {"allow", 0, "TARGET", "what its -L or -W (HOST:PORT), -R (PORT) may have", COMMAND_FORWARD, OPTION_LIST,
+     AT(allow), 0, LIST_MAX, false, valid_allow},
+    {"udp", 0, NULL, "-L, -R and --allow mean UDP, unless they end in /tcp", COMMAND_FORWARD, OPTION_FLAG,
+     AT(udp), 0, 0, false, NULL},
     {"count", 'c', "N", "ping: how many (4)", COMMAND_PING, OPTION_NUMBER, AT(count), 1, 1000000, false,
      NULL},
     {"address", 0, "IP", "stun-server: only here; two addresses for RFC 5780", COMMAND_STUN_SERVER,

@@ -16,13 +16,14 @@ enum command_bit {
     COMMAND_STUN_SERVER = 1 << 4,
     COMMAND_CODE = 1 << 5,
     COMMAND_DOCTOR = 1 << 6,
-    COMMANDS_ROOM = COMMAND_CHAT | COMMAND_PIPE | COMMAND_PING | COMMAND_ECHO,
+    COMMAND_FORWARD = 1 << 9,
+    COMMANDS_ROOM = COMMAND_CHAT | COMMAND_PIPE | COMMAND_PING | COMMAND_ECHO | COMMAND_FORWARD,
     COMMANDS_ALL = COMMANDS_ROOM | COMMAND_STUN_SERVER | COMMAND_CODE | COMMAND_DOCTOR
 };
 
 enum {
     ENVIRONMENT_SECRET_MAX = 1024, /* bytes of a secret or a code */
-    LIST_MAX = 8,                  /* values of an option that may be given several times */
+    LIST_MAX = 32,                 /* values of an option that may be given several times */
     WAIT_DEFAULT_S = 120,          /* interface.md: 0 on a terminal, 120 otherwise */
     STUN_PORT_DEFAULT = 3478,      /* RFC 8489 18.6 */
     WAIT_UNSET = INT_MAX,          /* as the two below before anything is read: 0 says something */
@@ -48,15 +49,15 @@ struct environment_secrets {
 
 struct options {
     const char *command; /* the first word that is no option; NULL: none was given */
-    const char *room, *name, *to, *secret_file, *code_file, *turn_user;
-    struct list brokers, stun, turn, interfaces, exclude, addresses;
+    const char *room, *name, *to, *secret_file, *code_file, *turn_user, *stdio;
+    struct list brokers, stun, turn, interfaces, exclude, addresses, local, remote, allow;
     unsigned paths;        /* bits 1 << enum p2p_path_kind; 0: all */
     uint64_t broker_relay; /* as p2p_config's */
     unsigned port, max_peers, count;
     unsigned wait_s;                        /* 0: for ever */
     struct environment_secrets *hidden;     /* never NULL; not from here but from secret_take_environment */
     bool room_said, secret_said, code_said; /* on the command line, which stands before everything else */
-    bool ask_secret, ask_code, keep, no_portmap, life, json, quiet, help, version;
+    bool ask_secret, ask_code, keep, udp, no_portmap, life, json, quiet, help, version;
     unsigned verbose;
 };
 

@@ -20,9 +20,9 @@
 
 enum {
     LEAVE_PATIENCE_MS = 1500, /* p2p_leave takes 1 s at most; more than that is a bug we do not wait for */
-    DATAGRAM_MAX = 1500,
-    PING_REQUEST = 'g', /* the first byte of a datagram that asks to be sent back ... */
-    PING_ANSWER = 'G'   /* ... and of one that was */
+    DATAGRAM_MAX = 16384,     /* more than the longest payload of a packet, which is 16000 (host) */
+    PING_REQUEST = 'g',       /* the first byte of a datagram that asks to be sent back ... */
+    PING_ANSWER = 'G'         /* ... and of one that was */
 };
 
 /* ---- the end ---- */
@@ -309,13 +309,15 @@ static struct timespec *time_left(const struct session *session, struct timespec
 /* Waits for the node, for what the last step could not move, for a signal or a deadline. */
 static void wait_turn(struct session *session, const sigset_t *during)
 {
-    struct pollfd fds[3] = {{.fd = p2p_node_fd(session->node), .events = POLLIN}};
+    struct pollfd fds[4] = {{.fd = p2p_node_fd(session->node), .events = POLLIN}};
     nfds_t count = 1;
     struct timespec left;
     if (session->input.waiting)
         fds[count++] = (struct pollfd){.fd = session->input.fd, .events = POLLIN};
     if (session->output.waiting)
         fds[count++] = (struct pollfd){.fd = session->output.fd, .events = POLLOUT};
+    if (session->watched >= 0)
+        fds[count++] = (struct pollfd){.fd = session->watched, .events = POLLIN};
     ppoll(fds, count, time_left(session, &left), during); /* EINTR: a signal is noted */
 }
 
@@ -396,6 +398,7 @@ static void fill_config(const struct session *session, const struct secret *secr
         .max_peers = session->role->max_peers ? session->role->max_peers : options->max_peers,
         .port = (uint16_t)options->port,
         .trace = session->report.level >= 2,
+        .max_streams = session->role->max_streams,
         .no_portmap = options->no_portmap,
         .turn = options->turn.count ? options->turn.item : NULL,
         .turn_user = options->turn_user,
@@ -438,6 +441,12 @@ static bool begin(struct session *session, sigset_t *during)
     signals_begin();
     int code = secret_read(&secret, session->options, complaint);
     signals_hold(during);
+    if (!code && session->role->begin)
+        session->role->begin(session);
+    if (session->ended) {
+        secret_wipe(&secret);
+        return false;
+    }
     if (code) {
         session_end(session, signals_caught() ? EXIT_SIGNAL + signals_caught() : code, "%s", complaint);
         return false;
@@ -458,7 +467,8 @@ static bool begin(struct session *session, sigset_t *during)
 
 int session_run(const struct options *options, uint64_t started_ns, const struct role *role, void *state)
 {
-    struct session session = {.options = options, .role = role, .state = state, .wait_until = UINT64_MAX};
+    struct session session = {
+        .options = options, .role = role, .state = state, .wait_until = UINT64_MAX, .watched = -1};
     sigset_t during;
     events_begin(&session.report, options, started_ns);
     session.report.words = role->shows_words;

@@ -33,10 +33,13 @@ struct member {
 
 /* What a command adds to the session. Every function may be NULL. */
 struct role {
-    const char *purpose; /* p2p_config.purpose */
-    unsigned max_peers;  /* 0: as --max-peers says */
-    bool serves_pings;   /* a peer that only pings counts as a partner too */
-    bool shows_words;    /* the four words of an open room */
+    const char *purpose;  /* p2p_config.purpose */
+    unsigned max_peers;   /* 0: as --max-peers says */
+    bool serves_pings;    /* a peer that only pings counts as a partner too */
+    bool shows_words;     /* the four words of an open room */
+    unsigned max_streams; /* p2p_config.max_streams */
+    /* Before anybody is looked for; a session that it ends does not begin. */
+    void (*begin)(struct session *session);
     void (*connected)(struct session *session, struct member *member);
     /* STREAM, READABLE, WRITABLE, and datagrams that are no ping of the other side (see `datagram`). */
     void (*event)(struct session *session, struct member *member, const struct p2p_event *event);
@@ -61,6 +64,7 @@ struct session {
     struct p2p_node *node;
     struct member *members;
     struct channel input, output;
+    int watched;       /* a descriptor of the command's to wait for (reading); -1: none */
     uint64_t now;      /* ns, read once a turn */
     uint64_t deadline; /* of this turn: step lowers it with session_wake_at; UINT64_MAX: none */
     uint64_t wait_until;
