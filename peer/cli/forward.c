@@ -47,7 +47,7 @@ bool forward_watch(struct forward *forward, int fd, struct watch *watch)
 
 /* ---- what the user wants ---- */
 
-static void add_own(struct forward *forward, int kind, const char *text, bool udp)
+static void add_own(struct forward *forward, enum own_kind kind, const char *text, bool udp)
 {
     struct own *own = &forward->own[forward->own_count++];
     own->kind = kind;

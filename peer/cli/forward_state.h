@@ -37,9 +37,11 @@ struct gate {
     char path[ENDPOINT_PATH_MAX + 1]; /* of a UNIX socket, which goes with us; else empty */
 };
 
+enum own_kind { OWN_LOCAL, OWN_REMOTE, OWN_STDIO };
+
 /* Something that our user wants of the other side. */
 struct own {
-    enum { OWN_LOCAL, OWN_REMOTE, OWN_STDIO } kind;
+    enum own_kind kind;
     struct forwarding what;
     struct target target; /* REMOTE: where it goes from here */
     bool told_trouble;

@@ -271,7 +271,8 @@ static void take_event(struct session *session, const struct p2p_event *event)
         take_secret(session, event);
         return;
     case P2P_EVENT_BROKER:
-        if (event->final && event->error == P2P_EBROKER && !session->report.in_room)
+        if (event->final && event->error == P2P_EBROKER && !session->report.in_room &&
+            !session->options->keep)
             session_end(session, EXIT_BROKER, "no broker takes us: %s", session->report.trouble);
         return;
     default:
