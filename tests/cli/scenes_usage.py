@@ -91,13 +91,13 @@ def wrong_usage_as_json(world):
 
 @scene
 def help_is_a_screen(world):
-    """--help names every command and option in 24 to 50 lines of at most 80 columns, on standard output"""
+    """--help names every command and option in 24 to 60 lines of at most 80 columns, on standard output"""
     for args in (["--help"], ["chat", "-h"], ["--wait", "1", "--help"]):
         program = world.plain(*args, stdin=subprocess.DEVNULL)
         program.expect_code(0)
         lines = program.out.decode().splitlines()
-        check(24 <= len(lines) <= 50 and max(map(len, lines)) <= 80 and not program.lines, program.out.decode())
-    for word in ("chat", "pipe", "ping", "echo", "doctor", "stun-server", "code", "--room", "--code", "--code-file", "--broker", "--stun", "--turn", "--turn-user", "--secret-file", "--name",
+        check(24 <= len(lines) <= 60 and max(map(len, lines)) <= 80 and not program.lines, program.out.decode())
+    for word in ("chat", "pipe", "ping", "echo", "doctor", "forward", "stun-server", "code", "--local", "--remote", "--stdio", "--allow", "--udp", "--room", "--code", "--code-file", "--broker", "--stun", "--turn", "--turn-user", "--secret-file", "--name",
                  "--to", "--paths", "--broker-relay", "--interface", "--exclude", "--port", "--max-peers", "--no-portmap", "--life", "--keep", "--wait", "--json",
                  "--quiet", "--verbose", "--version", "--help", "--count", "--address"):
         check(word in program.out.decode(), f"{word} is missing")

@@ -47,6 +47,7 @@ struct net {
     uint64_t moment;       /* of the last packet ... */
     size_t at_once, burst; /* ... and the bytes that left in it; the most of any moment */
     bool cut;              /* nothing gets through */
+    unsigned streams_max;  /* of ends made from now on; 0: the default */
     void (*on_event)(struct net *net, int end, const struct quic_event *event);
     void (*on_wake)(struct net *net);
     void *test;
@@ -197,7 +198,8 @@ static inline void net_run(struct net *net, uint64_t until)
 
 static inline struct quic *net_end(struct net *net, bool client, uint8_t key)
 {
-    struct quic_config config = {.client = client, .rtt = 2 * net->delay, .random = &net->random};
+    struct quic_config config = {
+        .client = client, .rtt = 2 * net->delay, .streams_max = net->streams_max, .random = &net->random};
     memset(config.key, key, sizeof config.key);
     memset(config.tag, client ? 'c' : 's', sizeof config.tag);
     struct quic *quic = quic_new(&config, net->now);

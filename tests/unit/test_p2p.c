@@ -44,6 +44,7 @@ static void every_wrong_configuration_is_refused(void **state)
         {.to = long_name},
         {.paths = 1u << 5},
         {.max_peers = 65},
+        {.max_streams = 4097},
         {.purpose = "abcdefghijklmnopq"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

@@ -203,6 +203,38 @@ static void two_hundred_and_fifty_six_streams_at_once_share_the_path(void **stat
     net_free(net);
 }
 
+static void two_thousand_streams_that_nobody_reads_hold_back_no_other(void **state)
+{
+    enum { MANY = 2000 };
+    (void)state;
+    static uint8_t bytes[100000];
+    struct net *net = net_new(5, 1, 1);
+    net->streams_max = QUIC_STREAMS_MANY;
+    for (int end = CLIENT; end <= SERVER; end++) {
+        quic_free(net->end[end]);
+        net->end[end] = end_new(net, end == CLIENT, 1);
+    }
+    struct quic *client = net->end[CLIENT];
+    connect(net);
+    for (int i = 0; i < MANY; i++) {
+        int64_t stream = quic_stream_open(client, false);
+        assert_true(stream >= 0);
+        assert_true(quic_stream_write(client, stream, pattern(0), 80000) > 0); /* more than its window */
+    }
+    run(net, net->now + 20 * NS_PER_S);
+    struct crowd crowd = {0};
+    net->test = &crowd;
+    net->on_event = crowd_event;
+    int64_t stream = quic_stream_open(client, false);
+    assert_true(stream >= 0);
+    assert_int_equal(quic_stream_write(client, stream, pattern(0), 60000), 60000);
+    quic_stream_finish(client, stream);
+    run(net, net->now + 2 * NS_PER_S);
+    assert_int_equal(crowd.last, stream);
+    assert_int_equal(quic_stream_read(net->end[SERVER], 0, bytes, sizeof bytes), QUIC_FIRST_WINDOW);
+    net_free(net);
+}
+
 static void a_short_stream_does_not_wait_for_a_long_one(void **state)
 {
     (void)state;
@@ -310,6 +342,7 @@ int main(void)
         cmocka_unit_test(what_was_finished_arrives_though_its_stream_was_released),
         cmocka_unit_test(two_thousand_streams_follow_each_other),
         cmocka_unit_test(two_hundred_and_fifty_six_streams_at_once_share_the_path),
+        cmocka_unit_test(two_thousand_streams_that_nobody_reads_hold_back_no_other),
         cmocka_unit_test(a_short_stream_does_not_wait_for_a_long_one),
         cmocka_unit_test(two_long_streams_share_a_slow_path_evenly),
         cmocka_unit_test(a_connection_gives_back_what_a_transfer_took),
