@@ -178,8 +178,11 @@ static void forward_datagram(struct session *session, struct member *member, con
 
 static void forward_closed(struct session *session, struct member *member, const struct p2p_event *event)
 {
+    struct forward *forward = session->state;
     if (session->options->keep)
         events_note(&session->report, 1, "waiting for somebody again");
+    else if (strcmp(event->detail, "left") == 0 && forward->stdio)
+        session_end(session, EXIT_OTHER, "the other side left before the end");
     else if (strcmp(event->detail, "left") == 0)
         session_end(session, EXIT_DONE, NULL);
     else if (strcmp(event->detail, "lost") == 0)
@@ -187,7 +190,7 @@ static void forward_closed(struct session *session, struct member *member, const
     else
         session_end(session, EXIT_OTHER, "the connection ended with an error");
     if (member->state)
-        link_end(session->state, member->state);
+        link_end(forward, member->state);
     member->state = NULL;
 }
 

@@ -184,6 +184,13 @@ void tunnels_forget(struct forward *forward, const struct link *link);
 void tunnels_wake(struct forward *forward);
 bool tunnels_step(struct forward *forward);
 
+/* forward_pump.c */
+/* What a step of a direction came to. */
+enum moved { MOVED_NOTHING, MOVED_SOME, MOVED_BROKEN };
+/* To the stream, to the socket: one piece. */
+enum moved tunnel_move_up(struct forward *forward, struct tunnel *tunnel);
+enum moved tunnel_move_down(struct forward *forward, struct tunnel *tunnel);
+
 /* forward_flow.c */
 /* Datagrams that came to the gate. True: some had. */
 bool flows_gate(struct forward *forward, struct gate *gate);

@@ -297,6 +297,12 @@ def standard_input_and_output(world):
     near.expect_output("onetwo")
     near.close_input()
     near.expect_code(0)
+    there = world.run("forward", "--allow", f"localhost:{server.port}", room=world.room + " 2")
+    near = world.run("forward", "-W", f"localhost:{server.port}", room=world.room + " 2")
+    near.send("one")
+    near.expect_output("one")
+    there.signal(SIGINT)
+    near.expect_code(1)  # which is no end
 
 
 @scene(seconds=3)

@@ -212,16 +212,16 @@ static void two_thousand_streams_that_nobody_reads_hold_back_no_other(void **sta
     net->streams_max = QUIC_STREAMS_MANY;
     for (int end = CLIENT; end <= SERVER; end++) {
         quic_free(net->end[end]);
-        net->end[end] = end_new(net, end == CLIENT, 1);
+        net->end[end] = net_end(net, end == CLIENT, 1);
     }
     struct quic *client = net->end[CLIENT];
-    connect(net);
+    net_connect(net);
     for (int i = 0; i < MANY; i++) {
         int64_t stream = quic_stream_open(client, false);
         assert_true(stream >= 0);
         assert_true(quic_stream_write(client, stream, pattern(0), 80000) > 0); /* more than its window */
     }
-    run(net, net->now + 20 * NS_PER_S);
+    net_run(net, net->now + 20 * NS_PER_S);
     struct crowd crowd = {0};
     net->test = &crowd;
     net->on_event = crowd_event;
@@ -229,7 +229,7 @@ static void two_thousand_streams_that_nobody_reads_hold_back_no_other(void **sta
     assert_true(stream >= 0);
     assert_int_equal(quic_stream_write(client, stream, pattern(0), 60000), 60000);
     quic_stream_finish(client, stream);
-    run(net, net->now + 2 * NS_PER_S);
+    net_run(net, net->now + 2 * NS_PER_S);
     assert_int_equal(crowd.last, stream);
     assert_int_equal(quic_stream_read(net->end[SERVER], 0, bytes, sizeof bytes), QUIC_FIRST_WINDOW);
     net_free(net);
