@@ -22,30 +22,14 @@ static void every_wrong_configuration_is_refused(void **state)
     memset(long_name, 'n', 65);
     long_name[65] = '\0';
     const struct p2p_config wrong[] = {
-        {.brokers = no_port},
-        {.brokers = path},
-        {.brokers = five},
-        {.brokers = space},
-        {.brokers = empty},
-        {.stun = space},
-        {.stun = no_port},
-        {.stun = nine},
-        {.stun = empty},
-        {.interfaces = many},
-        {.exclude = many},
-        {.name = ""},
-        {.name = long_name},
-        {.name = "\xff\xfe"},
-        {.name = "a\nb"},
-        {.purpose = ""},
-        {.purpose = "Chat"},
-        {.purpose = "a purpose"},
-        {.to = ""},
-        {.to = long_name},
-        {.paths = 1u << 5},
-        {.max_peers = 65},
-        {.max_streams = 4097},
-        {.purpose = "abcdefghijklmnopq"},
+        {.brokers = no_port}, {.brokers = path},     {.brokers = five},
+        {.brokers = space},   {.brokers = empty},    {.stun = space},
+        {.stun = no_port},    {.stun = nine},        {.stun = empty},
+        {.interfaces = many}, {.exclude = many},     {.name = ""},
+        {.name = long_name},  {.name = "\xff\xfe"},  {.name = "a\nb"},
+        {.purpose = ""},      {.purpose = "Chat"},   {.purpose = "a purpose"},
+        {.to = ""},           {.to = long_name},     {.paths = 1u << 5},
+        {.max_peers = 65},    {.max_streams = 4097}, {.purpose = "abcdefghijklmnopq"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct p2p_node *node = NULL;
