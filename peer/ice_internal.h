@@ -7,6 +7,7 @@
  *   ice_choice.c   which pair carries application packets: selection and nomination
  *   ice_probe.c    the one check that goes to many ports
  *   ice_consent.c  whether the peer still lives: consent, suspicion, silence, the end
+ *   ice_facts.c    what the agent knows, for others and for the sentences
  *
  * All tables are inside struct ice and never move, so pointers into them stay good until the entry is
  * dropped. */
