@@ -169,18 +169,23 @@ def life_by_our_own_server(trial):
 
 
 def life_stopped(trial):
-    """Ctrl-C ends the wait at once: what is known by then is told, and that there is no more of it."""
-    home, servers = trial.home("port"), trial.lab.servers
+    """Ctrl-C ends the wait at once: what is known by then is told, and that there is no more of it. The port that the router
+    opened was given back before the wait."""
+    servers = trial.lab.servers
+    home, opener = opened_home(trial, "port", "pcp")
     argv = [trial.program, "doctor", "--life", "--json", "--broker", servers.broker, "--stun", servers.stun]
     child = home.machine.start(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     trial.stack.callback(end, child)
     if json.loads(child.stderr.readline())["event"] != "life":
         raise Unmet("it does not say that it measures")
+    expect_none(opener)
     child.send_signal(signal.SIGINT)
     began = time.monotonic()
     report = json.loads(child.communicate(timeout=10)[0])
     if time.monotonic() - began > STOP_SECONDS or child.returncode != 128 + signal.SIGINT:
         raise Unmet(f"it ended after {time.monotonic() - began:.1f} s with {child.returncode}")
+    if "external" not in report["portmap"]:
+        raise Unmet(f"no port was opened: {report['portmap']}")
     if report["nat"]["life"]["state"] != "unknown" or "stopped" not in report["nat"]["life"]["text"]:
         raise Unmet(f"it says {report['nat']['life']}")
     return Outcome(None, None)
