@@ -1,10 +1,10 @@
 /* turn_client.c - a public address borrowed from a relay (RFC 8656): one allocation at one server. Start
  * here.
  *
- *     Allocate, refused with realm and nonce, Allocate with credentials        the relayed addresses are
- * known permissions and channels for peers                                       turn_right.c datagrams of
- * peers, wrapped                                              turn_data.c Refresh: before the lifetime ends,
- * after TURN_KEEPALIVE_S of silence     lost where it is not answered Refresh with lifetime 0 given back
+ * Allocate is refused with realm and nonce; Allocate with credentials makes the relayed addresses known.
+ * Permissions and channels for peers are turn_right.c's, datagrams of peers turn_data.c's. Refresh goes out
+ * before the lifetime ends and after TURN_KEEPALIVE_S of silence: the allocation is lost where it is not
+ * answered. Refresh with lifetime 0 gives it back.
  *
  * It ends once: whoever wants another allocation makes another client. Left out: TCP allocations (RFC 6062),
  * EVEN-PORT and reservations, mobility (RFC 8016), credentials by token (RFC 7635), PASSWORD-ALGORITHM: no
