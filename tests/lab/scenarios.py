@@ -9,6 +9,7 @@ import pairs
 import places
 import relays
 import roads
+import tunnels
 
 SCENARIOS = [
     *brokers.SCENARIOS,
@@ -20,4 +21,5 @@ SCENARIOS = [
     *places.SCENARIOS,
     *relays.SCENARIOS,
     *roads.SCENARIOS,
+    *tunnels.SCENARIOS,
 ]
