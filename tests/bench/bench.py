@@ -3,7 +3,7 @@
 
     tests/bench/bench.py [--quick] [--build DIR] [--command PATH] [--without-ours] [PATTERN...]
 
-PATTERNs select parts by name: connect, throughput, stop, memory (a shell pattern or a piece of the name).
+PATTERNs select parts by name: connect, throughput, stop, memory, forward (a shell pattern or a piece of the name).
 `make bench BENCH="--quick connect stop"` hands them on.
 Prints tables and writes bench/bench.json into the build folder. README.md beside this file says how to read them.
 Exit: 0 all measured (targets are figures, not tests), 1 something failed to run, 2 wrong usage.
@@ -20,6 +20,7 @@ import sys
 import tempfile
 
 import connect
+import forwarding
 import memory
 import report
 import throughput
@@ -211,7 +212,30 @@ def part_memory(bench):
     bench.results["memory"] = found
 
 
-PARTS = {"connect": part_connect, "throughput": part_throughput, "stop": part_stop, "memory": part_memory}
+def part_forward(bench):
+    if not bench.ours:
+        return
+    rounds, seconds = (3, 2) if bench.quick else (5, 5)
+    with broker(bench.folder) as address:
+        raw = forwarding.measure(bench.ours, bench.folder, address, rounds, seconds)
+    found = {way: {name: report.spread(figures) for name, figures in results.items()} for way, results in raw.items()}
+    rows = []
+    for way, results in found.items():
+        for name, spread in results.items():
+            rows.append([way, name, report.number(spread["median"], 2), f"{spread['min']:.2f}-{spread['max']:.2f}"])
+        share = report.ratio(results["ours"], results["ssh -L"])
+        bench.target(f"forward, {way}: ours / ssh -L", share, "at least", 0.8)
+    report.print_table("iperf3 through a forwarded port over loopback", ["way", "", "Gbit/s", ""], rows)
+    bench.results["forward"] = found
+
+
+PARTS = {
+    "connect": part_connect,
+    "throughput": part_throughput,
+    "stop": part_stop,
+    "memory": part_memory,
+    "forward": part_forward,
+}
 
 
 def selected(patterns):

@@ -459,6 +459,18 @@ def keep_takes_the_next(world):
     near.expect_code(130)
 
 
+@scene(seconds=4)
+def keep_waits_for_a_broker(world):
+    """With --keep a forward that finds no broker does not end: it is there once the broker is"""
+    server, port, there_port = Server(world, echo), free_port(), free_port()
+    near = world.run("forward", "--keep", "-L", f"{port}:127.0.0.1:{server.port}", broker=f"127.0.0.1:{there_port}")
+    near.expect_event("broker")
+    world.broker(port=there_port)
+    world.run("forward", "--allow", f"127.0.0.1:{server.port}", broker=f"127.0.0.1:{there_port}")
+    until(lambda: states(near, "granted"), 30, near.story)
+    check(ask(port, b"text") == b"text", near.story())
+
+
 @scene
 def forward_usage(world):
     """Forwards that cannot be meant end with 2"""
