@@ -1,39 +1,23 @@
 /* quic.c - streams and datagrams, encrypted and in order, with one peer (RFC 9000, 9001, 9002, 9221).
  *
- * ngtcp2 keeps the protocol; here are its settings, what goes in and out of it, and what the application
- * hears. Left out: migration and path validation (one made-up path, ice moves it), Retry, tokens, version
- * negotiation, tickets, 0-RTT, ECN (net reads no marks), qlog (CVE-2026-40170). */
+ * ngtcp2 keeps the protocol; here is what goes in and out of it, and what the application hears. How it
+ * begins is quic_start.c's. Left out: migration and path validation (one made-up path, ice moves it), Retry,
+ * tokens, version negotiation, tickets, 0-RTT, ECN (net reads no marks), qlog (CVE-2026-40170). */
 #include "quic_state.h"
 
-#include <assert.h>
-#include <netinet/in.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     PAYLOAD_MIN = 1200,     /* RFC 9000 14.1 */
-    PAYLOAD_MAX = 16000,    /* transport.md, trap 12 */
     DATAGRAM_OVERHEAD = 32, /* short header, frame and tag around a datagram (trap 6) */
-    DATAGRAM_FRAME_MAX = 65535,
-    ACTIVE_IDS = 2,       /* RFC 9000 18.2, the least: one path needs one */
-    RTT_UNKNOWN_MS = 100, /* RFC 9002 6.2.2 says 333; ours is known to be a path that just answered a check */
-    RTT_MIN_MS = 1,
-    SPIN_GUARD_MS = 1, /* trap 10 */
+    SPIN_GUARD_MS = 1,      /* trap 10 */
 };
 
 ngtcp2_tstamp quic_clock(const struct quic *quic, uint64_t now)
 {
     return now + quic->skew;
-}
-
-/* Two addresses nobody has: packets go where ice says; ngtcp2 sees a path that never changes (trap 11). */
-static ngtcp2_path constant_path(void)
-{
-    static struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = 1, .sin_addr = {1}};
-    static struct sockaddr_in remote = {.sin_family = AF_INET, .sin_port = 2, .sin_addr = {2}};
-    return (ngtcp2_path){.local = {.addr = (ngtcp2_sockaddr *)&local, .addrlen = sizeof local},
-                         .remote = {.addr = (ngtcp2_sockaddr *)&remote, .addrlen = sizeof remote}};
 }
 
 void quic_initial_id(uint8_t id[QUIC_CID_LEN], const uint8_t key[QUIC_KEY_LEN])
@@ -53,229 +37,6 @@ bool quic_packet_tag(uint8_t tag[QUIC_TAG_LEN], const uint8_t *data, size_t len)
     if (len < at + QUIC_CID_LEN || (is_long && data[5] != QUIC_CID_LEN))
         return false;
     memcpy(tag, data + at, QUIC_TAG_LEN);
-    return true;
-}
-
-static void on_random(uint8_t *dest, size_t len, const ngtcp2_rand_ctx *context)
-{
-    const struct quic *quic = context->native_handle;
-    quic->random->fill(quic->random->context, dest, len);
-}
-
-static void make_id(const struct quic *quic, ngtcp2_cid *cid, size_t len)
-{
-    assert(len == QUIC_CID_LEN);
-    uint8_t bytes[QUIC_CID_LEN];
-    memcpy(bytes, quic->tag, QUIC_TAG_LEN);
-    quic->random->fill(quic->random->context, bytes + QUIC_TAG_LEN, QUIC_CID_LEN - QUIC_TAG_LEN);
-    ngtcp2_cid_init(cid, bytes, QUIC_CID_LEN);
-}
-
-static int on_new_id(ngtcp2_conn *conn, ngtcp2_cid *cid, uint8_t *token, size_t len, void *user)
-{
-    (void)conn;
-    const struct quic *quic = user;
-    make_id(quic, cid, len);
-    quic->random->fill(quic->random->context, token, NGTCP2_STATELESS_RESET_TOKENLEN);
-    return 0;
-}
-
-static int on_path_challenge(ngtcp2_conn *conn, uint8_t *data, void *user)
-{
-    (void)conn;
-    const struct quic *quic = user;
-    quic->random->fill(quic->random->context, data, NGTCP2_PATH_CHALLENGE_DATALEN);
-    return 0;
-}
-
-static int on_crypto_data(ngtcp2_conn *conn, ngtcp2_encryption_level level, uint64_t offset,
-                          const uint8_t *data, size_t len, void *user)
-{
-    struct quic *quic = user;
-    quic->crypto_seen = true;
-    return ngtcp2_crypto_recv_crypto_data_cb(conn, level, offset, data, len, user);
-}
-
-/* Packets that proved genuine, on this thread: ngtcp2 says neither by its results nor, here, for which
- * connection. */
-static _Thread_local unsigned decryptions;
-
-static int on_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *context,
-                      const uint8_t *text, size_t len, const uint8_t *nonce, size_t nonce_len,
-                      const uint8_t *aad, size_t aad_len)
-{
-    int err = ngtcp2_crypto_decrypt_cb(dest, aead, context, text, len, nonce, nonce_len, aad, aad_len);
-    decryptions += !err;
-    return err;
-}
-
-static void set_connected(struct quic *quic)
-{
-    if (quic->can_send)
-        return;
-    quic->can_send = true;
-    quic->tell_connected = true;
-}
-
-/* The server's key for application data is there after its own Finished: the binder has proven the client,
- * and no round trip is needed to answer it (RFC 8446 2, figure 1; RFC 9001 4.1.4). */
-static int on_transmit_key(ngtcp2_conn *conn, ngtcp2_encryption_level level, void *user)
-{
-    (void)conn;
-    struct quic *quic = user;
-    if (!quic->client && level == NGTCP2_ENCRYPTION_LEVEL_1RTT && tls_is_agreed(&quic->tls))
-        set_connected(quic);
-    return 0;
-}
-
-static int on_confirmed(ngtcp2_conn *conn, void *user)
-{
-    (void)conn;
-    struct quic *quic = user;
-    quic->confirmed = true;
-    flight_forget(quic);
-    return 0;
-}
-
-static int on_handshake(ngtcp2_conn *conn, void *user)
-{
-    struct quic *quic = user;
-    if (!tls_is_agreed(&quic->tls))
-        return NGTCP2_ERR_CALLBACK_FAILURE;
-    sodium_memzero(quic->key, sizeof quic->key);
-    set_connected(quic);
-    return quic->client ? 0
-                        : on_confirmed(conn, user); /* RFC 9001 4.1.2: the client waits for HANDSHAKE_DONE */
-}
-
-static int on_datagram(ngtcp2_conn *conn, uint32_t flags, const uint8_t *data, size_t len, void *user)
-{
-    (void)conn, (void)flags;
-    struct quic *quic = user;
-    if (datagram_push(&quic->datagrams_in, data, len) && quic->datagram_armed) {
-        quic->datagram_armed = false;
-        quic->tell_datagram = true;
-    }
-    return 0;
-}
-
-static const ngtcp2_callbacks *callbacks(void)
-{
-    static const ngtcp2_callbacks table = {
-        .client_initial = ngtcp2_crypto_client_initial_cb,
-        .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
-        .recv_crypto_data = on_crypto_data,
-        .handshake_completed = on_handshake,
-        .handshake_confirmed = on_confirmed,
-        .encrypt = ngtcp2_crypto_encrypt_cb,
-        .decrypt = on_decrypt,
-        .hp_mask = ngtcp2_crypto_hp_mask_cb,
-        .recv_stream_data = stream_on_data,
-        .acked_stream_data_offset = stream_on_acked,
-        .stream_open = stream_on_open,
-        .stream_close = stream_on_close,
-        .recv_retry = ngtcp2_crypto_recv_retry_cb,
-        .extend_max_local_streams_bidi = streams_on_limit,
-        .extend_max_local_streams_uni = streams_on_limit,
-        .rand = on_random,
-        .get_new_connection_id = on_new_id,
-        .update_key = ngtcp2_crypto_update_key_cb,
-        .stream_reset = stream_on_reset,
-        .extend_max_stream_data = stream_on_window,
-        .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,
-        .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
-        .recv_datagram = on_datagram,
-        .get_path_challenge_data = on_path_challenge,
-        .version_negotiation = ngtcp2_crypto_version_negotiation_cb,
-        .recv_tx_key = on_transmit_key,
-    };
-    return &table;
-}
-
-/* For the time until it is measured: the caller's estimate and a margin (trap 3). */
-uint64_t quic_likely_rtt(const struct quic *quic)
-{
-    uint64_t rtt = quic->rtt ? quic->rtt + quic->rtt / 4 : RTT_UNKNOWN_MS * NS_PER_MS;
-    return rtt > RTT_MIN_MS * NS_PER_MS ? rtt : RTT_MIN_MS * NS_PER_MS;
-}
-
-static void set_settings(const struct quic *quic, ngtcp2_settings *settings, uint64_t now)
-{
-    uint64_t elapsed = now - quic->started, limit = QUIC_HANDSHAKE_S * NS_PER_S;
-    ngtcp2_settings_default(settings);
-    settings->cc_algo = QUIC_CONGESTION_CONTROL;
-    settings->initial_ts = quic_clock(quic, now);
-    settings->initial_rtt = quic_likely_rtt(quic);
-    settings->handshake_timeout = elapsed < limit ? limit - elapsed : 1;
-    settings->max_tx_udp_payload_size = PAYLOAD_MAX;
-    settings->no_tx_udp_payload_size_shaping = 1;
-    settings->no_pmtud = 1;
-    if (quic->streams_max > QUIC_STREAMS_MAX)
-        settings->max_stream_window = QUIC_STREAM_WINDOW;
-    settings->rand_ctx.native_handle = (void *)quic;
-}
-
-/* Windows are fixed: ngtcp2 would grow them to these anyhow, and memory is spent only when a reader is slow.
- * Not so of very many streams, all of whose readers may stop: they grow, and what they begin with is theirs.
- */
-static void set_params(const struct quic *quic, ngtcp2_transport_params *params)
-{
-    bool many = quic->streams_max > QUIC_STREAMS_MAX;
-    uint64_t window = many ? QUIC_FIRST_WINDOW : QUIC_STREAM_WINDOW;
-    ngtcp2_transport_params_default(params);
-    params->initial_max_stream_data_bidi_local = window;
-    params->initial_max_stream_data_bidi_remote = window;
-    params->initial_max_stream_data_uni = window;
-    params->initial_max_data = QUIC_WINDOW + (many ? window * quic->streams_max : 0);
-    params->initial_max_streams_bidi = quic->streams_max;
-    params->initial_max_streams_uni = QUIC_STREAMS_MAX;
-    params->max_idle_timeout = QUIC_IDLE_S * NGTCP2_SECONDS;
-    params->active_connection_id_limit = ACTIVE_IDS;
-    params->max_datagram_frame_size = DATAGRAM_FRAME_MAX;
-    params->disable_active_migration = 1;
-    params->grease_quic_bit = 0;
-}
-
-static ngtcp2_conn *get_conn(ngtcp2_crypto_conn_ref *ref)
-{
-    return ((struct quic *)ref->user_data)->conn;
-}
-
-/* ngtcp2 asks by itself once so much time has passed without a packet (its keep-alive); at once is after a
- * nanosecond. 0.12 has 0 for never, later ones UINT64_MAX, and take 0. */
-static void set_keep_alive(struct quic *quic)
-{
-    if (quic->phase == QUIC_ACTIVE)
-        ngtcp2_conn_set_keep_alive_timeout(quic->conn, quic->ping ? 1 : quic->keep_alive);
-}
-
-static bool start(struct quic *quic, uint64_t now, const ngtcp2_pkt_hd *first)
-{
-    ngtcp2_settings settings;
-    ngtcp2_transport_params params;
-    ngtcp2_path path = constant_path();
-    ngtcp2_cid scid, dcid;
-    int err;
-    set_settings(quic, &settings, now);
-    set_params(quic, &params);
-    make_id(quic, &scid, QUIC_CID_LEN);
-    if (first) {
-        params.original_dcid = first->dcid;
-        original_dcid_is_present(&params);
-        err = ngtcp2_conn_server_new(&quic->conn, &first->scid, &scid, &path, first->version, callbacks(),
-                                     &settings, &params, NULL, quic);
-    } else {
-        uint8_t id[QUIC_CID_LEN];
-        quic_initial_id(id, quic->key);
-        ngtcp2_cid_init(&dcid, id, sizeof id);
-        err = ngtcp2_conn_client_new(&quic->conn, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1, callbacks(),
-                                     &settings, &params, NULL, quic);
-    }
-    if (err || !tls_start(&quic->tls, quic->client, quic->key, get_conn, quic))
-        return false;
-    ngtcp2_conn_set_tls_native_handle(quic->conn, quic->tls.session);
-    quic->phase = QUIC_ACTIVE;
-    set_keep_alive(quic);
     return true;
 }
 
@@ -308,7 +69,7 @@ struct quic *quic_new(const struct quic_config *config, uint64_t now)
     quic->datagram_armed = true;
     ngtcp2_ccerr_default(&quic->close_error);
     streams_init(&quic->streams);
-    if (quic->client && !start(quic, now, NULL)) {
+    if (quic->client && !quic_start(quic, now, NULL)) {
         quic_free(quic);
         return NULL;
     }
@@ -343,7 +104,7 @@ static bool accept_client(struct quic *quic, uint64_t now, const struct packet *
     ngtcp2_pkt_hd hd;
     if (ngtcp2_accept(&hd, in->data, in->len))
         return false;
-    if (start(quic, now, &hd))
+    if (quic_start(quic, now, &hd))
         return true;
     listen_again(quic);
     return false;
@@ -377,11 +138,11 @@ void quic_input(struct quic *quic, uint64_t now, const struct packet *in)
         return;
     if (quic->phase != QUIC_ACTIVE)
         return;
-    ngtcp2_path path = constant_path();
+    ngtcp2_path path = quic_path();
     ngtcp2_pkt_info info = {0};
-    unsigned before = decryptions;
+    unsigned before = quic_decryptions();
     int err = ngtcp2_conn_read_pkt(quic->conn, &path, &info, in->data, in->len, quic_clock(quic, now));
-    if (decryptions != before)
+    if (quic_decryptions() != before)
         note_received(quic, now);
     if (!quic->client && !quic->crypto_seen)
         listen_again(quic); /* the first packet had no hello that decrypted: somebody else's, or damaged */
@@ -402,13 +163,13 @@ static int prepare_output(struct quic *quic, ngtcp2_tstamp ts)
 void quic_keep_alive(struct quic *quic, uint64_t idle)
 {
     quic->keep_alive = idle;
-    set_keep_alive(quic);
+    quic_set_keep_alive(quic);
 }
 
 void quic_ping(struct quic *quic)
 {
     quic->ping = true;
-    set_keep_alive(quic);
+    quic_set_keep_alive(quic);
 }
 
 static bool write_active(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
@@ -426,7 +187,7 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
     quic->not_before = 0;
     if (quic->ping && bytes_in_flight(quic) > before) { /* whatever it is asks for an answer */
         quic->ping = false;
-        set_keep_alive(quic);
+        quic_set_keep_alive(quic);
     }
     if (!len && flight_repeat(quic, now, out, payload))
         return true;
@@ -451,7 +212,7 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
 
 bool quic_output(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
 {
-    payload = size_min(size_min(payload, PAYLOAD_MAX), out->len);
+    payload = size_min(size_min(payload, QUIC_PAYLOAD_MAX), out->len);
     if (payload < PAYLOAD_MIN)
         return false;
     quic->payload = payload;

@@ -14,6 +14,7 @@ enum {
     STREAM_BUCKETS = 256, /* ids count up by fours, so that as many streams as may be open never collide */
     CLOSE_TEXT_MAX = 64,  /* bytes of a reason that travel */
     CLOSE_PACKET_MAX = 1200,
+    QUIC_PAYLOAD_MAX = 16000, /* of a packet (transport.md, trap 12) */
 };
 
 struct quic_stream {
@@ -118,8 +119,21 @@ static inline size_t size_min(size_t a, size_t b)
 /* quic.c */
 /* `now` on ngtcp2's clock. */
 ngtcp2_tstamp quic_clock(const struct quic *quic, uint64_t now);
+
+/* quic_start.c */
+/* Makes ngtcp2's connection: the client's, or the server's answer to `first`. False: no memory, or ngtcp2
+ * refused; what there is then goes with the rest. */
+bool quic_start(struct quic *quic, uint64_t now, const ngtcp2_pkt_hd *first);
+/* Two addresses nobody has: packets go where ice says; ngtcp2 sees a path that never changes (trap 11). */
+ngtcp2_path quic_path(void);
 /* Of the round trip, ns, for the time until it is measured. */
 uint64_t quic_likely_rtt(const struct quic *quic);
+/* Packets that proved genuine, on this thread: ngtcp2 says neither by its results nor, here, for which
+ * connection. */
+unsigned quic_decryptions(void);
+/* ngtcp2 asks by itself once so much time has passed without a packet (its keep-alive); at once is after a
+ * nanosecond. 0.12 has 0 for never, later ones UINT64_MAX, and take 0. */
+void quic_set_keep_alive(struct quic *quic);
 
 /* quic_close.c */
 /* Nothing more is sent or taken. */
