@@ -319,6 +319,9 @@ int p2p_node_process(struct p2p_node *node)
         return P2P_ESYSTEM;
     uint64_t now = loop_now();
     node->dirty = false;
+    /* Taken back here too: who has a loop of its own never calls p2p_node_wait, and a wake that stays ready
+     * would hide everything else. */
+    node->woken = loop_woken(node->loop) || node->woken;
     sockets_read(node, now);
     read_resolver(node, now);
     read_upnp(node, now);
@@ -368,8 +371,10 @@ int p2p_node_wait(struct p2p_node *node, int64_t timeout_ns)
             return err;
         if (node->first)
             return 1;
-        if (loop_woken(node->loop) || loop_now() >= until)
+        if (node->woken || loop_now() >= until) {
+            node->woken = false;
             return 0;
+        }
         uint64_t deadline = next_deadline(node);
         if (!loop_wait(node->loop, deadline < until ? deadline : until))
             return P2P_ESYSTEM;

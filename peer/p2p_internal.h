@@ -100,6 +100,7 @@ struct p2p_node {
     bool left;
     bool unread[NET_FDS]; /* of a descriptor, datagrams that were read from the system but not taken yet */
     bool dirty;           /* the program wrote since the last p2p_node_process */
+    bool woken;           /* p2p_node_wake was called, and p2p_node_wait has not said so yet */
     struct p2p_peer peers[NODE_PEERS_MAX];
     struct p2p_peer *closing; /* its CLOSED was the event returned last */
 

@@ -9,6 +9,8 @@
 /* `started_ns`: clock_now() at the program's start, from which events count their t_ms. */
 int chat_main(const struct options *options, uint64_t started_ns);
 int pipe_main(const struct options *options, uint64_t started_ns);
+int send_main(const struct options *options, uint64_t started_ns);
+int receive_main(const struct options *options, uint64_t started_ns);
 int ping_main(const struct options *options, uint64_t started_ns);
 int echo_main(const struct options *options, uint64_t started_ns);
 int forward_main(const struct options *options, uint64_t started_ns);

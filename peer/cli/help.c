@@ -5,6 +5,7 @@
 #include "option_table.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void print_option(const struct option *option)
 {
@@ -22,7 +23,9 @@ bool help_print(const struct command *commands, size_t count)
            "Two machines name a room and talk straight to each other, encrypted.\n\n"
            "Commands (none: chat on a terminal, else pipe):\n");
     for (const struct command *command = commands; command < commands + count; command++)
-        printf("  %-12s %s\n", command->name, command->help);
+        printf("  %s%s%-*s %s\n", command->name, command->arguments ? " " : "",
+               (int)(12 - strlen(command->name) - (command->arguments ? 1 : 0)),
+               command->arguments ? command->arguments : "", command->help);
     printf("\nOptions:\n");
     for (size_t i = 0; i < option_table_len; i++)
         print_option(&option_table[i]);

@@ -10,6 +10,8 @@ struct command {
     enum command_bit bit;
     int (*main)(const struct options *options, uint64_t started_ns);
     const char *help;
+    unsigned words_most;   /* how many words may follow it */
+    const char *arguments; /* as --help calls them; NULL: there are none */
 };
 
 /* To standard output. False: it could not be written. */

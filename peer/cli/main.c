@@ -18,16 +18,20 @@
 #include <unistd.h>
 
 static const struct command commands[] = {
-    {"chat", COMMAND_CHAT, chat_main, "talk with everybody in the room, line by line"},
-    {"pipe", COMMAND_PIPE, pipe_main, "standard input to one peer, its bytes to standard output"},
-    {"ping", COMMAND_PING, ping_main, "measure the path to a peer, and say why it is not better"},
-    {"echo", COMMAND_ECHO, echo_main, "send back what arrives: a self-test for the other side"},
+    {"chat", COMMAND_CHAT, chat_main, "talk with everybody in the room, line by line", 0, NULL},
+    {"pipe", COMMAND_PIPE, pipe_main, "standard input to one peer, its bytes to standard output", 0, NULL},
+    {"send", COMMAND_SEND, send_main, "files and folders, verified, resumed; - is standard input", UINT_MAX,
+     "PATH"},
+    {"receive", COMMAND_RECEIVE, receive_main, "what is sent, into the folder DIR (here)", 1, "DIR"},
+    {"ping", COMMAND_PING, ping_main, "measure the path to a peer, and say why it is not better", 0, NULL},
+    {"echo", COMMAND_ECHO, echo_main, "send back what arrives: a self-test for the other side", 0, NULL},
     {"forward", COMMAND_FORWARD, forward_main,
-     "TCP connections and UDP to hosts of the other side, like ssh -L"},
-    {"code", COMMAND_CODE, code_main, "print a fresh room code, for --code on both sides"},
-    {"doctor", COMMAND_DOCTOR, doctor_main, "look at this machine's network, and say what to change"},
+     "TCP connections and UDP to hosts of the other side, like ssh -L", 0, NULL},
+    {"code", COMMAND_CODE, code_main, "print a fresh room code, for --code on both sides", 0, NULL},
+    {"doctor", COMMAND_DOCTOR, doctor_main, "look at this machine's network, and say what to change", 0,
+     NULL},
     {"stun-server", COMMAND_STUN_SERVER, stun_server_main,
-     "tell others their public address (RFC 8489, 5780)"},
+     "tell others their public address (RFC 8489, 5780)", 0, NULL},
 };
 static const size_t command_count = sizeof commands / sizeof *commands;
 
@@ -73,6 +77,14 @@ static const char *find_mistake(const struct options *options, const struct comm
         snprintf(sentence, COMPLAINT_MAX, "%s: there is no such command; --help lists them", shown);
         return sentence;
     }
+    if (options->word_count > command->words_most) {
+        const char *word = options->words[command->words_most];
+        text_show(shown, sizeof shown, word, strlen(word));
+        snprintf(sentence, COMPLAINT_MAX, "%s: this word is too much; --help shows what can be said", shown);
+        return sentence;
+    }
+    if (command->bit == COMMAND_SEND && !options->word_count)
+        return "send what? One or more files or folders, or - for standard input";
     const struct option *misplaced = options_misplaced(argc, argv, command->bit);
     if (misplaced) {
         snprintf(sentence, COMPLAINT_MAX, "%s does not take --%s", command->name, misplaced->name);

@@ -202,6 +202,23 @@ static bool read_rate(const char *value, uint64_t *rate)
     return true;
 }
 
+/* Bytes: a number, with K, M, G or T for powers of 1024. */
+static bool read_size(const char *value, uint64_t *size)
+{
+    static const char units[] = "KMGT";
+    char digits[16];
+    unsigned number;
+    size_t len = strspn(value, "0123456789");
+    const char *unit = value[len] ? strchr(units, toupper((unsigned char)value[len])) : NULL;
+    if (len >= sizeof digits || (value[len] && (!unit || value[len + 1])))
+        return false;
+    snprintf(digits, sizeof digits, "%.*s", (int)len, value);
+    if (!read_number(digits, 0, UINT_MAX, &number))
+        return false;
+    *size = (uint64_t)number << (unit ? 10 * (unit - units + 1) : 0);
+    return *size <= UINT64_C(1) << 53;
+}
+
 /* ---- the table ---- */
 
 #define AT(member) offsetof(struct options, member)
@@ -244,9 +261,19 @@ const struct option option_table[] = {
     {"life", 0, NULL, "doctor: measure how long idle mappings live, in 5 min", COMMAND_DOCTOR, OPTION_FLAG,
      AT(life), 0, 0, false, NULL},
     {"max-peers", 0, "N", "connect to so many peers at most, 1 to 64 (8)",
-     COMMAND_CHAT | COMMAND_ECHO | COMMAND_FORWARD, OPTION_NUMBER, AT(max_peers), 1, 64, false, NULL},
-    {"keep", 0, NULL, "echo, forward: stay, and serve all who come", COMMAND_ECHO | COMMAND_FORWARD,
-     OPTION_FLAG, AT(keep), 0, 0, false, NULL},
+     COMMAND_CHAT | COMMAND_ECHO | COMMAND_SEND | COMMAND_RECEIVE | COMMAND_FORWARD, OPTION_NUMBER,
+     AT(max_peers), 1, 64, false, NULL},
+    {"keep", 0, NULL, "echo, send, receive, forward: stay, serve all",
+     COMMAND_ECHO | COMMAND_SEND | COMMAND_RECEIVE | COMMAND_FORWARD, OPTION_FLAG, AT(keep), 0, 0, false,
+     NULL},
+    {"yes", 0, NULL, "receive: take what is offered without asking", COMMAND_RECEIVE, OPTION_FLAG, AT(yes), 0,
+     0, false, NULL},
+    {"ask-above", 0, "SIZE", "receive: take up to so much without asking, as 50M", COMMAND_RECEIVE,
+     OPTION_SIZE, AT(ask_above), 0, 0, false, NULL},
+    {"symlinks", 0, NULL, "send, receive: links too, that stay inside", COMMAND_SEND | COMMAND_RECEIVE,
+     OPTION_FLAG, AT(symlinks), 0, 0, false, NULL},
+    {"as", 0, "NAME", "send: what standard input (-) is called there", COMMAND_SEND, OPTION_TEXT, AT(as), 0,
+     0, false, NULL},
     {"wait", 0, "SECONDS", "for somebody; 0: for ever (on a terminal 0, else 120)", COMMANDS_ROOM,
      OPTION_NUMBER, AT(wait_s), 0, WAIT_MAX_S, false, NULL},
     {"local", 'L', "SPEC", "[BIND:]PORT:HOST:PORT, as ssh; HOST is the other side's", COMMAND_FORWARD,
@@ -341,6 +368,8 @@ const char *option_store(const struct option *option, struct options *options, c
         return read_paths(value, member) ? NULL : "must be a list of host,lan,direct,turn,broker";
     case OPTION_RATE:
         return read_rate(value, member) ? NULL : "must be a rate from 1K to 900M, as 32K, or off";
+    case OPTION_SIZE:
+        return read_size(value, member) ? NULL : "must be a number of bytes, as 50M";
     case OPTION_FLAG:
         *(bool *)member = true;
         return !value || read_flag(value, member) ? NULL : "must be yes or no";

@@ -10,6 +10,7 @@ enum option_kind {
     OPTION_NUMBER,
     OPTION_PATHS,
     OPTION_RATE,
+    OPTION_SIZE,
     OPTION_FLAG,
     OPTION_TALLY
 };

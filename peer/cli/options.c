@@ -144,7 +144,12 @@ static bool read_arguments(struct reading *reading, int argc, char **argv)
 {
     struct walk walk = {.argc = argc, .at = 1, .argv = argv};
     struct argument argument;
+    static const char **words; /* kept for the process: the options point to it */
     reading->source = SOURCE_ARGUMENTS;
+    words = calloc((size_t)argc + 1, sizeof *words);
+    if (!words)
+        return complain(reading, "the command line", "no memory");
+    reading->options->words = words;
     while (walk_next(&walk, &argument)) {
         if (argument.problem)
             return complain(reading, argument.value, argument.problem);
@@ -153,8 +158,9 @@ static bool read_arguments(struct reading *reading, int argc, char **argv)
         if (argument.option)
             continue;
         if (reading->options->command)
-            return complain(reading, argument.value, "this word is too much; --help shows what can be said");
-        reading->options->command = argument.value;
+            words[reading->options->word_count++] = argument.value;
+        else
+            reading->options->command = argument.value;
     }
     return true;
 }

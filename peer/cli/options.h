@@ -16,8 +16,11 @@ enum command_bit {
     COMMAND_STUN_SERVER = 1 << 4,
     COMMAND_CODE = 1 << 5,
     COMMAND_DOCTOR = 1 << 6,
+    COMMAND_SEND = 1 << 7,
+    COMMAND_RECEIVE = 1 << 8,
     COMMAND_FORWARD = 1 << 9,
-    COMMANDS_ROOM = COMMAND_CHAT | COMMAND_PIPE | COMMAND_PING | COMMAND_ECHO | COMMAND_FORWARD,
+    COMMANDS_ROOM = COMMAND_CHAT | COMMAND_PIPE | COMMAND_PING | COMMAND_ECHO | COMMAND_SEND |
+                    COMMAND_RECEIVE | COMMAND_FORWARD,
     COMMANDS_ALL = COMMANDS_ROOM | COMMAND_STUN_SERVER | COMMAND_CODE | COMMAND_DOCTOR
 };
 
@@ -48,16 +51,19 @@ struct environment_secrets {
 };
 
 struct options {
-    const char *command; /* the first word that is no option; NULL: none was given */
-    const char *room, *name, *to, *secret_file, *code_file, *turn_user, *stdio;
+    const char *command;      /* the first word that is no option; NULL: none was given */
+    const char *const *words; /* those after the command; point into argv */
+    unsigned word_count;
+    const char *room, *name, *to, *secret_file, *code_file, *turn_user, *stdio, *as;
     struct list brokers, stun, turn, interfaces, exclude, addresses, local, remote, allow;
     unsigned paths;        /* bits 1 << enum p2p_path_kind; 0: all */
     uint64_t broker_relay; /* as p2p_config's */
+    uint64_t ask_above;    /* bytes; 0: always ask */
     unsigned port, max_peers, count;
     unsigned wait_s;                        /* 0: for ever */
     struct environment_secrets *hidden;     /* never NULL; not from here but from secret_take_environment */
     bool room_said, secret_said, code_said; /* on the command line, which stands before everything else */
-    bool ask_secret, ask_code, keep, udp, no_portmap, life, json, quiet, help, version;
+    bool ask_secret, ask_code, keep, yes, symlinks, udp, no_portmap, life, json, quiet, help, version;
     unsigned verbose;
 };
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -20,7 +21,9 @@ bool terminal_has_colour(void)
     return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
-void terminal_write(const char *text, size_t len)
+static bool progress_shown;
+
+static void write_all(const char *text, size_t len)
 {
     while (len > 0) {
         ssize_t written = write(STDERR_FILENO, text, len);
@@ -30,6 +33,40 @@ void terminal_write(const char *text, size_t len)
             return;
         text += written, len -= (size_t)written;
     }
+}
+
+static void hide_progress(void)
+{
+    static const char clear[] = "\r\033[K";
+    if (progress_shown)
+        write_all(clear, sizeof clear - 1);
+    progress_shown = false;
+}
+
+void terminal_write(const char *text, size_t len)
+{
+    hide_progress();
+    write_all(text, len);
+}
+
+void terminal_progress(const char *text)
+{
+    char line[512];
+    struct winsize size;
+    if (!*text) {
+        hide_progress();
+        return;
+    }
+    if (!isatty(STDERR_FILENO))
+        return;
+    /* A line that wraps could not be taken away again. */
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+    size_t len = strlen(text), most = known ? (size_t)size.ws_col - 1 : 79;
+    most = most < sizeof line - 8 ? most : sizeof line - 8;
+    int written = snprintf(line, sizeof line, "\r%.*s\033[K", (int)(len < most ? len : most), text);
+    if (written > 0)
+        write_all(line, (size_t)written);
+    progress_shown = true;
 }
 
 static const char *style_on(enum style style)

@@ -17,6 +17,10 @@ void terminal_say(bool colour, enum style style, const char *format, ...)
 /* Writes all of it, as far as it goes. */
 void terminal_write(const char *text, size_t len);
 
+/* Shows a line at the end of the terminal that the next one takes the place of, and that goes when a sentence
+ * comes; an empty one takes it away. Not on anything but a terminal. */
+void terminal_progress(const char *text);
+
 /* Asks on the controlling terminal, without echo. Returns the bytes read (without the line feed), or -1: no
  * terminal (errno ENXIO or so), interrupted (EINTR), too long (EMSGSIZE). The terminal is as before in every
  * case. */

@@ -363,6 +363,28 @@ static void another_thread_ends_a_wait(void **state)
     side_free(side);
 }
 
+/* Who polls p2p_node_fd never calls p2p_node_wait. */
+static void a_wake_hides_nothing_from_another_loop(void **state)
+{
+    (void)state;
+    struct side *sides[2];
+    for (int i = 0; i < 2; i++) {
+        struct p2p_config config = pair_config(i ? "bert" : "anna");
+        sides[i] = side_new(&config);
+        assert_int_equal(p2p_join(sides[i]->node, "woken", NULL, 0), 0);
+    }
+    uint64_t until = pair_now_ms() + 1000 * PATIENCE_S;
+    while (!sides[0]->told[P2P_EVENT_CONNECTED] || !sides[1]->told[P2P_EVENT_CONNECTED]) {
+        assert_true(pair_now_ms() < until);
+        for (int i = 0; i < 2; i++) {
+            p2p_node_wake(sides[i]->node);
+            assert_int_equal(p2p_node_process(sides[i]->node), 0);
+            side_drain(sides[i]);
+        }
+    }
+    pair_free(sides);
+}
+
 static void a_node_may_be_freed_at_any_moment(void **state)
 {
     (void)state;
@@ -438,6 +460,7 @@ int main(void)
         cmocka_unit_test(what_arrived_is_readable_after_closed),
         cmocka_unit_test(who_returns_is_met_again),
         cmocka_unit_test(another_thread_ends_a_wait),
+        cmocka_unit_test(a_wake_hides_nothing_from_another_loop),
         cmocka_unit_test(a_node_may_be_freed_at_any_moment),
         cmocka_unit_test(garbage_on_the_port_disturbs_nobody),
     };

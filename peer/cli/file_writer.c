@@ -1,0 +1,644 @@
+/* file_writer.c - a thread that looks what of a manifest is there, writes what comes, and gives files their
+ * names.
+ *
+ * Nothing that was on the disk before is believed: it is read and hashed, so that neither a kill nor a reboot
+ * nor a hand in between can make a wrong file of it. A file gets its name only after the disk has all of it;
+ * a sync for each of many small files would take longer than the files, so they are synced in batches. */
+#include "file_writer.h"
+
+#include "file_incoming.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    PIECES = 8,           /* 1 MiB: what was taken from the network and is not yet in the file */
+    FRAMES_MAX = 1 << 20, /* bytes of frames that wait for the loop */
+    RESULTS_MAX = 1024,
+    BATCH_FILES = 512,
+    BATCH_BYTES = 64 << 20,
+    HAVE_HASHES = 1024, /* in a frame */
+    LEAVES_MAX =
+        1 << 27 /* known of at once: two files of 8 TiB; a byte of memory each, and a hash once it is here */
+};
+
+struct file_writer {
+    struct file_store store;
+    const struct manifest *manifest;
+    bool symlinks;
+    void (*wake)(void *);
+    void *context;
+    struct pieces pieces;
+    pthread_t thread;
+    atomic_bool stop;
+    atomic_int state;
+    char why[REASON_MAX + 1];
+    atomic_ullong written, held;
+
+    pthread_mutex_t lock; /* what the loop takes */
+    pthread_cond_t taken;
+    uint8_t *frames;
+    size_t frames_at, frames_end;
+    struct file_result *results;
+    unsigned results_at, results_count;
+
+    /* the thread's own */
+    struct incoming **incoming; /* one an entry; NULL: nothing known, or settled */
+    uint8_t *settled;    /* a byte an entry: arrived, there already, failed, or about to get its name */
+    uint64_t leaves;     /* known of, in all of `incoming` */
+    uint32_t open_files; /* of the manifest's files, those not settled */
+    uint32_t batch[BATCH_FILES]; /* written, but without their names */
+    unsigned batch_count;
+    uint64_t batch_bytes;
+    uint32_t here, failed;
+    uint8_t buffer[LEAF_LEN];
+};
+
+/* ---- to the loop ---- */
+
+/* Waits until the loop has taken enough. False: the thread is to end. */
+static bool tell(struct file_writer *writer, enum frame_kind kind, const uint8_t *body, size_t len)
+{
+    pthread_mutex_lock(&writer->lock);
+    while (writer->frames_end + FRAME_LEN + len > FRAMES_MAX && !atomic_load(&writer->stop))
+        pthread_cond_wait(&writer->taken, &writer->lock);
+    bool fits = !atomic_load(&writer->stop);
+    if (fits) {
+        frame_write(writer->frames + writer->frames_end, kind, len);
+        if (len)
+            memcpy(writer->frames + writer->frames_end + FRAME_LEN, body, len);
+        writer->frames_end += FRAME_LEN + len;
+        if (kind == FRAME_DONE) /* in one step: who sees the one has the other */
+            atomic_store(&writer->state, WRITER_DONE);
+    }
+    pthread_mutex_unlock(&writer->lock);
+    writer->wake(writer->context);
+    return fits;
+}
+
+static void report(struct file_writer *writer, uint32_t file, enum file_fate fate, const char *why)
+{
+    struct file_result result = {.file = file, .fate = fate};
+    snprintf(result.why, sizeof result.why, "%s", why ? why : "");
+    pthread_mutex_lock(&writer->lock);
+    while (writer->results_count == RESULTS_MAX && !atomic_load(&writer->stop))
+        pthread_cond_wait(&writer->taken, &writer->lock);
+    if (writer->results_count < RESULTS_MAX)
+        writer->results[(writer->results_at + writer->results_count++) % RESULTS_MAX] = result;
+    pthread_mutex_unlock(&writer->lock);
+    writer->wake(writer->context);
+}
+
+static void break_off(struct file_writer *writer, const char *why)
+{
+    if (atomic_load(&writer->state) != WRITER_WORKING)
+        return;
+    snprintf(writer->why, sizeof writer->why, "%s", why);
+    atomic_store(&writer->state, WRITER_BROKEN);
+}
+
+static bool goes_on(const struct file_writer *writer)
+{
+    return !atomic_load(&writer->stop) && atomic_load(&writer->state) == WRITER_WORKING;
+}
+
+/* ---- what becomes of a file ---- */
+
+static void forget(struct file_writer *writer, uint32_t file)
+{
+    struct incoming *incoming = writer->incoming[file];
+    if (!incoming)
+        return;
+    if (incoming->fd >= 0)
+        close(incoming->fd);
+    writer->leaves -= incoming->leaves;
+    incoming_free(incoming);
+    free(incoming);
+    writer->incoming[file] = NULL;
+}
+
+static void settle(struct file_writer *writer, uint32_t file)
+{
+    forget(writer, file);
+    writer->open_files -= !writer->settled[file] && writer->manifest->entries[file].kind == ENTRY_FILE;
+    writer->settled[file] = 1;
+}
+
+static void fail(struct file_writer *writer, uint32_t file, const char *why)
+{
+    settle(writer, file);
+    writer->failed++;
+    report(writer, file, FATE_FAILED, why);
+}
+
+/* What fails for this file alone, and what for all that follow. */
+static bool is_general(int error)
+{
+    return error == ENOSPC || error == EDQUOT || error == EROFS || error == EIO || error == ENOMEM;
+}
+
+static const char *words_of(int error)
+{
+    switch (error) {
+    case EEXIST:
+        return "something else of this name is there already";
+    case EWOULDBLOCK:
+        return "another process is receiving it";
+    case ELOOP:
+    case EXDEV:
+    case ENOTDIR:
+        return "its folder is a link, or no folder";
+    case ENOSPC:
+        return "the disk is full";
+    case EDQUOT:
+        return "the quota is used up";
+    case EROFS:
+        return "the folder can only be read";
+    default:
+        return strerror(error);
+    }
+}
+
+/* Tells the sender too, so that it does not send in vain. */
+static void fail_error(struct file_writer *writer, uint32_t file, int error)
+{
+    uint8_t body[4 + REASON_MAX];
+    const char *why = words_of(error);
+    size_t len = strlen(why) < REASON_MAX ? strlen(why) : REASON_MAX;
+    if (is_general(error)) {
+        break_off(writer, why);
+        return;
+    }
+    wire_put32(body, file);
+    memcpy(body + 4, why, len);
+    tell(writer, FRAME_SKIP, body, 4 + len);
+    fail(writer, file, why);
+}
+
+/* ---- before: what is there ---- */
+
+static struct incoming *incoming_of(struct file_writer *writer, uint32_t file)
+{
+    if (!writer->incoming[file] && (writer->incoming[file] = calloc(1, sizeof **writer->incoming)))
+        writer->incoming[file]->fd = -1;
+    if (!writer->incoming[file])
+        break_off(writer, words_of(ENOMEM));
+    return writer->incoming[file];
+}
+
+static bool tell_held(struct file_writer *writer, uint32_t file, const struct incoming *incoming)
+{
+    uint8_t body[HAVE_HEAD + HAVE_HASHES * HASH_LEN];
+    for (uint32_t first = 0; first < incoming->leaves || first == 0; first += HAVE_HASHES) {
+        uint32_t left = incoming->leaves - first, count = left < HAVE_HASHES ? left : HAVE_HASHES;
+        wire_put32(body, file);
+        wire_put32(body + 4, first);
+        body[8] = incoming->whole ? HAVE_WHOLE : 0;
+        if (count)
+            memcpy(body + HAVE_HEAD, incoming->hashes + (size_t)first * HASH_LEN, (size_t)count * HASH_LEN);
+        if (!tell(writer, FRAME_HAVE, body, HAVE_HEAD + (size_t)count * HASH_LEN))
+            return false;
+    }
+    return true;
+}
+
+static void hash_file(struct file_writer *writer, uint32_t file, int fd, uint64_t size, bool whole)
+{
+    struct leaf_reader reader;
+    struct leaf leaf;
+    struct incoming *incoming = incoming_of(writer, file);
+    uint64_t count = leaves_of(size);
+    if (!incoming)
+        return;
+    incoming->whole = whole;
+    leaf_reader_begin(&reader, fd, size);
+    for (uint64_t number = 0; number < count && goes_on(writer); number++) {
+        if (!leaf_reader_read(&reader, number, writer->buffer, &leaf)) {
+            fail_error(writer, file, errno);
+            return;
+        }
+        writer->leaves++;
+        atomic_fetch_add(&writer->held, whole ? 0 : leaf.len);
+        if (writer->leaves > LEAVES_MAX || !incoming_hold(incoming, (uint32_t)number, leaf.hash))
+            break_off(writer, words_of(ENOMEM));
+    }
+    if (goes_on(writer))
+        tell_held(writer, file, incoming);
+}
+
+/* What has its name already is only compared: it is somebody's. */
+static void look_at_whole(struct file_writer *writer, uint32_t file, int fd, const struct stat *status)
+{
+    uint64_t size = writer->manifest->entries[file].size;
+    if (size != MANIFEST_SIZE_UNKNOWN && (uint64_t)status->st_size != size)
+        fail_error(writer, file, EEXIST);
+    else if ((uint64_t)status->st_size > MANIFEST_SIZE_MAX)
+        fail_error(writer, file, EEXIST);
+    else
+        hash_file(writer, file, fd, (uint64_t)status->st_size, true);
+    close(fd);
+}
+
+static void look_at_part(struct file_writer *writer, uint32_t file, int fd)
+{
+    struct stat status;
+    uint64_t most = writer->manifest->entries[file].size;
+    if (most == MANIFEST_SIZE_UNKNOWN)
+        most = MANIFEST_SIZE_MAX;
+    if (fstat(fd, &status) == 0 && status.st_size > 0)
+        hash_file(writer, file, fd, (uint64_t)status.st_size < most ? (uint64_t)status.st_size : most, false);
+    close(fd);
+}
+
+static void look_at_file(struct file_writer *writer, uint32_t file)
+{
+    struct stat status;
+    const char *path = writer->manifest->entries[file].path;
+    int fd = file_store_open_whole(&writer->store, path, &status);
+    if (fd >= 0) {
+        look_at_whole(writer, file, fd, &status);
+        return;
+    }
+    if (errno == ENOENT)
+        fd = file_store_open_part(&writer->store, path, false);
+    if (fd >= 0)
+        look_at_part(writer, file, fd);
+    else if (errno != ENOENT)
+        fail_error(writer, file, errno);
+}
+
+static void look(struct file_writer *writer)
+{
+    const struct manifest *manifest = writer->manifest;
+    for (uint32_t i = 0; i < manifest->count && goes_on(writer); i++) {
+        const struct manifest_entry *entry = &manifest->entries[i];
+        if (entry->kind == ENTRY_FILE)
+            look_at_file(writer, i);
+        else if (entry->kind == ENTRY_FOLDER && !file_store_make_folder(&writer->store, entry->path))
+            fail_error(writer, i, errno);
+    }
+    if (goes_on(writer))
+        tell(writer, FRAME_GO, NULL, 0);
+}
+
+/* ---- giving names ---- */
+
+static void name_batch(struct file_writer *writer)
+{
+    if (writer->batch_count && !file_store_sync(&writer->store)) {
+        break_off(writer, words_of(errno));
+        return;
+    }
+    for (unsigned i = 0; i < writer->batch_count; i++) {
+        uint32_t file = writer->batch[i];
+        if (file_store_finish(&writer->store, writer->manifest->entries[file].path)) {
+            writer->here++;
+            report(writer, file, FATE_ARRIVED, NULL);
+        } else {
+            writer->failed++;
+            report(writer, file, FATE_FAILED, words_of(errno));
+        }
+    }
+    writer->batch_count = 0;
+    writer->batch_bytes = 0;
+}
+
+/* It is all there, and verified. */
+static void complete(struct file_writer *writer, uint32_t file, struct incoming *incoming)
+{
+    const struct manifest_entry *entry = &writer->manifest->entries[file];
+    uint64_t size = incoming->finish.size;
+    if (incoming->whole) {
+        settle(writer, file);
+        writer->here++;
+        report(writer, file, FATE_ALREADY, NULL);
+        return;
+    }
+    if (incoming->fd < 0)
+        incoming->fd = file_store_open_part(&writer->store, entry->path, true);
+    if (incoming->fd < 0 || ftruncate(incoming->fd, (off_t)size) != 0 ||
+        !file_store_settle(&writer->store, incoming->fd, entry)) {
+        fail_error(writer, file, errno);
+        return;
+    }
+    settle(writer, file);
+    writer->batch[writer->batch_count++] = file;
+    writer->batch_bytes += size;
+    if (writer->batch_count == BATCH_FILES || writer->batch_bytes >= BATCH_BYTES)
+        name_batch(writer);
+}
+
+static void look_for_completion(struct file_writer *writer, uint32_t file, struct incoming *incoming)
+{
+    if (!incoming_complete(incoming))
+        return;
+    const char *problem = incoming_verify(incoming, writer->manifest->entries[file].size);
+    if (problem)
+        fail(writer, file, problem);
+    else
+        complete(writer, file, incoming);
+}
+
+/* ---- what comes ---- */
+
+static bool write_all(int fd, const uint8_t *data, size_t len, uint64_t at)
+{
+    while (len > 0) {
+        ssize_t written = pwrite(fd, data, len, (off_t)at);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        data += written, len -= (size_t)written, at += (uint64_t)written;
+    }
+    return true;
+}
+
+/* Zeros are a hole where the file system has any. */
+static bool write_zeros(int fd, uint64_t at)
+{
+    static const uint8_t zeros[LEAF_LEN];
+    struct stat status;
+    if (fstat(fd, &status) == 0 && (uint64_t)status.st_size <= at)
+        return true; /* beyond the end: ftruncate makes it one */
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, LEAF_LEN) == 0 ||
+           write_all(fd, zeros, LEAF_LEN, at);
+}
+
+/* A leaf of the record's file. `data` NULL: zeros. False: the file has failed, or everything has. */
+static bool take_leaf(struct file_writer *writer, const struct record *record, uint32_t number,
+                      const uint8_t *data, uint32_t len, const uint8_t hash[HASH_LEN])
+{
+    struct incoming *incoming = incoming_of(writer, record->file);
+    const struct manifest_entry *entry = &writer->manifest->entries[record->file];
+    uint64_t room = LEAVES_MAX - writer->leaves;
+    const char *problem =
+        incoming ? incoming_problem(incoming, entry->size, number, len, room) : words_of(ENOMEM);
+    if (problem) {
+        break_off(writer, problem);
+        return false;
+    }
+    if (incoming->fd < 0)
+        incoming->fd = file_store_open_part(&writer->store, entry->path, true);
+    uint64_t at = (uint64_t)number * LEAF_LEN;
+    if (incoming->fd < 0 ||
+        !(data ? write_all(incoming->fd, data, len, at) : write_zeros(incoming->fd, at))) {
+        fail_error(writer, record->file, errno);
+        return false;
+    }
+    atomic_fetch_add(&writer->written, len);
+    writer->leaves -= incoming->leaves;
+    if (!incoming_receive(incoming, number, hash))
+        break_off(writer, words_of(ENOMEM));
+    writer->leaves += incoming->leaves;
+    return goes_on(writer);
+}
+
+static void take_zeros(struct file_writer *writer, const struct record *record)
+{
+    static const uint8_t zeros[LEAF_LEN];
+    uint8_t hash[HASH_LEN];
+    hash_leaf(hash, zeros, LEAF_LEN);
+    for (uint32_t i = 0; i < record->len; i++)
+        if (!take_leaf(writer, record, record->leaf + i, NULL, LEAF_LEN, hash))
+            return;
+}
+
+static void take_failure(struct file_writer *writer, const struct piece *piece)
+{
+    char why[REASON_MAX + 1];
+    memcpy(why, piece->data, piece->record.len);
+    why[piece->record.len] = '\0';
+    fail(writer, piece->record.file, why);
+}
+
+static void take_finish(struct file_writer *writer, const struct piece *piece)
+{
+    struct incoming *incoming = incoming_of(writer, piece->record.file);
+    if (!incoming)
+        return;
+    if (incoming->finished)
+        break_off(writer, "the sender ends a file twice");
+    finish_read(&incoming->finish, piece->data);
+    incoming->finished = true;
+}
+
+static void take_record(struct file_writer *writer, const struct piece *piece)
+{
+    const struct record *record = &piece->record;
+    uint8_t hash[HASH_LEN];
+    if (record->file >= writer->manifest->count ||
+        writer->manifest->entries[record->file].kind != ENTRY_FILE) {
+        break_off(writer, "the sender sends a file that it did not announce");
+        return;
+    }
+    if (writer->settled[record->file])
+        return; /* it was on its way when we said that we do not want it */
+    if (record->kind == RECORD_DATA) {
+        hash_leaf(hash, piece->data, record->len);
+        take_leaf(writer, record, record->leaf, piece->data, record->len, hash);
+    } else if (record->kind == RECORD_ZERO) {
+        take_zeros(writer, record);
+    } else if (record->kind == RECORD_FINISH) {
+        take_finish(writer, piece);
+    } else {
+        take_failure(writer, piece);
+    }
+    if (goes_on(writer) && writer->incoming[record->file])
+        look_for_completion(writer, record->file, writer->incoming[record->file]);
+}
+
+/* ---- after: links, and folders from the deepest up, since what is made in one changes its time ---- */
+
+static void end_links(struct file_writer *writer)
+{
+    for (uint32_t i = 0; i < writer->manifest->count && goes_on(writer); i++) {
+        const struct manifest_entry *entry = &writer->manifest->entries[i];
+        if (entry->kind != ENTRY_LINK)
+            continue;
+        if (!writer->symlinks) {
+            fail(writer, i, "it is a symbolic link (--symlinks takes links)");
+        } else if (!file_store_link(&writer->store, entry)) {
+            fail_error(writer, i, errno);
+        } else {
+            writer->here++;
+            report(writer, i, FATE_ARRIVED, NULL);
+        }
+    }
+}
+
+static void end_folders(struct file_writer *writer)
+{
+    for (uint32_t i = writer->manifest->count; i-- > 0 && goes_on(writer);) {
+        const struct manifest_entry *entry = &writer->manifest->entries[i];
+        if (entry->kind == ENTRY_FOLDER && !writer->settled[i] &&
+            !file_store_settle_folder(&writer->store, entry))
+            fail_error(writer, i, errno);
+    }
+}
+
+static void end_well(struct file_writer *writer)
+{
+    uint8_t body[8];
+    name_batch(writer);
+    end_links(writer);
+    end_folders(writer);
+    if (goes_on(writer) && !file_store_sync(&writer->store))
+        break_off(writer, words_of(errno));
+    if (!goes_on(writer))
+        return;
+    wire_put32(body, writer->here);
+    wire_put32(body + 4, writer->failed);
+    tell(writer, FRAME_DONE, body, sizeof body);
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *context)
+{
+    struct file_writer *writer = context;
+    struct piece *piece;
+    file_store_cage(&writer->store); /* a second wall: without it the first one stands as well */
+    look(writer);
+    while (goes_on(writer) && writer->open_files && (piece = pieces_ready(&writer->pieces, true))) {
+        take_record(writer, piece);
+        pieces_put_unused(&writer->pieces, piece);
+        writer->wake(writer->context);
+    }
+    if (goes_on(writer) && writer->open_files)
+        break_off(writer, "the sender ended before everything had come");
+    if (goes_on(writer))
+        end_well(writer);
+    else
+        name_batch(writer); /* what is whole is kept under its name; the rest goes on from its .part */
+    writer->wake(writer->context);
+    return NULL;
+}
+
+static void release(struct file_writer *writer)
+{
+    for (uint32_t i = 0; writer->incoming && i < writer->manifest->count; i++)
+        forget(writer, i);
+    free(writer->incoming);
+    free(writer->settled);
+    free(writer->frames);
+    free(writer->results);
+    free(writer);
+}
+
+static bool start(struct file_writer *writer)
+{
+    sigset_t all, before;
+    if (pthread_mutex_init(&writer->lock, NULL) != 0)
+        return false;
+    if (pthread_cond_init(&writer->taken, NULL) != 0 || !pieces_begin(&writer->pieces, PIECES))
+        return false; /* a lock without a thread holds nothing that needs to be let go */
+    sigfillset(&all); /* signals are the loop's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool runs = pthread_create(&writer->thread, NULL, run, writer) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!runs)
+        pieces_end(&writer->pieces);
+    return runs;
+}
+
+struct file_writer *file_writer_new(struct file_store *store, const struct manifest *manifest, bool symlinks,
+                                    void (*wake)(void *), void *context)
+{
+    struct file_writer *writer = calloc(1, sizeof *writer);
+    if (!writer)
+        return NULL;
+    writer->store = *store;
+    writer->manifest = manifest;
+    writer->symlinks = symlinks;
+    writer->wake = wake, writer->context = context;
+    writer->open_files = manifest->files;
+    writer->incoming = calloc(manifest->count, sizeof *writer->incoming);
+    writer->settled = calloc(manifest->count, 1);
+    writer->frames = malloc(FRAMES_MAX);
+    writer->results = calloc(RESULTS_MAX, sizeof *writer->results);
+    if (writer->incoming && writer->settled && writer->frames && writer->results && start(writer)) {
+        *store = (struct file_store){.root = -1, .folder = -1};
+        return writer;
+    }
+    release(writer);
+    return NULL;
+}
+
+struct piece *file_writer_piece(struct file_writer *writer)
+{
+    return pieces_unused(&writer->pieces, false);
+}
+
+void file_writer_put(struct file_writer *writer, struct piece *piece)
+{
+    pieces_put_ready(&writer->pieces, piece);
+}
+
+void file_writer_end(struct file_writer *writer)
+{
+    pieces_end_ready(&writer->pieces);
+}
+
+size_t file_writer_frames(struct file_writer *writer, uint8_t *out, size_t capacity)
+{
+    pthread_mutex_lock(&writer->lock);
+    size_t left = writer->frames_end - writer->frames_at, len = left < capacity ? left : capacity;
+    memcpy(out, writer->frames + writer->frames_at, len);
+    writer->frames_at += len;
+    if (writer->frames_at == writer->frames_end)
+        writer->frames_at = writer->frames_end = 0;
+    pthread_cond_signal(&writer->taken);
+    pthread_mutex_unlock(&writer->lock);
+    return len;
+}
+
+bool file_writer_result(struct file_writer *writer, struct file_result *result)
+{
+    pthread_mutex_lock(&writer->lock);
+    bool any = writer->results_count > 0;
+    if (any) {
+        *result = writer->results[writer->results_at];
+        writer->results_at = (writer->results_at + 1) % RESULTS_MAX;
+        writer->results_count--;
+    }
+    pthread_cond_signal(&writer->taken);
+    pthread_mutex_unlock(&writer->lock);
+    return any;
+}
+
+enum writer_state file_writer_state(struct file_writer *writer, const char **why)
+{
+    enum writer_state state = (enum writer_state)atomic_load(&writer->state);
+    *why = writer->why;
+    return state;
+}
+
+void file_writer_bytes(struct file_writer *writer, uint64_t *written, uint64_t *held)
+{
+    *written = atomic_load(&writer->written);
+    *held = atomic_load(&writer->held);
+}
+
+void file_writer_free(struct file_writer *writer)
+{
+    if (!writer)
+        return;
+    pthread_mutex_lock(&writer->lock);
+    atomic_store(&writer->stop, true);
+    pthread_cond_broadcast(&writer->taken);
+    pthread_mutex_unlock(&writer->lock);
+    pieces_stop(&writer->pieces);
+    pthread_join(writer->thread, NULL);
+    pieces_end(&writer->pieces);
+    pthread_cond_destroy(&writer->taken);
+    pthread_mutex_destroy(&writer->lock);
+    file_store_close(&writer->store);
+    release(writer);
+}

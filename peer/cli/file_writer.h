@@ -1,0 +1,45 @@
+/* file_writer.h - a thread that looks what of a manifest is there, writes what comes, and gives files their
+ * names. */
+#ifndef FILE_WRITER_H
+#define FILE_WRITER_H
+
+#include "file_store.h"
+#include "pieces.h"
+
+enum file_fate { FATE_ARRIVED, FATE_ALREADY, FATE_FAILED };
+
+struct file_result {
+    uint32_t file;
+    enum file_fate fate;
+    char why[REASON_MAX + 1]; /* of FAILED; may be the sender's: show with care */
+};
+
+enum writer_state {
+    WRITER_WORKING,
+    WRITER_DONE,  /* everything that can be here is here, durably */
+    WRITER_BROKEN /* it cannot go on: disk full, or a sender that breaks the rules */
+};
+
+struct file_writer;
+
+/* Starts the thread. Takes *store over when it succeeds; the manifest stays as it is until file_writer_free.
+ * `wake` is called from the thread whenever there is something to take. NULL: no memory, or no thread. */
+struct file_writer *file_writer_new(struct file_store *store, const struct manifest *manifest, bool symlinks,
+                                    void (*wake)(void *), void *context);
+/* For a record to be put together in; NULL: none now, the disk is behind. */
+struct piece *file_writer_piece(struct file_writer *writer);
+void file_writer_put(struct file_writer *writer, struct piece *piece);
+/* Nothing more will be put: what is missing then will not come. */
+void file_writer_end(struct file_writer *writer);
+/* Frames for the sender: up to `capacity` bytes, 0: none now. */
+size_t file_writer_frames(struct file_writer *writer, uint8_t *out, size_t capacity);
+/* What became of a file, in the order of its becoming. False: none now. */
+bool file_writer_result(struct file_writer *writer, struct file_result *result);
+/* With BROKEN, *why is a sentence, fit for a terminal, as long as the writer lives. */
+enum writer_state file_writer_state(struct file_writer *writer, const char **why);
+/* Bytes written in this run, and bytes that were there before. */
+void file_writer_bytes(struct file_writer *writer, uint64_t *written, uint64_t *held);
+/* Ends the thread wherever it is; what has been written stays. */
+void file_writer_free(struct file_writer *writer);
+
+#endif
