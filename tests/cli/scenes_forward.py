@@ -307,7 +307,7 @@ def standard_input_and_output(world):
 
 @scene(seconds=3)
 def stopped_reader(world):
-    """Readers that stop hold back their own connections alone: 40 of them cost the 41st nothing, in less than 120 MB"""
+    """Readers that stop hold back their own connections alone: 40 of them cost the 41st nothing, in less than 64 MB"""
     server = Server(world, None)
     port, near, there = local(world, f"127.0.0.1:{server.port}")
     stopped = []
@@ -332,14 +332,14 @@ def stopped_reader(world):
     data = os.urandom(8 << 20)
     check(ask(port, data) == data, "the connection beside them was altered")
     most = max(rss_kb(near.pid), rss_kb(there.pid))
-    check(world.quick or most < 120 << 10, f"{most} KB resident, {sent >> 20} MB on their way")
+    check(world.quick or most < 64 << 10, f"{most} KB resident, {sent >> 20} MB on their way")
     for client in stopped:
         client.close()
 
 
 @scene(seconds=6, slow=True)
 def very_many_connections(world):
-    """2,000 connections at once, each with its own bytes: none is lost, and memory grows by less than 64 KB each"""
+    """2,000 connections at once, each with its own bytes: none is lost, and memory grows by less than 8 KB each"""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = min(2000, (hard - 200) // 2)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * count + 200), hard))
@@ -367,7 +367,7 @@ def very_many_connections(world):
             data += part
         check(data == struct.pack(">I", i) * 64, f"connection {i} got another's bytes")
         client.close()
-    check(grown < 64 * count, f"{grown} KB for {count} connections")
+    check(grown < 8 * count, f"{grown} KB for {count} connections")
     server.serve = echo
     check(ask(port, b"after") == b"after", near.story() + there.story())
 
