@@ -132,6 +132,24 @@ void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ou
     aim_punch(conn, now, ours, theirs);
 }
 
+void conn_set_strategy(struct conn *conn, enum path_strategy strategy)
+{
+    if (conn->punch)
+        punch_set_strategy(conn->punch, strategy);
+}
+
+/* Into the peer's NAT, or out of ours: what was found beside the guessing needed none. */
+enum path_strategy conn_strategy(const struct conn *conn)
+{
+    struct path path;
+    struct path_facts facts;
+    if (!conn->punch || !conn_path(conn, &path) || path.kind != PATH_DIRECT)
+        return STRATEGY_NONE;
+    ice_facts(conn->ice, &facts);
+    return addr_equal_ip(&path.remote, &facts.remote_nat.external) ? punch_strategy(conn->punch)
+                                                                   : STRATEGY_NONE;
+}
+
 bool conn_is_guessing(const struct conn *conn)
 {
     return conn->punch && !conn->ended && punch_is_running(conn->punch);

@@ -80,6 +80,11 @@ void conn_wake(struct conn *conn);
 void conn_set_nat(struct conn *conn, uint64_t now, const struct nat_behavior *ours,
                   const struct nat_behavior *theirs);
 
+/* As punch_set_strategy. */
+void conn_set_strategy(struct conn *conn, enum path_strategy strategy);
+/* Which way of guessing has led to the path of now; NONE: none was needed. */
+enum path_strategy conn_strategy(const struct conn *conn);
+
 /* Whether it guesses ports at this moment; as punch_hurts. */
 bool conn_is_guessing(const struct conn *conn);
 void conn_hurts(struct conn *conn, uint64_t now, unsigned lost);

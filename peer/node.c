@@ -44,6 +44,9 @@ struct node *node_new(const struct node_config *config)
         .random = config->random,
     });
     node->bound = config->bound;
+    node->memory = config->memory;
+    node->epoch_s = config->epoch_s;
+    node->memory_told = true;
     node->relays = node_relays_new(config->turn_user, config->turn_password, config->random);
     node->secret_deadline = node->survey_until = NEVER;
     if (!node->stun || !node->survey || !node->portmap || !node->rendezvous || !node->relays) {
@@ -106,6 +109,7 @@ static void path_told(struct node *node, uint64_t now, struct peer *peer, const 
     }
     conn_set_payload_limit(
         peer->conn, path->kind == PATH_HOST ? 0 : node_addresses_payload(&node->addresses, &path->local));
+    node_remember(node, now, peer);
     if (peer->connected)
         rendezvous_settle(node_touch(node), peer->handle);
 }
@@ -178,6 +182,15 @@ static bool secret_told(struct node *node, uint64_t now, struct node_event *even
     return true;
 }
 
+static bool memory_told(struct node *node, struct node_event *event)
+{
+    if (node->memory_told)
+        return false;
+    node->memory_told = true;
+    event->type = NODE_MEMORY;
+    return true;
+}
+
 static bool candidate_told(struct node *node, struct node_event *event)
 {
     const struct candidate *found = node_addresses_announce(&node->addresses);
@@ -215,7 +228,8 @@ bool node_event(struct node *node, uint64_t now, struct node_event *event)
         if (told)
             return true;
     }
-    if (conns_told(node, now, event) || secret_told(node, now, event) || node_doubt_told(node, now, event))
+    if (memory_told(node, event) || conns_told(node, now, event) || secret_told(node, now, event) ||
+        node_doubt_told(node, now, event))
         return true;
     node_trickle(node, now);
     return false;

@@ -5,6 +5,7 @@
 #define NODE_H
 
 #include "conn.h"
+#include "path_memory.h"
 #include "portmap.h"
 #include "rendezvous.h"
 
@@ -57,6 +58,8 @@ struct node_config {
     const char *turn_user, *turn_password; /* for all TURN servers; NULL: none */
     bool trace;
     bool maps_ports;             /* ask gateways for ports (node_address's `gateway`) */
+    struct path_memory *memory;  /* read and written; outlives the node; NULL: nothing is remembered ... */
+    uint64_t epoch_s;            /* ... with the time: seconds since 1970 when `now` was 0 */
     const struct random *random; /* outlives the node */
 };
 
@@ -81,8 +84,9 @@ enum node_event_type {
                          */
     NODE_RELAY_CLOSE,   /* ... is not needed any more */
     NODE_RELAY_TROUBLE, /* a TURN server cannot be used: `text`. Once, until it works again */
-    NODE_DOUBT, /* for whoever has the brokers: a path is in doubt, or we have slept (`final`): do they still
-                   hold us? */
+    NODE_DOUBT,  /* for whoever has the brokers: a path is in doubt, or we have slept (`final`): do they still
+                    hold us? */
+    NODE_MEMORY, /* node_config's `memory` has something new */
     NODE_SOCKETS, /* for whoever has the sockets: there shall be `count` extra ones; node_set_sockets answers
                    */
 };

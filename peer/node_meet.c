@@ -19,7 +19,8 @@ static struct peer *peer_begin(struct node *node, uint64_t now, const struct ren
                                  .random = node->random};
     memcpy(config.key, told->tls_key, sizeof config.key);
     node_survey_again(node, now);
-    *peer = (struct peer){.state = PEER_MEETING, .handle = told->peer, .conn = conn_new(&config)};
+    *peer = (struct peer){
+        .state = PEER_MEETING, .handle = told->peer, .first = config.initiator, .conn = conn_new(&config)};
     memset(config.key, 0, sizeof config.key);
     if (!peer->conn) {
         peer->state = PEER_FREE;
@@ -42,6 +43,15 @@ static void offer_wanted(struct node *node, uint64_t now, const struct rendezvou
         rendezvous_refuse(node_touch(node), now, told->peer, "no room for another peer");
 }
 
+static void take_nat(struct node *node, struct peer *peer, const struct description *theirs)
+{
+    if (theirs->nat.mapping)
+        peer->nat = theirs->nat;
+    node_recall(node, peer);
+    if (!peer->first && theirs->worked)
+        conn_set_strategy(peer->conn, theirs->worked == STRATEGY_WIDE ? STRATEGY_WIDE : STRATEGY_GUESS);
+}
+
 /* Batches may overtake each other: that its UDP is blocked holds until a server has seen it after all. */
 static void note_blocked(struct peer *peer, const struct description *theirs)
 {
@@ -58,10 +68,9 @@ static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
     for (size_t i = 0; i < theirs->candidate_count; i++)
         ice_add_remote(ice, now, &theirs->candidates[i]);
     node_relays_permit(node, now, peer);
-    if (theirs->nat.mapping) {
-        peer->nat = theirs->nat;
+    take_nat(node, peer, theirs);
+    if (theirs->nat.mapping)
         conn_set_nat(peer->conn, now, &node->nat, &peer->nat);
-    }
     note_blocked(peer, theirs);
     conn_set_blocked(peer->conn, node->blocked, peer->blocked);
     if (theirs->complete)
@@ -107,6 +116,7 @@ static bool peer_proven(struct node *node, uint64_t now, const struct rendezvous
     peer->since = now;
     snprintf(peer->name, sizeof peer->name, "%s", told->description->name);
     ice_set_same_machine(ice, now, told->same_machine);
+    take_nat(node, peer, told->description);
     if (initiator)
         node_describe(node, now, peer);
     ice_set_remote(ice, now, told->description->ufrag, told->description->pwd);

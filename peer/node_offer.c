@@ -8,13 +8,15 @@ void node_describe(struct node *node, uint64_t now, struct peer *peer)
     struct description own = {.complete = node->complete,
                               .nat = node->nat,
                               .broker_relay = node->broker_relay,
-                              .udp_blocked = node->blocked};
+                              .udp_blocked = node->blocked,
+                              .worked = (uint8_t)peer->worked};
     snprintf(own.ufrag, sizeof own.ufrag, "%s", ice_ufrag(conn_ice(peer->conn)));
     snprintf(own.pwd, sizeof own.pwd, "%s", ice_pwd(conn_ice(peer->conn)));
     own.candidate_count = node_addresses_offers(&node->addresses, 0, own.candidates, CANDIDATES_MAX);
     peer->told_serial = node->addresses.serial;
     peer->told_complete = node->complete;
     peer->told_nat = node->nat_serial;
+    peer->told_worked = peer->worked;
     peer->described = true;
     rendezvous_describe(node_touch(node), now, peer->handle, &own);
 }
@@ -66,15 +68,19 @@ void node_trickle(struct node *node, uint64_t now)
         if (node_peer_is_live(peer) && peer->described)
             tell_fresh(node, now, peer);
         if (!node_peer_is_live(peer) || !peer->described ||
-            (peer->told_serial == node->addresses.serial && peer->told_nat == node->nat_serial && !completes))
+            (peer->told_serial == node->addresses.serial && peer->told_nat == node->nat_serial &&
+             peer->told_worked == peer->worked && !completes))
             continue;
-        more =
-            (struct description){.complete = node->complete, .nat = node->nat, .udp_blocked = node->blocked};
+        more = (struct description){.complete = node->complete,
+                                    .nat = node->nat,
+                                    .udp_blocked = node->blocked,
+                                    .worked = (uint8_t)peer->worked};
         more.candidate_count =
             node_addresses_offers(&node->addresses, peer->told_serial, more.candidates, CANDIDATES_MAX);
         peer->told_serial = node->addresses.serial;
         peer->told_complete = node->complete;
         peer->told_nat = node->nat_serial;
+        peer->told_worked = peer->worked;
         rendezvous_send_candidates(node_touch(node), now, peer->handle, &more);
     }
 }

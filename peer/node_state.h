@@ -45,6 +45,8 @@ struct peer {
     bool blocked;            /* its UDP seems to be, as it told */
     bool guessing;           /* ports, when last looked at */
     unsigned sockets;        /* that its connection wanted when it was last told of them */
+    bool first;              /* we are the initiator, who says what worked before */
+    enum path_strategy worked, told_worked; /* before, as is known here, as it was told */
     bool described, told_complete, connected, released, refused;
 };
 
@@ -79,10 +81,13 @@ struct node {
      * every batch of packets, and rendezvous looks at all whom it knows. */
     bool letters_said, meetings_said;
     uint64_t rendezvous_at;
-    uint64_t seen;          /* the last call */
-    uint64_t brokers_asked; /* when NODE_DOUBT was last told; 0: never */
-    bool ask_brokers;       /* NODE_DOUBT is to be told, */
-    bool slept;             /* for we have slept */
+    uint64_t seen;              /* the last call */
+    uint64_t brokers_asked;     /* when NODE_DOUBT was last told; 0: never */
+    bool ask_brokers;           /* NODE_DOUBT is to be told, */
+    bool slept;                 /* for we have slept */
+    struct path_memory *memory; /* NULL: none */
+    uint64_t epoch_s;
+    bool memory_told; /* NODE_MEMORY is not due */
     struct punch_budget punches;
     struct canary canary;
     struct addr sockets[NODE_SOCKETS_MAX]; /* extra ones */
@@ -179,6 +184,13 @@ void node_survey_told(struct node *node, uint64_t now);
 void node_survey_again(struct node *node, uint64_t now);
 /* The extra sockets are others now. */
 void node_survey_sockets(struct node *node, uint64_t now);
+
+/* ---- node_recall.c ---- */
+
+/* One of the two networks is known better: what worked between them goes first. */
+void node_recall(struct node *node, struct peer *peer);
+/* There is a path: what has led to it is remembered. */
+void node_remember(struct node *node, uint64_t now, struct peer *peer);
 
 /* ---- node_sockets.c ---- */
 

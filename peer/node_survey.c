@@ -17,8 +17,10 @@ static void nat_changed(struct node *node, uint64_t now)
     node->nat_serial++;
     node->surveyed = now;
     for (unsigned i = 0; i < node->peers_used; i++)
-        if (node_peer_is_live(&node->peers[i]))
+        if (node_peer_is_live(&node->peers[i])) {
+            node_recall(node, &node->peers[i]);
             conn_set_nat(node->peers[i].conn, now, &node->nat, &node->peers[i].nat);
+        }
 }
 
 /* It does not say a second time that it is done. */

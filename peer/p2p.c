@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 const char *p2p_version(void)
 {
@@ -170,6 +171,8 @@ static int make_machine(struct p2p_node *node, const char *room, const void *sec
                                  .turn_password = node->turn_password,
                                  .trace = node->trace,
                                  .maps_ports = node->maps_ports,
+                                 .memory = node->remembers ? &node->memory : NULL,
+                                 .epoch_s = (uint64_t)time(NULL) - loop_now() / NS_PER_S,
                                  .random = &node->random};
     node->node = node_new(&config);
     return node->node ? 0 : P2P_ENOMEM;

@@ -185,7 +185,7 @@ void events_put_node(struct p2p_node *node, const struct node_event *told)
         [NODE_STALLED] = P2P_EVENT_STALLED,     [NODE_CLOSED] = P2P_EVENT_CLOSED,
         [NODE_BUSY] = P2P_EVENT_BUSY,           [NODE_SECRET] = P2P_EVENT_SECRET,
         [NODE_TRACE] = P2P_EVENT_TRACE,         [NODE_PORTMAP] = P2P_EVENT_PORTMAP,
-        [NODE_RELAY_TROUBLE] = P2P_EVENT_RELAY};
+        [NODE_RELAY_TROUBLE] = P2P_EVENT_RELAY, [NODE_MEMORY] = P2P_EVENT_MEMORY};
     char address[ADDR_TEXT_MAX];
     struct p2p_event event = {.kind = told->kind, .text = told->text};
     switch (told->type) {
@@ -199,6 +199,7 @@ void events_put_node(struct p2p_node *node, const struct node_event *told)
     case NODE_BUSY:
     case NODE_SECRET:
     case NODE_RELAY_TROUBLE:
+    case NODE_MEMORY:
     case NODE_TRACE:
         describe_ours(told, &event, address);
         break;

@@ -82,7 +82,8 @@ struct p2p_node {
     unsigned paths, max_peers, max_streams;
     uint32_t broker_relay; /* bytes a second; 0: none */
     uint16_t port;
-    bool trace, maps_ports;
+    bool trace, maps_ports, remembers;
+    struct path_memory memory;
 
     struct loop *loop;
     struct net *net;
@@ -166,6 +167,11 @@ void events_put_node(struct p2p_node *node, const struct node_event *told);
 /* Forgets what is queued for a stream that the program has let go of. */
 void events_forget_stream(struct p2p_node *node, const struct p2p_stream *stream);
 void events_free(struct p2p_node *node);
+
+/* ---- p2p_memory.c ---- */
+
+/* What is remembered at first; node->random is there. */
+void memory_begin(struct p2p_node *node, const struct p2p_config *config);
 
 /* ---- p2p_relay.c ---- */
 

@@ -91,7 +91,14 @@ struct p2p_config {
     unsigned max_streams; /* of both ways, that each peer may have open here at once: up to 4096; default 256.
                              With more than that, streams that are not read hold back none of the others, and
                              cost up to 64 KiB each */
+    const void *memory; /* memory_len bytes that p2p_node_memory gave, maybe in an earlier run: what led to a
+                           path between two networks goes first next time. NULL: nothing is known yet; what is
+                           broken counts as that */
+    size_t memory_len;
+    uint8_t no_memory; /* not 0: nothing is remembered */
 };
+
+enum { P2P_MEMORY_MAX = 2048 }; /* bytes */
 
 #define P2P_BROKER_RELAY_OFF UINT64_MAX
 
@@ -128,6 +135,18 @@ P2P_API void p2p_leave(struct p2p_node *node);
 P2P_API const char *p2p_room_topic(const struct p2p_node *node);
 P2P_API const char *p2p_id(const struct p2p_node *node);
 
+/* ---- what worked before ---- */
+
+/* What the node has learnt, for p2p_config's `memory` of the next run: no address and no name, but hashes
+ * under a key that lies beside them, so keep it to yourself. Returns its bytes (0: it remembers nothing), or
+ * P2P_ETOOLONG; P2P_MEMORY_MAX are always enough. */
+P2P_API ptrdiff_t p2p_node_memory(const struct p2p_node *node, void *out, size_t capacity);
+/* Two of them in one, of each pair of networks what is newer; for programs that share a file: `kept` is what
+ * is there by now (and what remains where both have nothing in common), `ours` what to add (NULL: nothing).
+ * Returns the bytes of `out`, P2P_ETOOLONG, or P2P_EINVAL: `kept` or `ours` is broken. */
+P2P_API ptrdiff_t p2p_memory_merge(const void *kept, size_t kept_len, const void *ours, size_t ours_len,
+                                   void *out, size_t capacity);
+
 /* ---- events ---- */
 
 enum p2p_event_type {
@@ -155,6 +174,7 @@ enum p2p_event_type {
     P2P_EVENT_LEFT,    /* p2p_leave is done */
     P2P_EVENT_PORTMAP, /* no gateway opens a port for an address of ours: text = why, detail = the address */
     P2P_EVENT_RELAY,   /* a TURN server cannot be used: text = a sentence. Once, until it works again */
+    P2P_EVENT_MEMORY,  /* something was learnt: p2p_node_memory has what to keep for the next run */
 };
 
 struct p2p_event {

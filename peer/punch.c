@@ -39,6 +39,14 @@ enum {
     COMB_HOLD_MS = 1500, /* it begins with them */
     COMB = (65536 - PUNCH_PORT_MIN) / COMB_STEP,
     MEET_BEHIND = 16, /* a sequence is never so far behind its last port */
+
+    /* Where guessing has worked before, ordinary checks are not waited for, and what comes late comes early:
+     */
+    WIDE_HOLD_MS = 100,  /* all sockets, where the foretold ports were wrong then ... */
+    WIDE_AT_MS = 650,    /* ... and the comb, by turns with the foretold ports' second time */
+    WIDE_BLOCK_MS = 300, /* all sockets, where the block was wrong */
+    MEET_AGAIN_MS = 280, /* the second round of those that meet: right behind the first */
+    MEET_WIDE_MS = 650,  /* with twice the sockets, where only that has led to a meeting */
 };
 
 enum state { RESTING, RUNNING, DONE, OVER };
@@ -66,11 +74,13 @@ struct punch {
     bool shots_done;   /* ... all of them */
     unsigned wants;    /* sockets */
     unsigned granted;  /* `wants` that the sockets there are were the answer to */
+    uint64_t met_at;   /* since when something of both NATs is known */
     uint64_t known_at; /* since when there is this plan */
     uint64_t quiet_until;
     uint64_t started, paid_until, ends_at;
-    struct scatter scatter;
-    struct nat_behavior target; /* PUNCH_MEET: theirs as it was at the beginning: all aim at one port */
+    struct scatter scatter, anywhere; /* of the plan's ports; of all */
+    struct nat_behavior target;       /* PUNCH_MEET: theirs as it was at the beginning: all aim at one port */
+    enum path_strategy strategy, worked; /* before, and now */
 };
 
 struct punch *punch_new(const struct punch_config *config)
@@ -106,47 +116,78 @@ static bool hold_rounds(const struct punch *punch, unsigned i, unsigned sockets,
 static bool hold_sequence(const struct punch *punch, unsigned i, struct shot *shot)
 {
     static const unsigned few[] = {0, 500}, many[] = {COMB_HOLD_MS, 3000};
-    const unsigned first = 2 * PUNCH_SOCKETS_SEQUENCE;
-    if (i < first)
-        return hold_rounds(punch, i, PUNCH_SOCKETS_SEQUENCE, few, 2, shot);
-    return hold_rounds(punch, i - first, PUNCH_SOCKETS_MAX, many, 2, shot);
+    static const unsigned early[] = {WIDE_HOLD_MS, COMB_HOLD_MS, 3000};
+    const unsigned few_count = PUNCH_SOCKETS_SEQUENCE, all = PUNCH_SOCKETS_MAX + few_count;
+    if (punch->strategy == STRATEGY_WIDE && i >= few_count && i < all)
+        return hold_rounds(punch, i - few_count, PUNCH_SOCKETS_MAX, early, 3, shot);
+    if (punch->strategy == STRATEGY_WIDE && i >= all + few_count)
+        return hold_rounds(punch, i - 2 * few_count, PUNCH_SOCKETS_MAX, early, 3, shot);
+    if (punch->strategy == STRATEGY_WIDE && i >= all)
+        i -= PUNCH_SOCKETS_MAX;
+    if (i < 2 * few_count)
+        return hold_rounds(punch, i, few_count, few, 2, shot);
+    return hold_rounds(punch, i - 2 * few_count, PUNCH_SOCKETS_MAX, many, 2, shot);
+}
+
+static bool hold_block(const struct punch *punch, unsigned i, struct shot *shot)
+{
+    static const unsigned rounds[] = {0, 1000, 2500}, early[] = {WIDE_BLOCK_MS, 1000, 2500};
+    bool wide = punch->strategy == STRATEGY_WIDE;
+    if (wide && i >= PUNCH_SOCKETS_BLOCK)
+        return hold_rounds(punch, i - PUNCH_SOCKETS_BLOCK, PUNCH_SOCKETS_MAX, early, 3, shot);
+    return hold_rounds(punch, i, PUNCH_SOCKETS_BLOCK, rounds, 3, shot);
 }
 
 static bool hold_shot(const struct punch *punch, unsigned i, struct shot *shot)
 {
-    static const unsigned block[] = {0, 1000, 2500}, random[] = {0, 2000, 4000};
+    static const unsigned random[] = {0, 2000, 4000};
     switch (punch->plan.ports) {
     case NAT_PORTS_SEQUENTIAL:
         return hold_sequence(punch, i, shot);
     case NAT_PORTS_BLOCK:
-        return hold_rounds(punch, i, PUNCH_SOCKETS_BLOCK, block, 3, shot);
+        return hold_block(punch, i, shot);
     default:
         return hold_rounds(punch, i, PUNCH_SOCKETS_MAX, random, 3, shot);
     }
 }
 
-static bool knock_sequence(const struct punch *punch, unsigned i, struct shot *shot)
+static bool knock_near(const struct punch *punch, unsigned i, struct shot *shot)
 {
-    if (i < 2 * NEAR) {
-        shot->port = punch_port_near(&punch->theirs, i % NEAR);
-        shot->at = i < NEAR ? 0 : NEAR_AGAIN_MS;
-        return true;
-    }
-    i -= 2 * NEAR;
+    shot->port = punch_port_near(&punch->theirs, i % NEAR);
+    shot->at = i < NEAR ? 0 : NEAR_AGAIN_MS;
+    return true;
+}
+
+static bool knock_comb(const struct punch *punch, unsigned i, unsigned at, struct shot *shot)
+{
     if (i >= 2 * COMB)
         return false;
     unsigned offset = punch->scatter.offset % COMB_STEP + (i < COMB ? 0 : COMB_STEP / 2);
     shot->port = (uint16_t)(PUNCH_PORT_MIN + i % COMB * COMB_STEP + offset % COMB_STEP);
-    shot->at = COMB_AT_MS;
+    shot->at = at;
     return true;
 }
 
+static bool knock_sequence(const struct punch *punch, unsigned i, struct shot *shot)
+{
+    unsigned again = i - NEAR; /* in the foretold ports' second time */
+    if (punch->strategy != STRATEGY_WIDE || i < NEAR)
+        return i < 2 * NEAR ? knock_near(punch, i, shot) : knock_comb(punch, i - 2 * NEAR, COMB_AT_MS, shot);
+    if (again >= 2 * NEAR)
+        return knock_comb(punch, again - NEAR, WIDE_AT_MS, shot);
+    return again % 2 ? knock_comb(punch, again / 2, WIDE_AT_MS, shot)
+                     : knock_near(punch, NEAR + again / 2, shot);
+}
+
+/* Each port of the block once, then the same again; or any, where the block was wrong before. */
 static bool knock_block(const struct punch *punch, unsigned i, struct shot *shot)
 {
-    if (i >= 2 * punch->scatter.size)
-        return false;
-    shot->port = (uint16_t)(punch->theirs.low + scatter_at(&punch->scatter, i % punch->scatter.size));
-    return true;
+    uint32_t size = punch->scatter.size;
+    bool anywhere = punch->strategy == STRATEGY_WIDE && i >= size;
+    shot->port = (uint16_t)(punch->theirs.low + scatter_at(&punch->scatter, i % size));
+    if (anywhere)
+        shot->port = (uint16_t)(PUNCH_PORT_MIN + scatter_at(&punch->anywhere, i - size));
+    return i < 2 * size || anywhere;
 }
 
 static bool knock_shot(const struct punch *punch, unsigned i, struct shot *shot)
@@ -166,14 +207,36 @@ static bool knock_shot(const struct punch *punch, unsigned i, struct shot *shot)
 /* Every socket's packet to one port takes the next number of our sequence. So if we aim enough of them at a
  * number that the peer's sequence will reach within as many packets, and the peer does the same, then one of
  * ours leaves from the port that the peer aims at, and one of the peer's from the port that we aim at. */
-static bool meet_shot(const struct punch *punch, unsigned i, struct shot *shot)
+static bool meet_rounds(const struct punch *punch, unsigned i, unsigned sockets, const unsigned *rounds,
+                        unsigned count, struct shot *shot)
 {
-    static const unsigned rounds[] = {0, 400, 2000, 4000};
-    unsigned sockets = punch->attempts > 1 ? PUNCH_SOCKETS_MAX : PUNCH_SOCKETS_MEET;
-    if (!hold_rounds(punch, i, sockets, rounds, 4, shot))
+    if (!hold_rounds(punch, i, sockets, rounds, count, shot))
         return false;
     shot->port = punch_port_ahead(&punch->target, sockets - MEET_BEHIND);
     return true;
+}
+
+/* With more sockets both sequences are by then so much further. */
+static bool meet_wide(const struct punch *punch, unsigned i, struct shot *shot)
+{
+    static const unsigned rounds[] = {MEET_WIDE_MS, 2000, 4000};
+    if (!hold_rounds(punch, i, PUNCH_SOCKETS_MAX, rounds, 3, shot))
+        return false;
+    shot->port = punch_port_ahead(&punch->target, PUNCH_SOCKETS_MEET + PUNCH_SOCKETS_MAX - MEET_BEHIND);
+    return true;
+}
+
+static bool meet_shot(const struct punch *punch, unsigned i, struct shot *shot)
+{
+    static const unsigned rounds[] = {0, 400, 2000, 4000}, known[] = {0, MEET_AGAIN_MS, 2000, 4000};
+    const unsigned first = 2 * PUNCH_SOCKETS_MEET;
+    if (punch->attempts > 1)
+        return meet_rounds(punch, i, PUNCH_SOCKETS_MAX, rounds, 4, shot);
+    if (punch->strategy == STRATEGY_NONE)
+        return meet_rounds(punch, i, PUNCH_SOCKETS_MEET, rounds, 4, shot);
+    if (punch->strategy == STRATEGY_WIDE && i >= first)
+        return meet_wide(punch, i - first, shot);
+    return meet_rounds(punch, i, PUNCH_SOCKETS_MEET, known, 4, shot);
 }
 
 static bool next_shot(const struct punch *punch, struct shot *shot)
@@ -196,10 +259,12 @@ static unsigned sockets_for(const struct punch *punch, unsigned shots)
 {
     if (punch->plan.way != PUNCH_HOLD && punch->plan.way != PUNCH_MEET)
         return 0;
-    bool meets_again = punch->plan.way == PUNCH_MEET && punch->attempts > 1;
-    bool few = punch->plan.ports != NAT_PORTS_SEQUENTIAL || punch->plan.way == PUNCH_MEET ||
-               shots < 2 * PUNCH_SOCKETS_SEQUENCE;
-    return meets_again || !few ? PUNCH_SOCKETS_MAX : punch_plan_sockets(&punch->plan);
+    bool wide = punch->strategy == STRATEGY_WIDE;
+    unsigned first = punch_plan_sockets(&punch->plan), rounds = wide ? 1 : 2;
+    if (punch->plan.way == PUNCH_MEET)
+        return punch->attempts > 1 || (wide && shots >= 2 * first) ? PUNCH_SOCKETS_MAX : first;
+    bool more = wide || punch->plan.ports == NAT_PORTS_SEQUENTIAL;
+    return more && shots >= rounds * first ? PUNCH_SOCKETS_MAX : first;
 }
 
 /* ---- when ---- */
@@ -223,25 +288,30 @@ static uint64_t grace(const struct punch *punch)
     uint64_t grace = 2 * punch->config.delay, least = GRACE_MIN_MS * NS_PER_MS,
              most = GRACE_MAX_MS * NS_PER_MS;
     grace = grace < least ? least : grace > most ? most : grace;
-    if (nat_is_hard(easy) || easy->filtering == NAT_FILTERING_ADDRESS_AND_PORT)
+    if (nat_is_hard(easy) || easy->filtering == NAT_FILTERING_ADDRESS_AND_PORT || punch->strategy)
         grace = 0;
     return grace + (hard->ports == NAT_PORTS_UNKNOWN ? VAGUE_MS * NS_PER_MS : 0);
 }
 
-/* Who knocks waits until the other side has had time to hear of us and to open its holes. Two that count ask
- * how far they are when they meet, and tell each other. */
+/* Who knocks waits until the other side has had time to hear of us and to open its holes; what worked before
+ * the first side says, so that the other need not wait. Two that count ask how far they are when they meet,
+ * and tell each other. */
 static uint64_t lead(const struct punch *punch)
 {
     if (punch->plan.way == PUNCH_MEET)
         return 2 * punch->config.delay + COUNT_MS * NS_PER_MS;
-    return punch->plan.way == PUNCH_KNOCK ? punch->config.delay + GRACE_MIN_MS * NS_PER_MS : 0;
+    bool told = punch->strategy && !punch->config.first;
+    return punch->plan.way == PUNCH_KNOCK && !told ? punch->config.delay + GRACE_MIN_MS * NS_PER_MS : 0;
 }
 
 static uint64_t begins_at(const struct punch *punch, uint64_t now)
 {
     if (punch->state != RESTING || !is_active(&punch->plan) || !punch->peer.family || !punch->base.family)
         return NEVER;
-    uint64_t at = later(punch->known_at + grace(punch) + lead(punch), punch->quiet_until);
+    uint64_t at = punch->known_at + grace(punch) + lead(punch);
+    if (punch->strategy) /* whose news have changed the plan has begun when it told them */
+        at = later(punch->known_at + grace(punch), punch->met_at + lead(punch));
+    at = later(at, punch->quiet_until);
     return later(at, punch_budget_when(punch->config.budget, at > now ? at : now, &punch->peer));
 }
 
@@ -259,6 +329,7 @@ static void aim(struct punch *punch)
     bool block = punch->plan.ports == NAT_PORTS_BLOCK && punch->plan.way == PUNCH_KNOCK;
     uint32_t size = block ? (uint32_t)(punch->theirs.high - punch->theirs.low + 1) : 65536 - PUNCH_PORT_MIN;
     scatter_start(&punch->scatter, size, random_u64(punch->config.random));
+    scatter_start(&punch->anywhere, 65536 - PUNCH_PORT_MIN, random_u64(punch->config.random));
     punch->shots = 0;
     punch->shots_done = false;
     punch->target = punch->theirs;
@@ -271,6 +342,8 @@ static void make_plan(struct punch *punch, uint64_t now)
     struct punch_plan plan = punch_plan(&punch->ours, &punch->theirs, punch->config.first, failed);
     if (plan.way == punch->plan.way && plan.ports == punch->plan.ports)
         return;
+    if (punch->plan.way == PUNCH_UNKNOWN)
+        punch->met_at = now;
     punch->plan = plan;
     if (punch->state == RESTING)
         punch->known_at = now;
@@ -368,11 +441,34 @@ unsigned punch_wants_sockets(const struct punch *punch)
     return punch->wants;
 }
 
+void punch_set_strategy(struct punch *punch, enum path_strategy strategy)
+{
+    if (punch->state != RUNNING) /* an attempt goes on as it began */
+        punch->strategy = strategy;
+}
+
+enum path_strategy punch_strategy(const struct punch *punch)
+{
+    return punch->worked;
+}
+
+/* What the plan begins with has had its time, or has failed once. */
+static bool is_late(const struct punch *punch, uint64_t now)
+{
+    bool wide = punch->strategy == STRATEGY_WIDE;
+    uint64_t after = wide ? MEET_WIDE_MS : COMB_HOLD_MS;
+    bool foretold = punch->plan.ports == NAT_PORTS_SEQUENTIAL && (wide || punch->plan.way != PUNCH_MEET);
+    return punch->attempts > 1 || (foretold && now >= punch->started + after * NS_PER_MS);
+}
+
 void punch_set_direct(struct punch *punch, uint64_t now, bool direct)
 {
     if (punch->direct == direct)
         return;
     punch->direct = direct;
+    punch->worked = STRATEGY_NONE;
+    if (direct && punch->attempts)
+        punch->worked = is_late(punch, now) ? STRATEGY_WIDE : STRATEGY_GUESS;
     punch->wants = 0;
     punch->state = direct ? DONE : RESTING;
     if (!direct) {

@@ -6,6 +6,7 @@
 #define PUNCH_H
 
 #include "packet.h"
+#include "path_memory.h"
 #include "punch_budget.h"
 #include "punch_plan.h"
 #include "random.h"
@@ -35,6 +36,10 @@ void punch_set_sockets(struct punch *punch, uint64_t now, const struct addr *loc
 unsigned punch_wants_sockets(const struct punch *punch);
 /* Whether a path without relay works: then there is nothing to do, until it does not any more. */
 void punch_set_direct(struct punch *punch, uint64_t now, bool direct);
+/* What once led through these two networks, as both sides know: it goes first. */
+void punch_set_strategy(struct punch *punch, enum path_strategy strategy);
+/* Which way has led through them now; NONE: no port was guessed, or none with success. */
+enum path_strategy punch_strategy(const struct punch *punch);
 /* A check of the peer has arrived: what it came through may be all that is needed. */
 void punch_heard(struct punch *punch, uint64_t now);
 

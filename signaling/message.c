@@ -129,6 +129,7 @@ static const struct member body_members[] = {
     BOOL("complete", LISTED, body, description.complete),
     OPTIONAL_INT("broker_relay", DESCRIBED, body, description.broker_relay, 1, UINT32_MAX),
     OPTIONAL_BOOL("udp_blocked", LISTED, body, description.udp_blocked),
+    OPTIONAL_INT("worked", LISTED, body, description.worked, 1, UINT8_MAX),
     TEXT("reason", REASON, body, reason, 0, is_printable),
 };
 

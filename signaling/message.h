@@ -88,6 +88,8 @@ struct description {
     uint32_t broker_relay;   /* OFFER, ANSWER: bytes a second that it sends and takes through the broker when
                                 nothing else works; 0: none */
     bool udp_blocked;        /* it asked servers over UDP and none has answered */
+    uint8_t worked; /* as the initiator remembers: which way of guessing ports has led through these two
+                       networks; 0: none */
 };
 
 /* FAILED: your pake3 did not hold. Only who has the keys can say so. */

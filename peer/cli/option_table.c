@@ -260,6 +260,8 @@ const struct option option_table[] = {
      COMMANDS_ROOM | COMMAND_DOCTOR, OPTION_FLAG, AT(no_portmap), 0, 0, false, NULL},
     {"life", 0, NULL, "doctor: measure how long idle mappings live, in 5 min", COMMAND_DOCTOR, OPTION_FLAG,
      AT(life), 0, 0, false, NULL},
+    {"no-memory", 0, NULL, "neither use nor keep what worked between networks", COMMANDS_ROOM, OPTION_FLAG,
+     AT(no_memory), 0, 0, false, NULL},
     {"max-peers", 0, "N", "connect to so many peers at most, 1 to 64 (8)",
      COMMAND_CHAT | COMMAND_ECHO | COMMAND_SEND | COMMAND_RECEIVE | COMMAND_FORWARD, OPTION_NUMBER,
      AT(max_peers), 1, 64, false, NULL},

@@ -63,7 +63,8 @@ struct options {
     unsigned wait_s;                        /* 0: for ever */
     struct environment_secrets *hidden;     /* never NULL; not from here but from secret_take_environment */
     bool room_said, secret_said, code_said; /* on the command line, which stands before everything else */
-    bool ask_secret, ask_code, keep, yes, symlinks, udp, no_portmap, life, json, quiet, help, version;
+    bool ask_secret, ask_code, keep, yes, symlinks, udp, no_portmap, no_memory, life, json, quiet, help,
+        version;
     unsigned verbose;
 };
 

@@ -6,6 +6,7 @@
 #include "session.h"
 
 #include "clock.h"
+#include "memory_file.h"
 #include "secret.h"
 #include "signals.h"
 #include "text.h"
@@ -240,6 +241,15 @@ static void take_secret(struct session *session, const struct p2p_event *event)
                     "our secret is not that of the room, or messages were altered on their way");
 }
 
+/* Written at once: whoever is killed later has learnt it all the same. */
+static void keep_memory(struct session *session)
+{
+    char why[MEMORY_FILE_WHY_MAX];
+    memory_file_write(session->node, why);
+    if (why[0])
+        events_note(&session->report, 1, "%s", why);
+}
+
 /* Streams that no command asked for must not hold the sender's window. */
 static void take_other(struct session *session, struct member *member, const struct p2p_event *event)
 {
@@ -269,6 +279,9 @@ static void take_event(struct session *session, const struct p2p_event *event)
         return;
     case P2P_EVENT_SECRET:
         take_secret(session, event);
+        return;
+    case P2P_EVENT_MEMORY:
+        keep_memory(session);
         return;
     case P2P_EVENT_BROKER:
         if (event->final && event->error == P2P_EBROKER && !session->report.in_room &&
@@ -401,6 +414,7 @@ static void fill_config(const struct session *session, const struct secret *secr
         .trace = session->report.level >= 2,
         .max_streams = session->role->max_streams,
         .no_portmap = options->no_portmap,
+        .no_memory = options->no_memory,
         .turn = options->turn.count ? options->turn.item : NULL,
         .turn_user = options->turn_user,
         .turn_password = secret->turn_password[0] ? secret->turn_password : NULL,
@@ -422,10 +436,23 @@ static void end_unstarted(struct session *session, int error)
                     p2p_strerror(error));
 }
 
+static void recall(struct session *session, uint8_t memory[P2P_MEMORY_MAX], struct p2p_config *config)
+{
+    char why[MEMORY_FILE_WHY_MAX];
+    if (config->no_memory)
+        return;
+    config->memory_len = memory_file_read(memory, why);
+    config->memory = config->memory_len ? memory : NULL;
+    if (why[0])
+        events_note(&session->report, 1, "%s", why);
+}
+
 static int start_node(struct session *session, const struct secret *secret)
 {
     struct p2p_config config;
+    uint8_t memory[P2P_MEMORY_MAX];
     fill_config(session, secret, &config);
+    recall(session, memory, &config);
     int error = p2p_node_new(&session->node, &config);
     if (!error)
         error = p2p_node_start(session->node);

@@ -65,7 +65,7 @@ def json_lines(text):
 def quiet_environment(folder):
     """The environment without the user's own settings of p2pconnect; no router is asked for a port."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("P2PCONNECT_")}
-    return {**kept, "P2PCONNECT_NO_PORTMAP": "yes", "XDG_CONFIG_HOME": os.path.join(folder, "no-config")}
+    return {**kept, "P2PCONNECT_NO_PORTMAP": "yes", "P2PCONNECT_NO_MEMORY": "yes", "XDG_CONFIG_HOME": os.path.join(folder, "no-config")}
 
 
 def free_port():

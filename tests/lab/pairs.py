@@ -1,9 +1,10 @@
 """pairs.py - every pair of the nine kinds of NAT meets, or says why it cannot."""
 
 import itertools
+import os
 
 import nat
-from trial import ORDERS, Scenario, meet
+from trial import ORDERS, Scenario, Unmet, meet
 
 BLOCKED = ("tcponly",)
 HARD = ("syms", "symr", "syms2", "syms5", "symsdown", "block", "addrmap")
@@ -47,6 +48,29 @@ def pair(left, right):
     return run
 
 
+def again(left, right):
+    """The same two machines twice: the second time the initiator says what worked, and both begin with that."""
+
+    def run(trial):
+        trial.limit = max(trial.limit, pair_limit(left, right) or 0)
+        machines = trial.home(left).machine, trial.home(right).machine
+        first = meet(trial, *machines, "direct")
+        for name in trial.order, "right" if trial.order == "left" else "left":
+            path = os.path.join(trial.logs, f"state-{name}", "p2pconnect", "paths")
+            if not os.path.exists(path) or os.stat(path).st_mode & 0o777 != 0o600:
+                raise Unmet(f"{name} has not kept what worked, or not for itself alone")
+        before = len(trial.peers)
+        second = meet(trial, *machines, "direct", options=["-vv"])
+        if not any('worked' in str(event) for peer in trial.peers[before:] for event in peer.events):
+            raise Unmet("nobody says the second time what has worked the first time")
+        second.note = f"{first.seconds:.2f} s the first time, {second.seconds:.2f} s the second"
+        return second
+
+    return run
+
+
+# pairs that need guessing, met twice
+AGAIN = "port-symr port-syms port-block syms-syms".split()
 # kinds that are not in the matrix, each against what makes guessing necessary
 GUESSED = "port-syms2 fw-syms5 portrej-symsdown port-block fw-block portrej-addrmap syms-syms5 syms2-symsdown".split()
 # the first check may come too early and spoil a port
@@ -59,6 +83,8 @@ def scenarios():
         hopeless = pair_kind(left, right) is None
         function = pair(left, right)
         yield Scenario(f"pair/{name}", function, ORDERS, runs=None, patient=hopeless, quick=name in QUICK_PAIRS)
+    for name in AGAIN:
+        yield Scenario(f"again/{name}", again(*name.split("-")), ORDERS, runs=None)
     for name in GUESSED + SPOILED:
         yield Scenario(f"guess/{name}", pair(*name.split("-")), ORDERS, runs=None)
 

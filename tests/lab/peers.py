@@ -21,10 +21,12 @@ class Unmet(Exception):
     """What a scenario expects did not come about; the text says what."""
 
 
-def environment(directory):
-    """What the peer sees of ours: nothing that configures it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("P2PCONNECT_")}
-    return kept | {"HOME": directory, "XDG_CONFIG_HOME": directory, "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
+def environment(directory, name):
+    """What the peer sees of ours: nothing that configures it. It remembers what this peer has learnt in this trial."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("P2PCONNECT_", "XDG_"))}
+    state = os.path.abspath(os.path.join(directory, f"state-{name}"))
+    own = {"HOME": directory, "XDG_CONFIG_HOME": directory, "XDG_STATE_HOME": state}
+    return kept | own | {"NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
 
 
 class Peer:
@@ -45,7 +47,7 @@ class Peer:
             log.write(f"# {machine.name} {machine.address or machine.address6}\n{' '.join(map(str, argv))}\n")
         self.started = time.monotonic()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = machine.start(argv, bufsize=0, env=environment(logs) | (secrets or {}), **pipes)
+        self.process = machine.start(argv, bufsize=0, env=environment(logs, name) | (secrets or {}), **pipes)
         self.readers = [threading.Thread(target=read, daemon=True) for read in (self._read_output, self._read_events)]
         for reader in self.readers:
             reader.start()

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import select
+import shutil
 import threading
 from dataclasses import dataclass, field
 
@@ -60,6 +61,9 @@ class Trial:
         self.over = threading.Event()
         self.stack = contextlib.ExitStack()
         os.makedirs(logs, exist_ok=True)
+        for name in os.listdir(logs):
+            if name.startswith("state-"):  # what peers have learnt in a run before this one
+                shutil.rmtree(os.path.join(logs, name))
 
     def __enter__(self):
         return self

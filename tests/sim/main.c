@@ -52,7 +52,7 @@ static void complain(const struct scenario *s, uint64_t seed, const struct resul
 
 static uint64_t seeds_of(const struct scenario *s, const struct options *options)
 {
-    return options->seeds ? options->seeds : s->seeds;
+    return !options->seeds ? s->seeds : s->fewer ? options->seeds / s->fewer : options->seeds;
 }
 
 /* Returns whether every seed was as it must be. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAM_KIND = 's', CHUNK = 16384 };
+enum { STREAM_KIND = 's', CHUNK = 16384, EPOCH_S = 1700000000 /* when the simulation begins */ };
 
 static uint8_t pattern_at(size_t offset)
 {
@@ -321,6 +321,8 @@ void player_start(struct player *player, struct meeting *meeting, struct host *h
                                  .max_peers = options->max_peers ? options->max_peers : 1,
                                  .paths = options->paths ? options->paths : PATH_ALL,
                                  .broker_relay = options->broker_relay,
+                                 .memory = options->memory,
+                                 .epoch_s = EPOCH_S,
                                  .random = &player->random};
     player->node = node_new(&config);
     assert(player->node);

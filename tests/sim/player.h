@@ -65,11 +65,12 @@ struct player {
 };
 
 struct player_options {
-    const char *name, *secret; /* secret NULL: an open room */
-    const char *to;            /* NULL: anybody */
-    unsigned paths, max_peers; /* 0: all, 1 */
-    uint32_t broker_relay;     /* bytes a second; 0: none */
-    const uint8_t *machine;    /* 32 bytes; NULL: unknown */
+    const char *name, *secret;  /* secret NULL: an open room */
+    const char *to;             /* NULL: anybody */
+    unsigned paths, max_peers;  /* 0: all, 1 */
+    uint32_t broker_relay;      /* bytes a second; 0: none */
+    const uint8_t *machine;     /* 32 bytes; NULL: unknown */
+    struct path_memory *memory; /* NULL: nothing is remembered */
 };
 
 /* Enters the room from `host` (whose self it becomes) with UDP port `port`. */

@@ -20,7 +20,8 @@ struct run {
     struct player players[RUN_PLAYERS_MAX];
     struct host *hosts[RUN_PLAYERS_MAX];
     unsigned networks[RUN_PLAYERS_MAX];
-    unsigned starts; /* how often somebody was started: gives each a seed of its own */
+    unsigned starts;              /* how often somebody was started: gives each a seed of its own */
+    struct path_memory *memories; /* of every player; NULL: nothing is remembered */
     struct result result;
 };
 
@@ -44,6 +45,9 @@ bool run_check(struct run *run, unsigned player, bool holds, const char *complai
 /* The stories. */
 void story_meet(struct run *run);        /* story_meet.c: two meet, talk, and are upset in mid-transfer */
 void story_wait(struct run *run);        /* ... the second comes a minute later */
+void story_again(struct run *run);       /* story_again.c: two meet twice, and remember what worked */
+void story_again_blank(struct run *run); /* ... have forgotten it */
+void story_again_wrong(struct run *run); /* ... remember something that is not so */
 void story_chat(struct run *run);        /* story_room.c: all meet all */
 void story_pipe(struct run *run);        /* ... one takes one */
 void story_secrets(struct run *run);     /* ... who does not know the secret learns so */

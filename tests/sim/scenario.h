@@ -55,6 +55,8 @@ struct scenario {
     uint64_t path_within;  /* from the last start to both paths, ns */
     uint64_t bytes_within; /* from the last start to the first bytes of both, ns */
     unsigned seeds;        /* for `make sim` */
+    unsigned
+        fewer; /* times, where a number of seeds for all scenarios is asked for; 0: it is taken as it is */
 };
 
 struct result {

@@ -103,6 +103,32 @@ static void add_punches(void)
     s->weather.jitter = 30 * NS_PER_MS;
 }
 
+/* The same two networks twice: remembered, forgotten, remembered wrongly. */
+static void add_again(const char *pair, const char *a, const struct nat_kind *hard)
+{
+    static void (*const stories[])(struct run * run) = {story_again, story_again_blank, story_again_wrong};
+    static const char *const names[] = {"again", "blank", "wrong"};
+    char name[SCENARIO_NAME_MAX];
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "%s/%s", names[i], pair);
+        struct scenario *s = add_punch(name, a, hard);
+        s->story = stories[i];
+        s->seeds = 200;
+        s->fewer = 10; /* each is two long meetings */
+    }
+}
+
+static void add_agains(void)
+{
+    static const struct nat_kind block = {.name = "block", HARD, .ports = NAT_RANDOM, .block = 1024},
+                                 crowded = {.name = "crowded", HARD, .ports = NAT_SEQUENTIAL, .busy = 2000};
+    add_again("port-symr", "port", nat_kind("symr"));
+    add_again("port-syms", "port", nat_kind("syms"));
+    add_again("port-block", "port", &block);
+    add_again("syms-syms", "syms", nat_kind("syms"));
+    add_again("port-crowded", "port", &crowded);
+}
+
 static struct scenario *add_weather(const char *name, unsigned loss, uint64_t delay_ms, uint64_t jitter_ms)
 {
     struct scenario *s = add(name, "port", "port");
@@ -299,6 +325,7 @@ const struct scenario *scenarios(size_t *count)
     if (!table_len) {
         add_pairs();
         add_punches();
+        add_agains();
         add_weathers();
         add_upsets();
         add_places();

@@ -24,6 +24,7 @@ void run_start(struct run *run, unsigned i)
         .paths = PATH_ALL,
         .broker_relay = s->broker_relay,
         .max_peers = s->max_peers,
+        .memory = run->memories ? &run->memories[i] : NULL,
         .machine = machines[s->placement == ONE_MACHINE ? 0 : i],
     };
     uint16_t port = (uint16_t)(40000 + i * 1000 + chance_below(run_chance(run), 1000));

@@ -396,14 +396,17 @@ static void what_an_older_peer_does_not_say_is_nothing(void **state)
     size_t len = body_encode(&body, text, sizeof text);
     assert_null(strstr(text, "broker_relay"));
     assert_null(strstr(text, "udp_blocked"));
+    assert_null(strstr(text, "worked"));
     assert_true(body_decode(&back, (const uint8_t *)text, len));
     assert_int_equal(back.description.broker_relay, 0);
     body.description.broker_relay = UINT32_MAX;
     body.description.udp_blocked = true;
+    body.description.worked = 2;
     len = body_encode(&body, text, sizeof text);
     assert_true(body_decode(&back, (const uint8_t *)text, len));
     assert_int_equal(back.description.broker_relay, UINT32_MAX);
     assert_true(back.description.udp_blocked);
+    assert_int_equal(back.description.worked, 2);
 }
 
 static void a_rate_that_is_none_is_malformed(void **state)

@@ -14,6 +14,7 @@
 
 enum {
     SEEDS = 1000,
+    AGAIN_SEEDS = 201,
     MAPPINGS = 8192,
     MAIN_PORT = 5000, /* inside; extra sockets follow */
     EASY_PORT = 6000, /* outside */
@@ -266,6 +267,80 @@ static void a_sequence_that_ran_away_is_caught_by_the_comb(void **state)
     }
 }
 
+/* ---- what worked before ---- */
+
+static void net_remember(struct net *net, enum path_strategy strategy)
+{
+    for (unsigned i = 0; i < 2; i++)
+        punch_set_strategy(net->sides[i].punch, strategy);
+}
+
+/* Half of the seeds took so long, ms; `away`: the second's sequence is far from where it was seen. */
+static unsigned median_of(struct nat_behavior a, struct nat_behavior b, bool away,
+                          enum path_strategy strategy)
+{
+    static unsigned took[SEEDS];
+    for (unsigned seed = 0; seed < SEEDS; seed++) {
+        struct net *net = net_new(seed, a, b);
+        if (away)
+            net->sides[1].next = (uint16_t)(2000 + random_below(&net->random, 60000));
+        net_remember(net, strategy);
+        took[seed] = net_run(net, 40000);
+        net_free(net);
+    }
+    qsort(took, AGAIN_SEEDS, sizeof *took, by_size);
+    return took[AGAIN_SEEDS / 2];
+}
+
+static void what_worked_before_works_sooner(void **state)
+{
+    (void)state;
+    struct nat_behavior unsure = nat_easy(), count = nat_hard(NAT_PORTS_SEQUENTIAL, 1);
+    unsure.filtering = NAT_FILTERING_UNKNOWN; /* ordinary checks would be waited for */
+    unsigned first = median_of(unsure, count, false, STRATEGY_NONE);
+    assert_true(median_of(unsure, count, false, STRATEGY_GUESS) + 30 <= first);
+    first = median_of(count, count, false, STRATEGY_NONE);
+    assert_true(median_of(count, count, false, STRATEGY_GUESS) + 80 <= first);
+    first = median_of(nat_easy(), count, true, STRATEGY_NONE);
+    assert_true(median_of(nat_easy(), count, true, STRATEGY_WIDE) + 800 <= first);
+}
+
+static void a_wrong_memory_costs_nothing(void **state)
+{
+    (void)state;
+    const struct nat_behavior easy = nat_easy(), count = nat_hard(NAT_PORTS_SEQUENTIAL, 1),
+                              block = nat_hard(NAT_PORTS_BLOCK, 0), random = nat_hard(NAT_PORTS_RANDOM, 0);
+    const struct nat_behavior pairs[][2] = {{easy, count}, {easy, block}, {easy, random}, {count, count}};
+    for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        unsigned none = median_of(pairs[i][0], pairs[i][1], false, STRATEGY_NONE);
+        for (enum path_strategy s = STRATEGY_GUESS; s <= STRATEGY_WIDE; s++) {
+            unsigned wrong = median_of(pairs[i][0], pairs[i][1], false, s);
+            printf("pair %u, strategy %u: %u ms (median), without %u\n", i, s, wrong, none);
+            assert_true(wrong * 100 <= none * 105);
+        }
+    }
+    unsigned none = median_of(easy, count, true, STRATEGY_NONE);
+    assert_true(median_of(easy, count, true, STRATEGY_GUESS) * 100 <= none * 105);
+}
+
+/* What was needed is what is remembered. */
+static void what_has_worked_is_told(void **state)
+{
+    (void)state;
+    for (unsigned away = 0; away < 2; away++) {
+        struct net *net = net_new(away, nat_easy(), nat_hard(NAT_PORTS_SEQUENTIAL, 1));
+        if (away)
+            net->sides[1].nat.last = 20000, net->sides[1].next = 40000;
+        assert_true(net_run(net, 10000) < 10000);
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(punch_strategy(net->sides[i].punch), STRATEGY_NONE);
+            punch_set_direct(net->sides[i].punch, net->now, true);
+            assert_int_equal(punch_strategy(net->sides[i].punch), away ? STRATEGY_WIDE : STRATEGY_GUESS);
+        }
+        net_free(net);
+    }
+}
+
 /* ---- what it costs ---- */
 
 /* Deaf NATs: nothing ever gets through. Packets of `side` until `ms` are over, and the most in a second. */
@@ -298,8 +373,10 @@ static void an_attempt_stays_in_its_budget_whatever_the_plan(void **state)
     const struct nat_behavior kinds[] = {nat_easy(), nat_hard(NAT_PORTS_SEQUENTIAL, 1),
                                          nat_hard(NAT_PORTS_BLOCK, 0), nat_hard(NAT_PORTS_RANDOM, 0)};
     for (unsigned a = 0; a < 4; a++)
-        for (unsigned b = 0; b < 4; b++) {
+        for (unsigned i = 0; i < 12; i++) {
+            unsigned b = i % 4;
             struct net *net = net_new(a * 4 + b, kinds[a], kinds[b]);
+            net_remember(net, (enum path_strategy)(i / 4));
             unsigned most, total = spend(net, 0, 19000, &most);
             assert_true(total <= PUNCH_PROBES_MAX);
             assert_true(most <= PUNCH_RATE + PUNCH_RATE / 50);
@@ -497,6 +574,9 @@ int main(void)
         cmocka_unit_test(sequences_of_every_step_are_foretold),
         cmocka_unit_test(two_sequences_meet),
         cmocka_unit_test(a_sequence_that_ran_away_is_caught_by_the_comb),
+        cmocka_unit_test(what_worked_before_works_sooner),
+        cmocka_unit_test(a_wrong_memory_costs_nothing),
+        cmocka_unit_test(what_has_worked_is_told),
         cmocka_unit_test(an_attempt_stays_in_its_budget_whatever_the_plan),
         cmocka_unit_test(news_do_not_renew_the_budget_of_an_address),
         cmocka_unit_test(news_do_not_change_a_plan_that_holds),
