@@ -24,6 +24,11 @@ static size_t nominations(struct solo *solo, const char *address)
 
 /* ---- the controlling side, with renomination ---- */
 
+static bool is_public(const struct addr *to)
+{
+    return addr_scope(to) == ADDR_GLOBAL;
+}
+
 static void the_first_valid_pair_is_the_path_and_is_named_at_once(void **state)
 {
     (void)state;
@@ -559,6 +564,207 @@ static void a_worse_pair_that_failed_is_not_tried_again(void **state)
     solo_free(solo);
 }
 
+/* ---- what is forgotten, and what is not ---- */
+
+static void a_peer_heard_elsewhere_does_not_undo_what_it_names_afterwards(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:11");
+    solo->now += 2 * S;
+    assert_true(heard(solo, "203.0.113.9:10", 0, 0));
+    solo_drain(solo);
+    assert_true(heard(solo, "203.0.113.9:11", NOMINATING, 2));
+    assert_true(path_is(solo, "203.0.113.9:11"));
+    solo_drain(solo);
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:10")));
+    assert_true(path_is(solo, "203.0.113.9:11"));
+    solo_free(solo);
+}
+
+static void a_path_that_answers_again_is_in_doubt_no_more(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    ice_suspect(solo->ice, solo->now, false);
+    solo_run(solo, solo->now + 2 * S);
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 8 * S);
+    solo->answers = NULL;
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    solo_free(solo);
+}
+
+static void the_path_that_was_is_the_spare_of_its_successor(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    assert_true(path_is(solo, "192.168.1.20:7"));
+    assert_ptr_equal(solo->ice->spare, pair_to(solo, "203.0.113.9:9"));
+    solo_free(solo);
+}
+
+static void of_two_spares_of_a_kind_the_higher_priority_is_kept_warm(void **state)
+{
+    (void)state;
+    static const char *const low = "203.0.113.9:9", *const high = "203.0.113.9:10";
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    solo->answers = everybody;
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, low, 9));
+    solo_run(solo, solo->now + 1 * S);
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, high, 0));
+    solo_run(solo, solo->now + 20 * S);
+    size_t to_low = sent_to(solo, low), to_high = sent_to(solo, high);
+    solo_run(solo, solo->now + 50 * S);
+    assert_int_equal(sent_to(solo, low), to_low);
+    assert_true(sent_to(solo, high) >= to_high + 3);
+    solo_free(solo);
+}
+
+static void a_nomination_without_a_number_does_not_undo_a_numbered_one(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:10");
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:11");
+    assert_true(heard(solo, "203.0.113.9:10", NOMINATING, 1));
+    assert_true(heard(solo, "203.0.113.9:11", STUN_HAS_USE_CANDIDATE, 0));
+    assert_true(path_is(solo, "203.0.113.9:10"));
+    solo_free(solo);
+}
+
+static void of_pairs_alike_the_higher_priority_takes_over(void **state)
+{
+    (void)state;
+    for (unsigned later_is_higher = 0; later_is_higher < 2; later_is_higher++) {
+        struct solo *solo = solo_new(true);
+        validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+        solo->answers = everybody;
+        assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:9", later_is_higher ? 9 : 0));
+        assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:10", later_is_higher ? 0 : 9));
+        solo_run(solo, solo->now + 3 * S);
+        solo->answers = is_public;
+        ice_suspect(solo->ice, solo->now, false);
+        solo_run(solo, solo->now + 2 * S);
+        assert_true(path_is(solo, later_is_higher ? "203.0.113.9:10" : "203.0.113.9:9"));
+        solo_free(solo);
+    }
+}
+
+static void what_has_failed_takes_nothing_over_however_good_it_was(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    struct addr wifi = at("192.168.5.10:5000");
+    add_candidate(solo->ice, CANDIDATE_HOST, wifi, wifi, (struct addr){0});
+    solo->answers = everybody;
+    assert_true(add_remote(solo, CANDIDATE_HOST, "192.168.1.20:7", 0));
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:9", 0));
+    solo_run(solo, solo->now + 5 * S);
+    solo->answers = is_public;
+    ice_suspect(solo->ice, solo->now, false);
+    solo_run(solo, solo->now + 5 * S);
+    struct path path;
+    assert_true(ice_path(solo->ice, &path));
+    assert_int_equal(path.kind, PATH_DIRECT);
+    ice_remove_base(solo->ice, solo->now, &path.local);
+    assert_true(ice_path(solo->ice, &path));
+    assert_int_equal(path.kind, PATH_DIRECT);
+    solo_free(solo);
+}
+
+static void who_loses_the_role_and_gets_it_back_names_its_path_anew(void **state)
+{
+    (void)state;
+    struct solo *solo = regular();
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 1 * S);
+    size_t before = nominations(solo, "203.0.113.9:9");
+    assert_true(before > 0);
+    solo->tie_breaker = UINT64_MAX;
+    assert_true(heard(solo, "203.0.113.9:9", STUN_HAS_CONTROLLING, 0));
+    assert_false(solo->ice->controlling);
+    solo->tie_breaker = 0;
+    assert_true(heard(solo, "203.0.113.9:9", STUN_HAS_CONTROLLED, 0));
+    assert_true(solo->ice->controlling);
+    solo_run(solo, solo->now + 1 * S);
+    assert_true(nominations(solo, "203.0.113.9:9") > before);
+    solo_free(solo);
+}
+
+static void what_was_named_before_the_roles_changed_counts_no_more(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(false);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_true(heard(solo, "203.0.113.9:10", NOMINATING, 2));
+    solo_drain(solo);
+    solo->tie_breaker = 0;
+    assert_true(heard(solo, "203.0.113.9:9", STUN_HAS_CONTROLLED, 0));
+    solo->tie_breaker = UINT64_MAX;
+    assert_true(heard(solo, "203.0.113.9:9", STUN_HAS_CONTROLLING, 0));
+    assert_false(solo->ice->controlling);
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:10")));
+    assert_true(path_is(solo, "203.0.113.9:9"));
+    /* A peer that knows no numbers is followed as one that begins to count. */
+    assert_true(heard(solo, "203.0.113.9:10", STUN_HAS_USE_CANDIDATE, 0));
+    assert_true(path_is(solo, "203.0.113.9:10"));
+    solo_free(solo);
+}
+
+static void regular_nomination_waits_for_nothing_that_is_no_better(void **state)
+{
+    (void)state;
+    struct solo *solo = regular();
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:8", 0));
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), 1);
+    solo_free(solo);
+}
+
+static void regular_nomination_waits_for_nothing_that_has_failed(void **state)
+{
+    (void)state;
+    struct solo *solo = regular();
+    assert_true(add_remote(solo, CANDIDATE_HOST, "192.168.1.20:7", 0));
+    solo_drain(solo);
+    assert_true(refuse(solo, last_request_to(solo, "192.168.1.20:7"), 400));
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    assert_int_equal(nominations(solo, "203.0.113.9:9"), 1);
+    solo_free(solo);
+}
+
+/* Both of its interfaces go at once; the third has a pair that worked long ago. */
+static void a_pair_that_was_quiet_for_long_is_no_path_until_it_answers(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    struct addr second = at("192.168.5.10:5000"), third = at("192.168.6.10:5000");
+    add_candidate(solo->ice, CANDIDATE_HOST, second, second, (struct addr){0});
+    add_candidate(solo->ice, CANDIDATE_HOST, third, third, (struct addr){0});
+    solo->answers = everybody;
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, "203.0.113.9:9", 0));
+    solo_run(solo, solo->now + 60 * S);
+    struct path path;
+    assert_true(ice_path(solo->ice, &path));
+    struct addr used = path.local, spare = solo->ice->spare->base->address;
+    ice_remove_base(solo->ice, solo->now, &spare);
+    ice_remove_base(solo->ice, solo->now, &used);
+    assert_false(ice_has_pair(solo->ice));
+    solo_run(solo, solo->now + 5 * S);
+    assert_true(ice_path(solo->ice, &path));
+    assert_false(addr_equal(&path.local, &used) || addr_equal(&path.local, &spare));
+    solo_free(solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -595,6 +801,18 @@ int main(void)
         cmocka_unit_test(the_controlled_side_does_not_return_to_what_it_left_unless_it_is_named),
         cmocka_unit_test(what_is_left_behind_is_tried_less_and_less_often),
         cmocka_unit_test(a_worse_pair_that_failed_is_not_tried_again),
+        cmocka_unit_test(a_peer_heard_elsewhere_does_not_undo_what_it_names_afterwards),
+        cmocka_unit_test(a_path_that_answers_again_is_in_doubt_no_more),
+        cmocka_unit_test(the_path_that_was_is_the_spare_of_its_successor),
+        cmocka_unit_test(of_two_spares_of_a_kind_the_higher_priority_is_kept_warm),
+        cmocka_unit_test(a_nomination_without_a_number_does_not_undo_a_numbered_one),
+        cmocka_unit_test(of_pairs_alike_the_higher_priority_takes_over),
+        cmocka_unit_test(a_pair_that_was_quiet_for_long_is_no_path_until_it_answers),
+        cmocka_unit_test(what_has_failed_takes_nothing_over_however_good_it_was),
+        cmocka_unit_test(who_loses_the_role_and_gets_it_back_names_its_path_anew),
+        cmocka_unit_test(what_was_named_before_the_roles_changed_counts_no_more),
+        cmocka_unit_test(regular_nomination_waits_for_nothing_that_is_no_better),
+        cmocka_unit_test(regular_nomination_waits_for_nothing_that_has_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
