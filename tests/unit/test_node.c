@@ -503,10 +503,10 @@ static struct path_facts facts_of(const struct room *room, unsigned i)
     return facts;
 }
 
-/* Two, each behind a NAT that counts, and a second STUN server, by which they find that out. */
-static struct room *room_of_counting_nats(struct stun_host *second)
+/* Two, each behind a gateway of this kind, and a second STUN server, by which they find out what it does. */
+static struct room *room_of_two(const struct nat_kind *kind, struct stun_host *second)
 {
-    struct room *room = room_new(nat_kind("syms"));
+    struct room *room = room_new(kind);
     struct addr server = ip4(203, 0, 113, 3);
     *second = (struct stun_host){.host = world_host(room->world, 0, &stun_host_verbs, second)};
     host_add_address(second->host, &server);
@@ -522,7 +522,7 @@ static void who_is_behind_a_hard_nat_learns_how_it_counts_and_tells_the_peer(voi
 {
     (void)state;
     struct stun_host second;
-    struct room *room = room_of_counting_nats(&second);
+    struct room *room = room_of_two(nat_kind("syms"), &second);
     run_ms(room, 1500);
     for (unsigned i = 0; i < 2; i++) {
         struct path_facts own = facts_of(room, i), other = facts_of(room, !i);
@@ -542,7 +542,7 @@ static void two_hard_nats_that_count_meet_and_keep_one_extra_socket(void **state
 {
     (void)state;
     struct stun_host second;
-    struct room *room = room_of_counting_nats(&second);
+    struct room *room = room_of_two(nat_kind("syms"), &second);
     run_ms(room, 20000);
     for (unsigned i = 0; i < 2; i++) {
         const struct player *player = &room->players[i];
@@ -557,6 +557,60 @@ static void two_hard_nats_that_count_meet_and_keep_one_extra_socket(void **state
         assert_int_equal(open, 1);
     }
     stun_server_free(second.server);
+    room_free(room);
+}
+
+/* ---- what agents and peers are told ---- */
+
+static void a_port_that_was_spoiled_is_replaced_by_another(void **state)
+{
+    static const struct nat_kind naive = {
+        .filtering = NAT_ADDRESS_PORT_DEPENDENT, .ports = NAT_PRESERVE, .naive = true};
+    struct stun_host second;
+    struct room *room = room_of_two(&naive, &second);
+    (void)state;
+    run_ms(room, 3000);
+    unsigned extra = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct player *player = &room->players[i];
+        assert_int_equal(player->connected, 1);
+        assert_int_equal(player->path.kind, PATH_DIRECT);
+        extra += player->path.local.port != PORT + i;
+    }
+    assert_int_equal(extra, 1); /* the other's first port is as good as ever */
+    stun_server_free(second.server);
+    room_free(room);
+}
+
+static void who_cannot_be_reached_is_given_up_when_all_is_known_and_tried(void **state)
+{
+    (void)state;
+    struct room *room = room_new(nat_kind("symr"));
+    enter(room, 0);
+    enter(room, 1);
+    run_ms(room, 9000);
+    assert_int_equal(room->players[0].closed + room->players[1].closed, 0);
+    run_ms(room, 6000);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(room->players[i].closed, 1);
+    room_free(room);
+}
+
+static void whose_udp_is_blocked_is_said_on_both_sides(void **state)
+{
+    static const struct nat_kind blocked = {.ports = NAT_PRESERVE, .blocked = true};
+    (void)state;
+    struct room *room = room_new(&blocked);
+    for (unsigned i = 0; i < 2; i++) {
+        room->options[i].broker_relay = 32768;
+        enter(room, i);
+    }
+    run_ms(room, 10000);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(room->players[i].connected, 1);
+        assert_int_equal(room->players[i].path.kind, PATH_BROKER);
+        assert_non_null(strstr(room->players[i].why, "UDP"));
+    }
     room_free(room);
 }
 
@@ -834,6 +888,9 @@ int main(void)
         cmocka_unit_test(who_slept_for_too_long_knows_at_once_that_it_is_forgotten),
         cmocka_unit_test(who_is_behind_a_hard_nat_learns_how_it_counts_and_tells_the_peer),
         cmocka_unit_test(two_hard_nats_that_count_meet_and_keep_one_extra_socket),
+        cmocka_unit_test(a_port_that_was_spoiled_is_replaced_by_another),
+        cmocka_unit_test(who_cannot_be_reached_is_given_up_when_all_is_known_and_tried),
+        cmocka_unit_test(whose_udp_is_blocked_is_said_on_both_sides),
         cmocka_unit_test(leaving_says_goodbye_to_all_at_once),
         cmocka_unit_test(the_slots_of_those_who_left_are_used_again),
         cmocka_unit_test(an_ended_peer_keeps_its_slot_until_it_is_released),

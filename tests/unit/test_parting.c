@@ -95,6 +95,28 @@ static void who_is_turned_away_is_not_met_again_at_each_of_its_hellos(void **sta
     post_free(post);
 }
 
+static void the_pause_after_a_refusal_doubles_up_to_eighty_seconds(void **state)
+{
+    static const unsigned pauses_s[] = {5, 10, 20, 40, 80, 80, 80};
+    enum { PAUSES = sizeof pauses_s / sizeof *pauses_s, SLACK_S = 3 };
+    struct post *post = pair(22);
+    uint64_t last = 0;
+    (void)state;
+    post->hosts[1].refuses = true;
+    connect_one_after_the_other(post);
+    post_run(post, NS_PER_S);
+    assert_int_equal(post->hosts[0].busy, 1);
+    last = post->now;
+    for (unsigned i = 0; i < PAUSES; i++) {
+        for (unsigned s = 0; s < 200 && post->hosts[0].busy == i + 1; s++)
+            post_run(post, NS_PER_S);
+        assert_int_equal(post->hosts[0].busy, i + 2);
+        assert_in_range((post->now - last) / NS_PER_S, pauses_s[i] - 1, pauses_s[i] + SLACK_S);
+        last = post->now;
+    }
+    post_free(post);
+}
+
 static void who_was_busy_is_met_when_it_says_hello_anew(void **state)
 {
     struct post *post = pair(20);
@@ -261,6 +283,7 @@ int main(void)
         cmocka_unit_test(after_a_goodbye_both_meet_again),
         cmocka_unit_test(busy_is_sealed_wherever_it_is_said),
         cmocka_unit_test(who_is_turned_away_is_not_met_again_at_each_of_its_hellos),
+        cmocka_unit_test(the_pause_after_a_refusal_doubles_up_to_eighty_seconds),
         cmocka_unit_test(who_was_busy_is_met_when_it_says_hello_anew),
         cmocka_unit_test(a_peer_that_starts_anew_under_a_new_id_is_met_at_once),
         cmocka_unit_test(a_peer_may_start_anew_at_any_moment),
