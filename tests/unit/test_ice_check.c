@@ -733,6 +733,51 @@ static void an_answer_after_the_renewal_gives_back_only_what_was_spent_since(voi
     solo_free(solo);
 }
 
+/* Silence elsewhere is no reason: it has shown that it wants to be asked. */
+static void an_address_that_has_answered_is_asked_from_a_new_interface_whatever_is_spent(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
+    add_many(solo, "198.51.100.7", 1000, 16);
+    solo_run(solo, solo->now + 3 * S);
+    size_t before = sent_to(solo, "203.0.113.9:9");
+    struct addr wifi = at("192.168.5.10:5000");
+    add_candidate(solo->ice, CANDIDATE_HOST, wifi, wifi, (struct addr){0});
+    solo_run(solo, solo->now + 200 * MS);
+    assert_true(sent_to(solo, "203.0.113.9:9") > before);
+    assert_true(addr_equal(&solo->sent[last_request_to(solo, "203.0.113.9:9")].local, &wifi));
+    solo_free(solo);
+}
+
+/* Where the budget makes several wait. */
+static void of_two_that_were_heard_the_first_is_checked_first(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    add_many(solo, "203.0.113.9", 1000, 30);
+    solo_run(solo, 101 * MS); /* what may go at once has gone */
+    assert_true(heard(solo, "203.0.113.9:1027", 0, 0));
+    solo_drain(solo);
+    assert_true(heard(solo, "203.0.113.9:1029", 0, 0));
+    solo_drain(solo);
+    solo->now += 1 * MS;
+    assert_true(heard(solo, "203.0.113.9:1028", 0, 0));
+    solo_drain(solo);
+    solo_run(solo, solo->now + 1 * S);
+    size_t first = SIZE_MAX, second = SIZE_MAX;
+    struct addr earlier_heard = at("203.0.113.9:1029"), later_heard = at("203.0.113.9:1028");
+    for (size_t i = solo->sent_count; i-- > 0;) {
+        if (is_request(&solo->sent[i]) && addr_equal(&solo->sent[i].remote, &earlier_heard))
+            first = i;
+        if (is_request(&solo->sent[i]) && addr_equal(&solo->sent[i].remote, &later_heard))
+            second = i;
+    }
+    assert_true(first < second && second != SIZE_MAX);
+    assert_true(solo->sent[second].at > solo->sent[first].at);
+    solo_free(solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -776,6 +821,8 @@ int main(void)
         cmocka_unit_test(an_answer_makes_a_triggered_check_needless),
         cmocka_unit_test(the_round_trip_is_smoothed),
         cmocka_unit_test(an_answer_after_the_renewal_gives_back_only_what_was_spent_since),
+        cmocka_unit_test(an_address_that_has_answered_is_asked_from_a_new_interface_whatever_is_spent),
+        cmocka_unit_test(of_two_that_were_heard_the_first_is_checked_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

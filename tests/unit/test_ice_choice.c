@@ -572,6 +572,8 @@ static void a_peer_heard_elsewhere_does_not_undo_what_it_names_afterwards(void *
     struct solo *solo = solo_new(false);
     validate(solo, CANDIDATE_SRFLX, "203.0.113.9:9");
     validate(solo, CANDIDATE_SRFLX, "203.0.113.9:11");
+    assert_true(heard(solo, "203.0.113.9:11", 0, 0));
+    solo_drain(solo);
     solo->now += 2 * S;
     assert_true(heard(solo, "203.0.113.9:10", 0, 0));
     solo_drain(solo);
@@ -612,19 +614,22 @@ static void the_path_that_was_is_the_spare_of_its_successor(void **state)
 static void of_two_spares_of_a_kind_the_higher_priority_is_kept_warm(void **state)
 {
     (void)state;
-    static const char *const low = "203.0.113.9:9", *const high = "203.0.113.9:10";
-    struct solo *solo = solo_new(true);
-    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
-    solo->answers = everybody;
-    assert_true(add_remote(solo, CANDIDATE_SRFLX, low, 9));
-    solo_run(solo, solo->now + 1 * S);
-    assert_true(add_remote(solo, CANDIDATE_SRFLX, high, 0));
-    solo_run(solo, solo->now + 20 * S);
-    size_t to_low = sent_to(solo, low), to_high = sent_to(solo, high);
-    solo_run(solo, solo->now + 50 * S);
-    assert_int_equal(sent_to(solo, low), to_low);
-    assert_true(sent_to(solo, high) >= to_high + 3);
-    solo_free(solo);
+    static const char *const spares[] = {"203.0.113.9:9", "203.0.113.9:10"};
+    for (unsigned high = 0; high < 2; high++) {
+        struct solo *solo = solo_new(true);
+        validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+        solo->answers = everybody;
+        for (unsigned i = 0; i < 2; i++) {
+            assert_true(add_remote(solo, CANDIDATE_SRFLX, spares[i], i == high ? 0 : 9));
+            solo_run(solo, solo->now + 1 * S);
+        }
+        solo_run(solo, solo->now + 20 * S);
+        size_t to_low = sent_to(solo, spares[!high]), to_high = sent_to(solo, spares[high]);
+        solo_run(solo, solo->now + 50 * S);
+        assert_int_equal(sent_to(solo, spares[!high]), to_low);
+        assert_true(sent_to(solo, spares[high]) >= to_high + 3);
+        solo_free(solo);
+    }
 }
 
 static void a_nomination_without_a_number_does_not_undo_a_numbered_one(void **state)
