@@ -33,9 +33,17 @@ void hash_root_end(struct hash_root *root, uint64_t size, uint8_t out[HASH_LEN])
 
 void leaf_reader_begin(struct leaf_reader *reader, int fd, uint64_t size)
 {
-    static const uint8_t zeros[LEAF_LEN];
     *reader = (struct leaf_reader){.fd = fd, .size = size};
-    hash_leaf(reader->zero, zeros, LEAF_LEN);
+}
+
+/* Worked out for who meets a hole: for each of many small files it would take longer than the file. */
+static void hash_zeros(struct leaf_reader *reader, uint8_t out[HASH_LEN])
+{
+    static const uint8_t zeros[LEAF_LEN];
+    if (!reader->zero_known)
+        hash_leaf(reader->zero, zeros, LEAF_LEN);
+    reader->zero_known = true;
+    memcpy(out, reader->zero, HASH_LEN);
 }
 
 void leaf_describe(struct leaf *leaf, const uint8_t *buffer, uint32_t len)
@@ -67,7 +75,7 @@ bool leaf_reader_read(struct leaf_reader *reader, uint64_t number, uint8_t *buff
     size_t want = left < LEAF_LEN ? (size_t)left : LEAF_LEN, have = 0;
     if (in_hole(reader, from)) {
         leaf->len = LEAF_LEN, leaf->zero = true;
-        memcpy(leaf->hash, reader->zero, HASH_LEN);
+        hash_zeros(reader, leaf->hash);
         return true;
     }
     while (have < want) {

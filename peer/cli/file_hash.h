@@ -22,8 +22,9 @@ void hash_root_end(struct hash_root *root, uint64_t size, uint8_t out[HASH_LEN])
 /* A file that is read leaf by leaf; holes cost no reading. */
 struct leaf_reader {
     int fd;
-    uint64_t size;          /* what is read at most */
-    uint64_t data_at;       /* nothing but a hole lies before this */
+    uint64_t size;    /* what is read at most */
+    uint64_t data_at; /* nothing but a hole lies before this */
+    bool zero_known;
     uint8_t zero[HASH_LEN]; /* the hash of a whole leaf of zeros */
 };
 
