@@ -240,10 +240,10 @@ def example_chat(world):
     example = world.start([world.example("chat"), world.room, "anna", world.shared_broker.url, "none"])
     bert = world.run("chat", "--name", "bert")
     bert.expect_event("connected", name="anna")
-    example.send("hello bert\n")
-    bert.expect_output("anna: hello bert\n")
     bert.send("hello\x1b[31m anna\n\nend\n")
     example.expect_output("them: hello?[31m anna\nthem: \nthem: end\n")
+    example.send("hello bert\n")  # it is connected, too, by now
+    bert.expect_output("anna: hello bert\n")
     example.close_input()
     example.expect_code(0)
     bert.expect_event("closed", name="anna", reason="left")
