@@ -113,6 +113,11 @@ void run_free(struct run *run)
     free(run);
 }
 
+bool run_awaits_answer(const struct run *run)
+{
+    return run && run->handshake.state == HANDSHAKE_ASKED && !run->parked;
+}
+
 bool run_is_asking(const struct run *run)
 {
     return run->handshake.state == HANDSHAKE_ASKED && run->reply && run->reply->due != NEVER;

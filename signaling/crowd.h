@@ -15,6 +15,7 @@ struct run {
     struct handshake handshake;
     peer_handle handle;
     bool announced;        /* the user has an event with this handle, and none that ended it */
+    bool parked;           /* ASKED, but no answer counts until we ask with the same pake1 again */
     bool declined;         /* we refused after pake2 had begun: pake3 is answered with `farewell` */
     struct body *farewell; /* NULL: pake2 said it already */
     struct parcel *reply;  /* pake1, pake2 or pake3, whichever we said last */
@@ -77,6 +78,8 @@ unsigned crowd_invited(const struct crowd *crowd);
 /* NULL: no memory. */
 struct run *run_new(peer_handle handle);
 void run_free(struct run *run); /* wipes; NULL is fine */
+/* Whether it is ours, and a pake2 for it counts. */
+bool run_awaits_answer(const struct run *run); /* NULL: no */
 /* Whether pake1 is still being repeated. */
 bool run_is_asking(const struct run *run);
 void run_post(struct run *run, struct parcel *parcel);

@@ -41,7 +41,7 @@ static bool is_asked(const struct rendezvous *r, uint64_t now, struct peer *peer
 {
     struct run *asking = peer->asking;
     uint64_t patience = quota_is_slow(&r->quota, now, 0) ? ASKED_SLOW_S : ASKED_MAX_S;
-    if (!asking || asking->handshake.state != HANDSHAKE_ASKED || !asking->reply)
+    if (!run_awaits_answer(asking) || !asking->reply)
         return false;
     if (run_is_asking(asking))
         return true;
@@ -72,11 +72,29 @@ void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const st
         peer->wish = WISH_HELLO;
 }
 
+/* The peer may be answering the pake1 that was forgotten: under a new one that answer would look like a wrong
+ * secret. So the same is said again, as long as an answer may be under way. */
+static bool ask_again(struct rendezvous *r, uint64_t now, struct peer *peer)
+{
+    struct run *run = peer->asking;
+    if (!run || !run->parked || !run->reply || now > run->reply->last + ASKED_SLOW_S * NS_PER_S ||
+        memcmp(run->handshake.other.nonce, peer->about.nonce, NONCE_LEN) != 0)
+        return false;
+    run->parked = false;
+    run->handle = ++r->last_handle; /* the newest */
+    parcel_again(run->reply, now);
+    return true;
+}
+
 void meeting_ask(struct rendezvous *r, uint64_t now, struct peer *peer)
 {
     struct message pake1;
     struct message_about own = rendezvous_about(r, now);
     peer->wish = WISH_NOTHING;
+    if (ask_again(r, now, peer)) {
+        quota_start(&r->quota, now);
+        return;
+    }
     struct run *run = run_new(++r->last_handle);
     if (!run)
         return;
@@ -111,7 +129,7 @@ static bool yields_to_us(const struct rendezvous *r, uint64_t now, const struct 
     if (!ours || ours->handshake.pake.role != PAKE_INITIATOR || strcmp(r->party.id, peer->id) < 0 ||
         memcmp(ours->handshake.other.nonce, pake1->about.nonce, NONCE_LEN) != 0)
         return false;
-    return peer->session ? now < ours->proven + GLARE_S * NS_PER_S : ours->handshake.state == HANDSHAKE_ASKED;
+    return peer->session ? now < ours->proven + GLARE_S * NS_PER_S : run_awaits_answer(ours);
 }
 
 bool meeting_is_used(const uint8_t used[POINT_LEN], const uint8_t point[POINT_LEN])

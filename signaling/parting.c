@@ -38,22 +38,24 @@ void parting_drop_asking(struct peer *peer)
     peer->asking = NULL;
 }
 
-static bool is_asked(const struct peer *peer)
+static void park(struct run *run)
 {
-    return peer->asking && peer->asking->handshake.state == HANDSHAKE_ASKED;
+    run->parked = true;
+    if (run->reply)
+        parcel_stop(run->reply);
 }
 
-/* From here on handshakes begin slowly. What was asked before is forgotten but for the newest, among which a
- * newcomer's may be: the answers to it could fill the minute. */
+/* From here on handshakes begin slowly. What was asked before does not count but for the newest, among which
+ * a newcomer's may be: the answers to it could fill the minute. */
 static void slow_down(struct rendezvous *r)
 {
     struct peer *peers = r->crowd.peers;
     for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
         unsigned newer = 0; /* handles count up */
-        for (size_t n = 0; is_asked(&peers[i]) && n < RENDEZVOUS_PEERS_MAX; n++)
-            newer += is_asked(&peers[n]) && peers[n].asking->handle > peers[i].asking->handle;
+        for (size_t n = 0; run_awaits_answer(peers[i].asking) && n < RENDEZVOUS_PEERS_MAX; n++)
+            newer += run_awaits_answer(peers[n].asking) && peers[n].asking->handle > peers[i].asking->handle;
         if (newer >= ASKED_KEPT)
-            parting_drop_asking(&peers[i]);
+            park(peers[i].asking);
     }
 }
 

@@ -135,7 +135,7 @@ static bool is_old_answer(uint64_t now, uint32_t broker, struct peer *peer, cons
 
 static bool is_answer_to(const struct rendezvous *r, const struct run *run, const struct message *pake2)
 {
-    return run && run->handshake.state == HANDSHAKE_ASKED && meeting_is_for_us(r, pake2);
+    return run_awaits_answer(run) && meeting_is_for_us(r, pake2);
 }
 
 /* pake1 was made with another nonce than the peer says it has: somebody forged or altered its hello, or this.

@@ -251,6 +251,50 @@ static void guesses_cannot_be_saved_up(void **state)
     post_free(post);
 }
 
+static const struct record *is_asked(const struct post *post, const char *id, unsigned from)
+{
+    for (unsigned i = from; i < post->sent && i < RECORD_MAX; i++)
+        if (post->records[i].type == MESSAGE_PAKE1 && strstr(post->records[i].topic, id))
+            return &post->records[i];
+    return NULL;
+}
+
+/* It may be answering the first one already: under another that answer would look like a wrong secret. */
+static void who_was_asked_before_the_guesses_is_asked_again_with_the_same_pake1(void **state)
+{
+    struct post *post = joined(21);
+    (void)state;
+    struct message honest = forge(post, MESSAGE_HELLO, NULL), hellos[ASKED_KEPT + QUOTA_QUICK], guess;
+    tell(post, 0, &honest);
+    post_run(post, 20 * NS_PER_MS);
+    for (unsigned i = 0; i < ASKED_KEPT + QUOTA_QUICK; i++) {
+        hellos[i] = forge(post, MESSAGE_HELLO, NULL);
+        tell(post, 0, &hellos[i]);
+    }
+    post_run(post, NS_PER_S);
+    for (unsigned i = 0; i < QUOTA_QUICK; i++) {
+        guess = forge(post, MESSAGE_PAKE2, hellos[i].from);
+        memcpy(guess.about.nonce, hellos[i].about.nonce, NONCE_LEN);
+        tell(post, 0, &guess);
+    }
+    assert_int_equal(post->hosts[0].failed, QUOTA_QUICK);
+    unsigned before = post->sent;
+    guess = forge(post, MESSAGE_PAKE2, honest.from); /* no answer counts now */
+    memcpy(guess.about.nonce, honest.about.nonce, NONCE_LEN);
+    tell(post, 0, &guess);
+    assert_int_equal(post->hosts[0].failed, QUOTA_QUICK);
+    for (unsigned i = 0; i < 16; i++) { /* its turn comes */
+        tell(post, 0, &honest);
+        post_run(post, 500 * NS_PER_MS);
+    }
+    const struct record *first = is_asked(post, honest.from, 0), *again = is_asked(post, honest.from, before);
+    assert_non_null(first);
+    assert_non_null(again);
+    assert_int_equal(again->len, first->len);
+    assert_memory_equal(again->data, first->data, first->len);
+    post_free(post);
+}
+
 static void unfinished_handshakes_count_as_guesses(void **state)
 {
     struct post *post = joined(6);
@@ -481,6 +525,7 @@ int main(void)
         cmocka_unit_test(who_guesses_has_ten_a_minute_and_an_honest_peer_still_joins),
         cmocka_unit_test(who_answers_our_pake1_with_guesses_has_ten_a_minute),
         cmocka_unit_test(guesses_cannot_be_saved_up),
+        cmocka_unit_test(who_was_asked_before_the_guesses_is_asked_again_with_the_same_pake1),
         cmocka_unit_test(an_honest_peer_joins_while_the_flood_runs),
         cmocka_unit_test(an_honest_peer_joins_while_hundreds_repeat_themselves),
         cmocka_unit_test(unfinished_handshakes_count_as_guesses),
