@@ -62,7 +62,7 @@ class Guesser:
         us = self.own.get(topic[4]) if topic[3] == "to" else None
         if not us:
             return
-        if kind == "pake1" and sender not in us.runs:
+        if kind == "pake1" and (sender not in us.runs or self._loses(us, sender)):
             self._say(us.inbox(sender), us.answer(message, peer.description([])))
         elif kind == "pake2" and "keys" not in us.runs.get(sender, {"keys": 0}):
             self._note(sender)
@@ -71,6 +71,11 @@ class Guesser:
         elif kind == "pake3" and sender in us.runs and not us.runs[sender].get("noted"):
             us.runs[sender]["noted"] = True
             self._note(sender)
+
+    @staticmethod
+    def _loses(us, victim):
+        """Glare: both have asked, and the smaller id's pake1 is discarded."""
+        return us.id < victim and "keys" not in us.runs[victim]
 
     def _note(self, victim):
         self.tries.setdefault(victim, []).append(time.monotonic())
