@@ -6,13 +6,15 @@
 
 enum {
     LIMIT_S = 30,
-    FALL_S = 6,     /* from the moment that no datagram gets through until bytes pass again */
-    SEEK_S = 25,    /* ... until a direct path is found once they do: the first search is after 20 s */
-    BACK_S = 3,     /* from the broker's return until bytes pass again */
-    LOST_S = 15,    /* until a death is told */
-    BLAME_S = 3,    /* until the sentence says whose UDP is blocked */
-    OVERHEAD = 112, /* bytes that a packet costs beyond itself: sender, topic, MQTT */
-    MORE = 1000,    /* bytes */
+    FALL_S = 6,      /* from the moment that no datagram gets through until bytes pass again */
+    SEEK_S = 25,     /* ... until a direct path is found once they do: the first search is after 20 s */
+    ANSWER_MS = 100, /* what tells the last that somebody is there may be under way when all is there */
+    LOSSY_S = 3,     /* until bytes pass where every twentieth letter is lost: four of a packet's in a row */
+    BACK_S = 3,      /* from the broker's return until bytes pass again */
+    LOST_S = 15,     /* until a death is told */
+    BLAME_S = 3,     /* until the sentence says whose UDP is blocked */
+    OVERHEAD = 112,  /* bytes that a packet costs beyond itself: sender, topic, MQTT */
+    MORE = 1000,     /* bytes */
 };
 
 static void block(struct run *run, bool blocked)
@@ -94,7 +96,7 @@ void story_broker(struct run *run)
         run_check(run, i, strstr(run->players[i].why, "UDP seems to be blocked on both sides"),
                   "does not say whose UDP is blocked");
     run_for(run, chance_below(run_chance(run), 4 * 60 * NS_PER_S));
-    talk_again(run, NS_PER_S);
+    talk_again(run, (run->scenario->letters_lost ? LOSSY_S : 1) * NS_PER_S);
     for (unsigned i = 0; i < 2; i++)
         run_check(run, i, run->players[i].stalled == 0, "fell silent");
     judge_undisturbed(run);
@@ -154,6 +156,7 @@ void story_broker_falls(struct run *run)
     block(run, true);
     talk_again(run, FALL_S * NS_PER_S);
     uint64_t fell = run->result.bytes;
+    run_for(run, ANSWER_MS * NS_PER_MS);
     judge_kind(run, PATH_BROKER);
     run_for(run, chance_below(run_chance(run), 200 * NS_PER_S));
     talk_again(run, NS_PER_S);
