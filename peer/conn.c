@@ -233,8 +233,8 @@ static void start_quic(struct conn *conn, uint64_t now)
     memset(config.key, 0, sizeof config.key);
     if (!conn->quic)
         conn_end(conn, CONN_BROKEN, "no memory for the encrypted connection");
-    else if (conn->broker.used)
-        quic_keep_alive(conn->quic, BROKER_PATH_PING_S * NS_PER_S);
+    else
+        conn_keep_alive(conn);
 }
 
 void conn_start_when_ready(struct conn *conn, uint64_t now)

@@ -6,8 +6,9 @@
 #include <string.h>
 
 enum {
-    HINT_PAUSE_S = 5,   /* between two for the reason that the peer prefers the broker to our pair */
-    BROKER_NEWS_S = 25, /* less than the keep-alive and a half, 30 s, that a broker waits */
+    HINT_PAUSE_S = 5, /* between two for the reason that the peer prefers the broker to our pair */
+    KEEP_ALIVE_S = QUIC_IDLE_S / 3, /* on other paths, so that two packets may be lost */
+    BROKER_NEWS_S = 25,             /* less than the keep-alive and a half, 30 s, that a broker waits */
 };
 
 /* Neither network lets the other in, they are two, nobody has a relay, and there is no IPv6, which is not
@@ -176,12 +177,19 @@ struct broker_view conn_broker_view(const struct conn *conn)
     return view;
 }
 
+/* Where there is no consent QUIC alone tells whether the peer lives. Where there is, its own idle time must
+ * not end what is merely quiet. */
+void conn_keep_alive(struct conn *conn)
+{
+    if (conn->quic)
+        quic_keep_alive(conn->quic, (conn->broker.used ? BROKER_PATH_PING_S : KEEP_ALIVE_S) * NS_PER_S);
+}
+
 static void broker_taken(struct conn *conn, uint64_t now)
 {
     conn->heard = true;
     conn_start_when_ready(conn, now);
-    if (conn->quic)
-        quic_keep_alive(conn->quic, BROKER_PATH_PING_S * NS_PER_S);
+    conn_keep_alive(conn);
     knock(conn, now);
 }
 
@@ -189,8 +197,7 @@ static void broker_taken(struct conn *conn, uint64_t now)
 static bool broker_left(struct conn *conn, struct conn_event *event)
 {
     struct path path;
-    if (conn->quic)
-        quic_keep_alive(conn->quic, 0);
+    conn_keep_alive(conn);
     return conn->path.kind == PATH_BROKER && ice_path(conn->ice, &path) && conn_tell_path(conn, &path, event);
 }
 

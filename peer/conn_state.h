@@ -67,6 +67,8 @@ void conn_take_quic(struct conn *conn, uint64_t now, const struct packet *in);
 void conn_hurry_if_hopeless(struct conn *conn, uint64_t now);
 /* What a path through the broker looks like: no addresses, QUIC's own round trip. */
 struct path conn_broker_road(const struct conn *conn);
+/* How often a quiet peer is asked for a sign of life: again when quic begins, and when the way changes. */
+void conn_keep_alive(struct conn *conn);
 /* What the way through the broker must know of the rest. */
 struct broker_view conn_broker_view(const struct conn *conn);
 /* What the way through the broker makes of the time that has passed; whether *event tells of it. */

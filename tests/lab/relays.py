@@ -251,7 +251,8 @@ def dies(trial):
     told = through(first, first.udp, second.udp)
     peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **told)
     path = [event for event in peers[0].events if event["event"] in ("path", "connected")][-1]
-    used = [turn for turn in (first, second) if turn.address in (path["local"] + path["remote"])]
+    ends = path["local"], path["remote"]
+    used = [t for t in (first, second) if any(e.startswith((f"{t.address}:", f"[{t.address6}]:")) for e in ends)]
     start = time.monotonic()
     used[0].kill()
     outcome = still_talk(peers, "turn", MOVED_SECONDS)

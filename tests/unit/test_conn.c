@@ -31,6 +31,21 @@ static void both_ends_are_connected_and_know_the_path(void **state)
     net_free(net);
 }
 
+static void quiet_peers_are_together_after_ten_minutes_and_an_hour(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    for (unsigned minutes = 10; minutes <= 60; minutes += 50) {
+        struct path path;
+        net_run_for(net, minutes * 60000);
+        for (unsigned i = 0; i < 2; i++) {
+            assert_int_equal(told(net, i, CONN_CLOSED), 0);
+            assert_true(conn_path(net->ends[i].conn, &path));
+        }
+    }
+    net_free(net);
+}
+
 static void it_takes_two_round_trips_until_both_are_connected(void **state)
 {
     (void)state;
@@ -424,6 +439,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ends_are_connected_and_know_the_path),
+        cmocka_unit_test(quiet_peers_are_together_after_ten_minutes_and_an_hour),
         cmocka_unit_test(it_takes_two_round_trips_until_both_are_connected),
         cmocka_unit_test(a_held_client_checks_paths_and_says_no_more),
         cmocka_unit_test(a_held_server_answers_once_it_is_let_go),
