@@ -7,7 +7,7 @@
 enum {
     REPEAT_MS = 100,      /* least time between repetitions, */
     REPEAT_MAX_MS = 1000, /* and the most: grows by a quarter each time */
-    HURRIES_MAX = 3,      /* of a hello */
+    HURRIES_MAX = 3,      /* of a flight */
     HURRY_MS = 50,        /* beyond two round trips: acknowledgements may be late by 25 ms (RFC 9000 18.2) */
     SKEW_MAX_S = 60,      /* between two packets heard: a third of the idle time */
 };
@@ -31,6 +31,7 @@ void flight_keep(struct quic *quic, uint64_t now, const struct packet *out)
     size_t len = out->segment ? out->segment : out->len;
     flight_forget(quic);
     quic->flights++;
+    quic->hurries = 0;
     quic->flight = malloc(len);
     if (!quic->flight)
         return; /* then ngtcp2 alone repeats */
@@ -56,10 +57,10 @@ bool flight_repeat(struct quic *quic, uint64_t now, struct packet *out, size_t p
     return true;
 }
 
-/* A client's hello may have gone nowhere: a copy of it leaves at once. ngtcp2 must not make a new one for
- * that: the clock that is put ahead would be in the round trip of the first one, which as a rule is answered.
- */
-static void repeat_hello(struct quic *quic, uint64_t now)
+/* A flight may have gone nowhere: a copy of it leaves at once. ngtcp2 must not make a new one for that: the
+ * clock that is put ahead would be in the round trip of the first one, which as a rule is answered, and every
+ * timeout of the connection would be as much longer. */
+static void repeat_flight(struct quic *quic, uint64_t now)
 {
     if (!quic->flight || quic->hurries >= HURRIES_MAX)
         return;
@@ -80,12 +81,13 @@ static bool is_unanswered(const struct quic *quic, uint64_t now)
  * hence the bound. */
 void quic_hurry(struct quic *quic, uint64_t now)
 {
-    if (quic->phase == QUIC_ACTIVE && quic->client && !quic->decrypted) {
-        repeat_hello(quic, now);
+    bool is_hello = quic->client && !quic->decrypted;
+    if (quic->phase != QUIC_ACTIVE || !(is_hello || is_unanswered(quic, now)))
+        return;
+    if (is_hello || (quic->flight && !quic->confirmed)) {
+        repeat_flight(quic, now);
         return;
     }
-    if (quic->phase != QUIC_ACTIVE || !is_unanswered(quic, now))
-        return;
     ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(quic->conn), ts = quic_clock(quic, now);
     if (expiry <= ts || expiry - ts > SKEW_MAX_S * NS_PER_S - (quic->skew - quic->skew_heard))
         return;

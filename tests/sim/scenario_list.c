@@ -151,7 +151,9 @@ static void add_weathers(void)
     s->weather.duplicate = 100;
     s->bytes = 60000;
     s->path_within = s->bytes_within = NS_PER_S;
-    add_weather("weather/far", 20, 200, 50);
+    s = add_weather("weather/far", 20, 200, 50);
+    s->bytes_within = 10 * NS_PER_S;
+    s->seeds = 10000;
     s = add_weather("weather/space", 1, 300, 20);
     s->path_within = s->bytes_within = 10 * NS_PER_S;
 }
