@@ -21,7 +21,7 @@ enum {
     QUIC_FIRST_WINDOW = 65536,    /* bytes of each of so many, until its reader proves quick */
     QUIC_SEND_BUFFER = 2097152,   /* bytes a stream keeps until they are acknowledged */
     QUIC_DATAGRAM_QUEUE = 256,    /* datagrams waiting in either direction; the oldest is dropped */
-    QUIC_IDLE_S = 180, /* longer than ICE_FORGET_S: consent tells first who is gone (design.md) */
+    QUIC_IDLE_S = 180,            /* longer than ICE_FORGET_S: consent tells first who is gone (design.md) */
     QUIC_HANDSHAKE_S = 30,
     QUIC_BATCH = 64000, /* bytes of a GSO batch (trap 8); capacity to hand to quic_output */
 };

@@ -123,9 +123,13 @@ static inline bool broker_start(struct broker *broker)
 
 static inline void broker_stop(struct broker *broker, int how)
 {
-    if (broker->pid > 0) {
-        kill(broker->pid, how);
-        waitpid(broker->pid, NULL, 0);
+    /* mosquitto says that it runs a moment before a SIGTERM counts: it is told again. */
+    for (unsigned tries = 0; broker->pid > 0; tries++) {
+        kill(broker->pid, tries < 50 ? how : SIGKILL);
+        for (unsigned i = 0; i < 10 && waitpid(broker->pid, NULL, WNOHANG) == 0; i++)
+            poll(NULL, 0, 10);
+        if (kill(broker->pid, 0) != 0)
+            broker->pid = 0;
     }
     broker->pid = 0;
 }
