@@ -42,7 +42,7 @@ class Home:
         try:
             self._connect_wan()
             self._connect_lan()
-            self.nat = nat.Nat(kind, self.address, self.rng, seconds, hole)
+            self.nat = nat.Nat(kind, self.address, self.rng, self.subnet, seconds, hole)
             self._load(seconds)
         except BaseException:
             self.close()
@@ -143,8 +143,9 @@ class Home:
         if self.nat.bits:
             self.restart_gateway()
 
-    def adopt(self, machine):
-        """A machine of another home gets one more interface, into this lan, and packets of its address leave there."""
+    def adopt(self, machine, metric=None):
+        """A machine of another home gets one more interface, into this lan, and packets of its address leave there; with a
+        low metric of its route also whatever else may."""
         device, table = f"eth{self.lab.number()}", 1000 + self.number  # 253 to 255 are the kernel's own
         address = str(self.free.pop(0))
         port = f"host{self.lab.number()}"
@@ -154,7 +155,7 @@ class Home:
         machine.ip(
             f"link set {device} up",
             f"addr add {address}/{self.subnet.prefixlen} dev {device}",
-            f"route add default via {self.subnet[1]} dev {device} metric {table}",
+            f"route add default via {self.subnet[1]} dev {device} metric {metric or table}",
             f"route add default via {self.subnet[1]} dev {device} table {table}",
             f"rule add from {address} table {table}",
         )
@@ -188,6 +189,11 @@ class Home:
     def cut_off(self):
         """Takes the cable to the internet out; the lan goes on."""
         self.gateway.ip("link set wan down")
+
+    def drop_strangers(self):
+        """What comes from inside with an address of another network is dropped (RFC 2827), as many gateways do."""
+        rule = f'iifname "lan" ip saddr != {self.subnet} drop'
+        self.gateway.nft(f"table ip strangers {{ chain forward {{ type filter hook forward priority -20; {rule}\n }}\n }}")
 
     def _draw_subnet(self):
         if self.kind is None:

@@ -96,6 +96,20 @@ def roam(off, trial):
     return change.expect(ADDRESS_SECONDS, since)
 
 
+def dock(strict, trial):
+    """A cable is plugged in: the new interface takes all packets over, those of the old address too, which is still
+    there and has no way any more. A strict gateway drops them, another one translates them."""
+    change = Change(trial, ("port", "port"))
+    home, other = change.homes[0], trial.home("port")
+    if strict:
+        other.drop_strangers()
+    home.machine.ip(f"route add default via {home.subnet[1]} dev eth0 metric 600")
+    since = time.monotonic()
+    other.adopt(home.machine, metric=100)
+    home.machine.ip(f"route delete default via {home.subnet[1]} dev eth0 metric 0")
+    return change.expect(ADDRESS_SECONDS, since)
+
+
 def spare(trial):
     """Two ways between two machines: the one in use dies without a word, the other is warm."""
     homes = [trial.home("port") for _ in range(2)]
@@ -154,6 +168,8 @@ def scenarios():
     yield "outage", outage
     yield "roam", functools.partial(roam, False)
     yield "roam-off", functools.partial(roam, True)
+    yield "dock", functools.partial(dock, False)
+    yield "dock-strict", functools.partial(dock, True)
     yield "spare", spare
     yield "steady", steady
 

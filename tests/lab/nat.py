@@ -40,15 +40,17 @@ FORBIDDEN = {
 
 
 class Nat:
-    """One gateway: its kind, its public address and what it drew. `seconds` is the life of an idle mapping,
-    `hole_bytes` the size above which IP packets vanish on its wan without a word, None for no such hole."""
+    """One gateway: its kind, its public address, the network `lan` behind it, and what it drew. `seconds` is the life of
+    an idle mapping, `hole_bytes` the size above which IP packets vanish on its wan without a word, None for no such
+    hole."""
 
-    def __init__(self, kind, wan, rng, seconds=None, hole_bytes=None):
+    def __init__(self, kind, wan, rng, lan, seconds=None, hole_bytes=None):
         if kind is not None and kind not in ALL_KINDS:
             raise ValueError(f"no such kind of NAT: {kind}")
         self.kind = kind
         self.wan = wan
         self.rng = rng
+        self.lan = lan
         self.seconds = seconds or MAPPING_SECONDS
         self.hole_bytes = hole_bytes
         self.draw_ports()
@@ -148,6 +150,9 @@ table ip translation {{
 
     def _outbound(self):
         udp = f'oifname "wan" meta l4proto udp snat to {self.wan}'
+        # A machine that came from elsewhere may send from the address that it had there. Its port is the kernel's choice:
+        # by the rule of a cone it would be that of its new address, whose packets would then have none and be dropped.
+        yield f'oifname "wan" ip saddr != {self.lan} snat to {self.wan}'
         if self.kind == "hairpin":
             own = f":{self._outer('sport')}" if self.bits else ""
             yield f'oifname "lan" ct status dnat meta l4proto udp snat to {self.wan}{own}'
