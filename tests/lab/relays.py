@@ -154,12 +154,14 @@ def refused(trial):
     homes = [trial.home("port") for _ in range(2)]
     peers = pipes(trial, homes[0].machine, homes[1].machine, paths=PATHS, **through(turn, turn.udp, password="wrong"))
     for peer in peers:
-        told = [event for event in peer.events if event["event"] == "relay"]
-        if len(told) != 1 or "password" not in told[0]["message"]:
-            raise Unmet(f"{peer.name}: told {told} of the server")
+        peer.expect_event("relay", 5)  # may come after `connected`
+    for peer in peers:
         peer.finish()
     for peer in peers:
         peer.expect_exit(0, 10)
+        told = [event for event in peer.events if event["event"] == "relay"]
+        if len(told) != 1 or "password" not in told[0]["message"]:
+            raise Unmet(f"{peer.name}: told {told} of the server")
     return Outcome(peers[0].path(), None)
 
 
