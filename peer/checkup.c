@@ -6,6 +6,7 @@
 #include "checkup_state.h"
 
 #include "defaults.h"
+#include "node_addresses.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -230,6 +231,25 @@ static void begin_broker(struct examination *e, const char *name)
     sodium_memzero(&config.url, sizeof config.url);
 }
 
+/* The reason is a sentence about "broker HOST:PORT"; the report has named it already. */
+static void tell_reason(struct checkup_server *server, const char *reason)
+{
+    static const char prefix[] = "broker ";
+    const char *port = strrchr(server->name, ':'), *rest = reason + strlen(prefix);
+    size_t host = (size_t)(port - server->name);
+    if (strncmp(reason, prefix, strlen(prefix)) != 0 || strncmp(rest, server->name, host) != 0) {
+        snprintf(server->text, sizeof server->text, "%s", reason);
+        return;
+    }
+    rest += host;
+    if (strncmp(rest, port, strlen(port)) == 0)
+        rest += strlen(port);
+    if (*rest == ':')
+        snprintf(server->text, sizeof server->text, "%s", rest + strspn(rest, ": "));
+    else
+        snprintf(server->text, sizeof server->text, "it%s", rest);
+}
+
 /* The clock is read for each event: on one machine the message is back before the next turn of the loop. */
 static void broker_told(struct trial *trial, struct checkup_server *server, const struct mqtt_event *told,
                         const char *topic)
@@ -255,7 +275,7 @@ static void broker_told(struct trial *trial, struct checkup_server *server, cons
         if (trial->over)
             return;
         server->state = CHECKUP_FAILED;
-        snprintf(server->text, sizeof server->text, "%s", told->text);
+        tell_reason(server, told->text);
         break;
     }
     trial->over = true;
@@ -328,11 +348,12 @@ static void begin(struct examination *e, const struct checkup_config *config)
     struct addr locals[NODE_ADDRESSES_MAX];
     size_t count = net_addresses(e->net, addresses, NODE_ADDRESSES_MAX);
     for (size_t i = 0; !config->no_portmap && i < count && e->port_count < PORTMAP_LOCALS_MAX; i++)
-        if (addresses[i].address.family == 4 && addresses[i].gateway.family == 4 &&
-            addr_scope(&addresses[i].address) != ADDR_GLOBAL)
+        if (node_address_is_worth_mapping(&addresses[i])) {
+            bool ipv6 = addresses[i].address.family == 6;
+            *(ipv6 ? &e->out->pinhole.asked : &e->out->ports.asked) = true;
             e->ports[e->port_count++] =
                 (struct portmap_local){.local = addresses[i].address, .gateway = addresses[i].gateway};
-    e->out->ports.asked = e->port_count > 0;
+        }
     for (size_t i = 0; i < count; i++) {
         locals[i] = addresses[i].address;
         bool global = locals[i].family == 6 && addr_scope(&locals[i]) == ADDR_GLOBAL;

@@ -60,11 +60,11 @@ enum checkup_ipv6 {
     CHECKUP_IPV6_WORKS,
 };
 
-/* Whether the router opens a port (PCP, NAT-PMP, UPnP); taken back at the end. */
+/* Whether the router opens a port (PCP, NAT-PMP, UPnP), or its firewall for IPv6; taken back at the end. */
 struct checkup_ports {
-    bool asked;                  /* it was not forbidden, and there is a router to ask */
-    struct addr external;        /* family 0: none was opened */
-    char protocol[16];           /* that opened it */
+    bool asked;           /* it was not forbidden, and there is an address for it and a router to ask */
+    struct addr external; /* family 0: none was opened */
+    char protocol[16];    /* that opened it */
     char text[CHECKUP_TEXT_MAX]; /* why none was */
 };
 
@@ -87,9 +87,9 @@ struct checkup {
     bool stopped; /* by `stops`: what is here is not all */
     enum checkup_ipv6 ipv6;
     struct addr ipv6_address;
-    struct checkup_ports ports;
-    int receive_buffer, send_buffer; /* granted, of NET_SOCKET_BUFFER, bytes */
-    uint64_t elapsed;                /* ns */
+    struct checkup_ports ports, pinhole; /* IPv4; IPv6 */
+    int receive_buffer, send_buffer;     /* granted, of NET_SOCKET_BUFFER, bytes */
+    uint64_t elapsed;                    /* ns */
 };
 
 /* Blocks for CHECKUP_MS at most (and CHECKUP_LIFE_S with `life`), as a rule for the time of a few round

@@ -41,7 +41,7 @@ struct examination {
     struct upnp *upnp;
     struct portmap_local ports[PORTMAP_LOCALS_MAX]; /* what is asked for */
     size_t port_count;
-    unsigned port_failures; /* of these, by gateways and by UPnP */
+    unsigned port_failures[2]; /* of these, by gateways and by UPnP: IPv4, IPv6 */
     struct turn_trials *turns;
     struct trial trials[CHECKUP_BROKERS_MAX];
     char hosts[CHECKUP_STUN_MAX][256]; /* names that are being resolved; empty: none */

@@ -291,3 +291,11 @@ const struct candidate *node_addresses_announce(struct node_addresses *addresses
         }
     return NULL;
 }
+
+bool node_address_is_worth_mapping(const struct node_address *own)
+{
+    enum addr_scope scope = addr_scope(&own->address);
+    if (own->gateway.family != own->address.family)
+        return false;
+    return own->address.family == 4 ? scope == ADDR_PRIVATE || scope == ADDR_SHARED : scope == ADDR_GLOBAL;
+}

@@ -49,4 +49,8 @@ size_t node_addresses_offers(const struct node_addresses *addresses, uint32_t si
 /* The next offer that has not been announced, which then is; NULL: none. */
 const struct candidate *node_addresses_announce(struct node_addresses *addresses);
 
+/* Whether the internet reaches it only if the gateway opens a port: a private one, or one behind what may be
+ * an IPv6 firewall. Others need no help, or none can be had. */
+bool node_address_is_worth_mapping(const struct node_address *own);
+
 #endif

@@ -3,16 +3,6 @@
 
 #include <stdio.h>
 
-/* An address that the internet reaches only if the gateway opens a port: a private one, or one behind what
- * may be an IPv6 firewall. Others need no help, or none can be had. */
-static bool is_worth_mapping(const struct node_address *own)
-{
-    enum addr_scope scope = addr_scope(&own->address);
-    if (own->gateway.family != own->address.family)
-        return false;
-    return own->address.family == 4 ? scope == ADDR_PRIVATE || scope == ADDR_SHARED : scope == ADDR_GLOBAL;
-}
-
 size_t node_portmap_wanted(const struct node *node, struct portmap_local *out, size_t max)
 {
     size_t count = 0;
@@ -20,7 +10,7 @@ size_t node_portmap_wanted(const struct node *node, struct portmap_local *out, s
         return 0;
     for (size_t i = 0; i < node->addresses.own_count && count < max; i++) {
         const struct node_address *own = &node->addresses.own[i];
-        if (is_worth_mapping(own))
+        if (node_address_is_worth_mapping(own))
             out[count++] = (struct portmap_local){.local = own->address, .gateway = own->gateway};
     }
     return count;

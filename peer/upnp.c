@@ -1,7 +1,9 @@
 /* upnp.c - asks the router for ports by UPnP, in threads: finding it takes seconds, and each question blocks.
  *
  * A thread an address: it finds the router, opens a port, renews it after half its life and takes it back at
- * the end. As with names (resolve.c) whoever comes last, a thread or the owner, frees what they share. */
+ * the end. miniupnpc writes what fails to standard error, which is the program's: the thread has descriptors
+ * of its own, where that leads nowhere. As with names (resolve.c) whoever comes last, a thread or the owner,
+ * frees what they share. */
 #include "upnp.h"
 
 #include "bell.h"
@@ -34,6 +36,7 @@ struct box {
     pthread_mutex_t lock;
     pthread_cond_t change;
     unsigned shares; /* threads, and the owner */
+    bool left;       /* the owner has, with the bell */
     struct lease leases[UPNP_LOCALS_MAX];
     struct answered *first, **last;
     struct bell bell; /* rings while an answer waits */
@@ -73,7 +76,6 @@ static void box_leave(struct box *box)
         box->first = answered->next;
         free(answered);
     }
-    bell_close(&box->bell);
     pthread_cond_destroy(&box->change);
     pthread_mutex_destroy(&box->lock);
     free(box);
@@ -128,8 +130,19 @@ static void tell(struct lease *lease, const struct addr *external, const char *w
         snprintf(answered->answer.why, sizeof answered->answer.why, "%s", why);
     *box->last = answered;
     box->last = &answered->next;
-    bell_ring(&box->bell);
+    if (!box->left)
+        bell_ring(&box->bell);
     pthread_mutex_unlock(&box->lock);
+}
+
+/* Under the lock: once the owner has left, the bell's number may be of something else. */
+static bool seclude(struct lease *lease)
+{
+    struct box *box = lease->box;
+    pthread_mutex_lock(&box->lock);
+    bool secluded = !box->left && worker_seclude(bell_ringer(&box->bell));
+    pthread_mutex_unlock(&box->lock);
+    return secluded;
 }
 
 /* Waits until it is time to renew, or the owner wishes something. */
@@ -165,10 +178,8 @@ static bool keep_open(struct lease *lease, struct igd *igd)
 }
 
 /* A router that has opened a port once is looked for again, with a pause: it may be starting. */
-static void *hold(void *argument)
+static void seek(struct lease *lease)
 {
-    struct lease *lease = argument;
-    struct box *box = lease->box;
     const char *why;
     bool again = false;
     do {
@@ -181,6 +192,16 @@ static void *hold(void *argument)
             wait_for_renewal(lease);
         igd_free(igd);
     } while (again && is_wanted(lease));
+}
+
+static void *hold(void *argument)
+{
+    struct lease *lease = argument;
+    struct box *box = lease->box;
+    if (seclude(lease))
+        seek(lease);
+    else
+        tell(lease, NULL, "this system cannot keep the library for UPnP from writing to standard error");
     pthread_mutex_lock(&box->lock);
     *lease = (struct lease){0};
     pthread_cond_broadcast(&box->change);
@@ -291,6 +312,8 @@ void upnp_free(struct upnp *upnp, unsigned grace_ms)
     int late = grace_ms ? 0 : ETIMEDOUT;
     while (takes_back(box) && !late)
         late = pthread_cond_timedwait(&box->change, &box->lock, &until);
+    box->left = true;
+    bell_close(&box->bell);
     pthread_mutex_unlock(&box->lock);
     box_leave(box);
     free(upnp);

@@ -33,6 +33,11 @@ int bell_fd(const struct bell *bell)
     return bell->fds[0];
 }
 
+int bell_ringer(const struct bell *bell)
+{
+    return bell->fds[1];
+}
+
 void bell_ring(const struct bell *bell)
 {
     ssize_t written;

@@ -15,6 +15,8 @@ bool bell_open(struct bell *bell);
 void bell_close(struct bell *bell);
 /* Readable from bell_ring to bell_hush. */
 int bell_fd(const struct bell *bell);
+/* What bell_ring writes to: who rings in a table of descriptors of its own (worker_seclude) keeps it. */
+int bell_ringer(const struct bell *bell);
 /* Never blocks; a bell that rings already goes on. */
 void bell_ring(const struct bell *bell);
 void bell_hush(const struct bell *bell);

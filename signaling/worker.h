@@ -9,4 +9,9 @@
  * us. False: the system has no thread for us, and nothing has begun. */
 bool worker_start(void *(*run)(void *), void *argument);
 
+/* For a library that writes to standard error: from here on the calling thread has a table of descriptors of
+ * its own, with `kept` (above 2) as the only one of the program's, and 0 to 2 are /dev/null. The program
+ * keeps its own. False: this system cannot (Linux before 5.9, or no /dev/null); do without that library. */
+bool worker_seclude(int kept);
+
 #endif

@@ -56,18 +56,19 @@ static void print_nat(const struct checkup *checkup)
             print_line("", more[i]);
 }
 
-static void print_ports(const struct checkup *checkup)
+/* What the router opens: `what` of `label`. */
+static void print_ports(const char *label, const char *what, const struct checkup_ports *ports)
 {
-    const struct checkup_ports *ports = &checkup->ports;
     char why[TEXT_SHOWN * CHECKUP_TEXT_MAX], address[ADDR_TEXT_MAX];
     text_show(why, sizeof why, ports->text, strlen(ports->text));
     if (!ports->asked)
         return;
     if (ports->external.family)
-        printf("%-*s the router opens one (%s): %s, given back now\n", LABEL, "ports", ports->protocol,
+        printf("%-*s the router opens %s (%s): %s, given back now\n", LABEL, label, what, ports->protocol,
                addr_print(&ports->external, address));
     else
-        printf("%-*s the router opens none: %s\n", LABEL, "ports", *why ? why : "it does not answer");
+        printf("%-*s the router does not open %s: %s\n", LABEL, label, what,
+               *why ? why : "it answers neither PCP nor NAT-PMP nor UPnP");
 }
 
 static void print_ipv6(const struct checkup *checkup)
@@ -82,6 +83,7 @@ static void print_ipv6(const struct checkup *checkup)
     snprintf(line, sizeof line, "%s%s%s", texts[checkup->ipv6], checkup->ipv6_address.family ? ": " : "",
              checkup->ipv6_address.family ? addr_print_ip(&checkup->ipv6_address, address) : "");
     print_line("IPv6", line);
+    print_ports("", "its firewall for IPv6", &checkup->pinhole);
 }
 
 static void print_servers(const char *label, const struct checkup_server *servers, size_t count)
@@ -109,7 +111,7 @@ static bool print(const struct checkup *checkup, const struct advices *advices)
 {
     print_interfaces(checkup);
     print_nat(checkup);
-    print_ports(checkup);
+    print_ports("ports", "a port", &checkup->ports);
     print_ipv6(checkup);
     print_servers("STUN", checkup->stun, checkup->stun_count);
     print_servers("TURN", checkup->turn, checkup->turn_count);

@@ -70,9 +70,11 @@ static void advise_servers(struct advices *out, const struct checkup *checkup)
     size_t brokers = count_state(checkup->brokers, checkup->broker_count, CHECKUP_ANSWERS);
     bool silent = checkup->stun_count && !stun;
     if (silent && !brokers && checkup->broker_count) {
-        advise(out, true,
-               "neither a STUN server nor a broker answers: is this machine on the internet? Behind a "
-               "firewall name a broker that it lets through (--broker)");
+        advise(
+            out, true,
+            "neither a STUN server nor a broker answers: is this machine on the internet? Behind a "
+            "firewall that lets nothing out but the web, name a broker, and if you have one a TURN server, "
+            "that listens on port 443: --broker mqtts://HOST:443, --turn turns:HOST:443");
     } else if (silent) {
         advise(out, true,
                "UDP seems to be blocked: a broker answers, no STUN server does; let UDP out in the firewall, "
@@ -87,20 +89,31 @@ static void advise_servers(struct advices *out, const struct checkup *checkup)
         advise_server(out, "the broker", &checkup->brokers[i]);
 }
 
+static void advise_hard_nat(struct advices *out, const struct checkup *checkup)
+{
+    const char *rest = checkup->ipv6 == CHECKUP_IPV6_WORKS && checkup->local.family == 4
+                           ? "; peers that have IPv6, too, are reached straight as it is"
+                           : "";
+    if (checkup->ports.external.family)
+        advise(out, false, "the NAT is hard, but the router opens a port, so that peers find the way in");
+    else if (checkup->nat.ports == NAT_PORTS_SEQUENTIAL)
+        advise(out, true,
+               "the NAT is hard, but its ports can be foretold: direct paths come about after some tries; "
+               "a forwarded UDP port (--port) or port mapping in the router would make them sure%s",
+               rest);
+    else
+        advise(out, true,
+               "the NAT is hard: with peers behind an easy NAT a direct path takes some tries, with others a "
+               "relay; a forwarded UDP port (--port) or port mapping in the router would help%s",
+               rest);
+}
+
 static void advise_nat(struct advices *out, const struct checkup *checkup)
 {
     const struct nat_behavior *nat = &checkup->nat;
     bool answered = count_state(checkup->stun, checkup->stun_count, CHECKUP_ANSWERS) > 0;
-    if (nat_is_hard(nat) && checkup->ports.external.family)
-        advise(out, false, "the NAT is hard, but the router opens a port, so that peers find the way in");
-    else if (nat_is_hard(nat) && nat->ports == NAT_PORTS_SEQUENTIAL)
-        advise(out, true,
-               "the NAT is hard, but its ports can be foretold: direct paths come about after some tries; "
-               "a forwarded UDP port, port mapping in the router or IPv6 would make them sure");
-    else if (nat_is_hard(nat))
-        advise(out, true,
-               "the NAT is hard: with peers behind an easy NAT a direct path takes some tries, with others a "
-               "relay; a forwarded UDP port (--port), port mapping in the router or IPv6 would help");
+    if (nat_is_hard(nat))
+        advise_hard_nat(out, checkup);
     if (nat->mapping == NAT_MAPPING_NONE && nat->filtering == NAT_FILTERING_ADDRESS_AND_PORT)
         advise(out, false,
                "the firewall lets in answers only; that is enough for most peers. To be reachable for "

@@ -91,6 +91,17 @@ static void put_nat(struct json *json, const struct checkup *checkup)
         put_life(entry, checkup);
 }
 
+static void put_ports(struct json *json, const char *name, const struct checkup_ports *ports)
+{
+    struct json *entry = json_put_object(json, name);
+    json_put_bool(entry, "asked", ports->asked);
+    put_address(entry, "external", &ports->external);
+    if (ports->external.family)
+        json_put_text(entry, "protocol", ports->protocol);
+    else if (ports->asked)
+        json_put_text(entry, "text", ports->text[0] ? ports->text : "no answer");
+}
+
 static void put_ipv6(struct json *json, const struct checkup *checkup)
 {
     static const char *const names[] = {
@@ -102,17 +113,7 @@ static void put_ipv6(struct json *json, const struct checkup *checkup)
     struct json *entry = json_put_object(json, "ipv6");
     json_put_text(entry, "state", names[checkup->ipv6]);
     put_address(entry, "address", &checkup->ipv6_address);
-}
-
-static void put_ports(struct json *json, const struct checkup *checkup)
-{
-    struct json *entry = json_put_object(json, "portmap");
-    json_put_bool(entry, "asked", checkup->ports.asked);
-    put_address(entry, "external", &checkup->ports.external);
-    if (checkup->ports.external.family)
-        json_put_text(entry, "protocol", checkup->ports.protocol);
-    else if (checkup->ports.asked)
-        json_put_text(entry, "text", checkup->ports.text[0] ? checkup->ports.text : "no answer");
+    put_ports(entry, "pinhole", &checkup->pinhole);
 }
 
 static void put_buffers(struct json *json, const struct checkup *checkup)
@@ -142,7 +143,7 @@ bool doctor_print_json(const struct checkup *checkup, const struct advices *advi
     json_put_bool(json, "well", doctor_is_content(advices));
     put_interfaces(json, checkup);
     put_nat(json, checkup);
-    put_ports(json, checkup);
+    put_ports(json, "portmap", &checkup->ports);
     put_ipv6(json, checkup);
     put_servers(json, "stun", checkup->stun, checkup->stun_count);
     put_servers(json, "turn", checkup->turn, checkup->turn_count);

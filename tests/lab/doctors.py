@@ -10,7 +10,7 @@ import types
 
 import nat
 from namespace import end
-from openings import expect_none, opened_home
+from openings import expect_none, opened_home, until
 from peers import Unmet
 from relays import server
 from servers import port_is_bound, wait_until
@@ -95,6 +95,22 @@ def router_that_opens(protocol, trial):
     if not report["nat"]["hard"] or not report["well"] or code != 0:
         raise Unmet(f"exit code {code}: {report['advice']}")
     expect_none(opener)
+    return Outcome(None, seconds, [code])
+
+
+def router_that_opens_ipv6(trial):
+    """The router opens a hole in its firewall for IPv6, too: doctor says both, and gives both back."""
+    home, opener = opened_home(trial, "symr", "pcp", ipv6="fw")
+    report, code, seconds = consult(trial, home)
+    inside, told = report["ipv6"].get("address", "-"), report["ipv6"]["pinhole"]
+    if told.get("protocol") != "PCP" or inside not in told["external"] or "external" not in report["portmap"]:
+        raise Unmet(f"it says {report['ipv6']} and {report['portmap']}")
+    if code != 0:
+        raise Unmet(f"exit code {code}: {report['advice']}")
+    expect_none(opener)
+    # miniupnpd that was asked twice because it was slow does not know the hole as ours any more: it was told to remove it.
+    unknown = "Unauthorized to remove PCP mapping"
+    until(lambda: not opener.pinholes() or unknown in opener.heard(), 5, f"the hole is still there: {opener.pinholes()}")
     return Outcome(None, seconds, [code])
 
 
@@ -201,6 +217,8 @@ SCENARIOS = [
 ] + [
     Scenario(f"doctor/router-{protocol}", functools.partial(router_that_opens, protocol), runs=None)
     for protocol in ("pcp", "natpmp", "upnp")
+] + [
+    Scenario("doctor/router-ipv6", router_that_opens_ipv6, runs=None),
 ] + [
     Scenario(f"doctor/relays-{kind}", functools.partial(with_relays, kind), runs=None) for kind in ("port", "tcponly")
 ] + [

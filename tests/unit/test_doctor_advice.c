@@ -76,6 +76,23 @@ static void a_port_that_the_router_opens_makes_a_hard_nat_harmless(void **state)
     assert_non_null(strstr(text, "the router opens a port"));
 }
 
+static void a_hole_in_the_firewall_for_ipv6_helps_only_peers_that_have_it(void **state)
+{
+    struct checkup checkup = healthy();
+    char text[4096];
+    (void)state;
+    checkup.nat.mapping = NAT_MAPPING_ADDRESS_AND_PORT;
+    checkup.ipv6 = CHECKUP_IPV6_SILENT;
+    assert_true(addr_parse(&checkup.pinhole.external, "[2001:db8::5]:4000"));
+    assert_true(addr_parse(&checkup.local, "192.168.1.2:4000"));
+    assert_false(judged(&checkup, text));
+    assert_null(strstr(text, "are reached straight as it is"));
+    checkup.ipv6 = CHECKUP_IPV6_WORKS;
+    assert_false(judged(&checkup, text));
+    assert_non_null(strstr(text, "peers that have IPv6, too, are reached straight as it is"));
+    assert_null(strstr(text, "the router opens a port"));
+}
+
 static const struct life {
     enum checkup_life state;
     struct nat_life_verdict verdict;
@@ -207,6 +224,7 @@ int main(void)
         cmocka_unit_test(where_all_is_well_nothing_is_advised),
         cmocka_unit_test(a_hard_nat_needs_attention_an_easy_one_does_not),
         cmocka_unit_test(a_port_that_the_router_opens_makes_a_hard_nat_harmless),
+        cmocka_unit_test(a_hole_in_the_firewall_for_ipv6_helps_only_peers_that_have_it),
         cmocka_unit_test(a_mapping_that_dies_between_two_signs_of_life_needs_attention),
         cmocka_unit_test(blocked_udp_is_told_from_no_internet),
         cmocka_unit_test(every_server_that_is_of_no_use_is_named),

@@ -3,7 +3,10 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -53,11 +56,36 @@ static void nothing_is_heard_before_anything_is_asked(void **state)
     upnp_free(NULL, 0);
 }
 
+/* miniupnpc would say "bind: Cannot assign requested address". */
+static void what_fails_is_told_to_the_owner_and_not_to_standard_error(void **state)
+{
+    (void)state;
+    struct upnp_answer answer;
+    struct portmap_local wanted = loopback(40000);
+    assert_true(addr_parse(&wanted.local, "192.0.2.1")); /* of documentation: never ours */
+    int quiet = memfd_create("stderr", MFD_CLOEXEC), loud = dup(STDERR_FILENO);
+    assert_true(quiet >= 0 && loud >= 0 && dup2(quiet, STDERR_FILENO) == STDERR_FILENO);
+    struct upnp *upnp = upnp_new();
+    assert_non_null(upnp);
+    upnp_set_locals(upnp, &wanted, 1);
+    struct pollfd fd = {.fd = upnp_fd(upnp), .events = POLLIN};
+    int heard = poll(&fd, 1, 10000);
+    dup2(loud, STDERR_FILENO);
+    close(loud);
+    assert_int_equal(heard, 1);
+    assert_true(upnp_next(upnp, &answer));
+    assert_string_equal(answer.why, "the router does not offer UPnP");
+    assert_int_equal(lseek(quiet, 0, SEEK_END), 0);
+    close(quiet);
+    upnp_free(upnp, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_end_waits_for_no_thread_that_has_opened_nothing),
         cmocka_unit_test(nothing_is_heard_before_anything_is_asked),
+        cmocka_unit_test(what_fails_is_told_to_the_owner_and_not_to_standard_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,15 @@
 /* test_worker.c - threads of our own: they run, take no signals, and leave the program's as they were. */
 #include "worker.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -57,11 +60,63 @@ static void the_programs_signals_stay_as_they_were(void **state)
     pthread_mutex_unlock(&seen.lock);
 }
 
+struct recluse {
+    int kept;         /* to write to */
+    int below, above; /* of the program's */
+    bool secluded, alone;
+};
+
+static void *retire(void *argument)
+{
+    struct recluse *recluse = argument;
+    struct stat error, null;
+    recluse->secluded = worker_seclude(recluse->kept);
+    recluse->alone = fcntl(recluse->below, F_GETFD) < 0 && fcntl(recluse->above, F_GETFD) < 0 &&
+                     fstat(STDERR_FILENO, &error) == 0 && stat("/dev/null", &null) == 0 &&
+                     error.st_rdev == null.st_rdev;
+    if (write(recluse->kept, "x", 1) != 1)
+        recluse->alone = false;
+    return NULL;
+}
+
+static void a_secluded_worker_has_none_of_the_programs_descriptors_but_one(void **state)
+{
+    struct recluse recluse;
+    struct stat before, after;
+    int kept[2];
+    char byte;
+    (void)state;
+    recluse.below = dup(STDERR_FILENO);
+    assert_int_equal(pipe(kept), 0);
+    recluse.above = dup(STDERR_FILENO);
+    assert_int_equal(fstat(STDERR_FILENO, &before), 0);
+    recluse.kept = kept[1];
+    assert_true(worker_start(retire, &recluse));
+    assert_int_equal(read(kept[0], &byte, 1), 1); /* until it is done */
+    assert_true(recluse.secluded && recluse.alone);
+    assert_int_equal(fstat(STDERR_FILENO, &after), 0);
+    assert_true(before.st_dev == after.st_dev && before.st_ino == after.st_ino);
+    assert_true(fcntl(recluse.below, F_GETFD) >= 0 && fcntl(recluse.above, F_GETFD) >= 0);
+    close(kept[1]);
+    assert_int_equal(read(kept[0], &byte, 1), 0); /* its table has gone with it */
+    close(kept[0]);
+    close(recluse.below);
+    close(recluse.above);
+}
+
+static void standard_error_is_nothing_to_keep(void **state)
+{
+    (void)state;
+    assert_false(worker_seclude(STDERR_FILENO));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_takes_no_signals),
         cmocka_unit_test(the_programs_signals_stay_as_they_were),
+        cmocka_unit_test(a_secluded_worker_has_none_of_the_programs_descriptors_but_one),
+        cmocka_unit_test(standard_error_is_nothing_to_keep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
