@@ -56,7 +56,9 @@ enum frame_kind {
 
 enum {
     HAVE_HEAD = 9,
-    HAVE_WHOLE = 1 /* the file has its name already: send nothing, say whether it is the same */
+    HAVE_WHOLE = 1, /* the file has its name already: send nothing, say whether it is the same */
+    HAVE_ZEROS = 2, /* instead of hashes their number (4): so many leaves are nothing but zeros */
+    HAVE_ZEROS_LEN = HAVE_HEAD + 4
 };
 
 void wire_put16(uint8_t *at, uint16_t value);

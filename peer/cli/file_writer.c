@@ -24,8 +24,8 @@ enum {
     BATCH_FILES = 512,
     BATCH_BYTES = 64 << 20,
     HAVE_HASHES = 1024, /* in a frame */
-    LEAVES_MAX =
-        1 << 27 /* known of at once: two files of 8 TiB; a byte of memory each, and a hash once it is here */
+    CELLS_MAX = 1 << 27 /* known of at once: two files of 8 TiB; a byte of memory each, and a hash where
+                           leaves have come that are not zeros */
 };
 
 struct file_writer {
@@ -51,7 +51,7 @@ struct file_writer {
     /* the thread's own */
     struct incoming **incoming; /* one an entry; NULL: nothing known, or settled */
     uint8_t *settled;    /* a byte an entry: arrived, there already, failed, or about to get its name */
-    uint64_t leaves;     /* known of, in all of `incoming` */
+    uint64_t cells;      /* of what is known of leaves, in all of `incoming` */
     uint32_t open_files; /* of the manifest's files, those not settled */
     uint32_t batch[BATCH_FILES]; /* written, but without their names */
     unsigned batch_count;
@@ -117,7 +117,7 @@ static void forget(struct file_writer *writer, uint32_t file)
         return;
     if (incoming->fd >= 0)
         close(incoming->fd);
-    writer->leaves -= incoming->leaves;
+    writer->cells -= incoming->leaves.cells;
     incoming_free(incoming);
     free(incoming);
     writer->incoming[file] = NULL;
@@ -185,51 +185,87 @@ static void fail_error(struct file_writer *writer, uint32_t file, int error)
 
 static struct incoming *incoming_of(struct file_writer *writer, uint32_t file)
 {
-    if (!writer->incoming[file] && (writer->incoming[file] = calloc(1, sizeof **writer->incoming)))
+    if (!writer->incoming[file] && (writer->incoming[file] = calloc(1, sizeof **writer->incoming))) {
         writer->incoming[file]->fd = -1;
+        incoming_begin(writer->incoming[file], writer->manifest->entries[file].size);
+    }
     if (!writer->incoming[file])
         break_off(writer, words_of(ENOMEM));
     return writer->incoming[file];
 }
 
-static bool tell_held(struct file_writer *writer, uint32_t file, const struct incoming *incoming)
+/* One frame about leaves from `first` on; returns how many they are. */
+static uint64_t tell_some(struct file_writer *writer, uint32_t file, const struct incoming *incoming,
+                          uint64_t first)
 {
     uint8_t body[HAVE_HEAD + HAVE_HASHES * HASH_LEN];
-    for (uint32_t first = 0; first < incoming->leaves || first == 0; first += HAVE_HASHES) {
-        uint32_t left = incoming->leaves - first, count = left < HAVE_HASHES ? left : HAVE_HASHES;
-        wire_put32(body, file);
-        wire_put32(body + 4, first);
-        body[8] = incoming->whole ? HAVE_WHOLE : 0;
-        if (count)
-            memcpy(body + HAVE_HEAD, incoming->hashes + (size_t)first * HASH_LEN, (size_t)count * HASH_LEN);
-        if (!tell(writer, FRAME_HAVE, body, HAVE_HEAD + (size_t)count * HASH_LEN))
-            return false;
+    const uint8_t *hashes;
+    unsigned flags;
+    uint64_t count = leaf_map_run(&incoming->leaves, first, &flags, &hashes);
+    size_t len = HAVE_ZEROS_LEN;
+    wire_put32(body, file);
+    wire_put32(body + 4, (uint32_t)first);
+    body[8] = incoming->whole ? HAVE_WHOLE : 0;
+    if (flags & LEAF_ZERO) {
+        body[8] |= HAVE_ZEROS;
+        wire_put32(body + HAVE_HEAD, (uint32_t)count);
+    } else {
+        count = count < HAVE_HASHES ? count : HAVE_HASHES;
+        len = HAVE_HEAD + (size_t)count * HASH_LEN;
+        memcpy(body + HAVE_HEAD, hashes, len - HAVE_HEAD);
     }
-    return true;
+    return tell(writer, FRAME_HAVE, body, len) ? count : 0;
+}
+
+/* `count` leaves are known, from the first on. */
+static void tell_held(struct file_writer *writer, uint32_t file, const struct incoming *incoming,
+                      uint64_t count)
+{
+    uint8_t empty[HAVE_HEAD] = {0};
+    for (uint64_t first = 0, told; first < count; first += told)
+        if (!(told = tell_some(writer, file, incoming, first)))
+            return;
+    wire_put32(empty, file);
+    empty[8] = incoming->whole ? HAVE_WHOLE : 0;
+    if (!count)
+        tell(writer, FRAME_HAVE, empty, HAVE_HEAD);
+}
+
+/* Hashes a leaf, or all of a hole at once. Returns how many they were; 0: it failed. */
+static uint64_t hash_some(struct file_writer *writer, uint32_t file, struct incoming *incoming,
+                          struct leaf_reader *reader, uint64_t number)
+{
+    struct leaf leaf = {.zero = true, .len = LEAF_LEN};
+    uint64_t hole = leaf_reader_hole(reader, number), count = hole ? hole : 1;
+    if (!hole && !leaf_reader_read(reader, number, writer->buffer, &leaf)) {
+        fail_error(writer, file, errno);
+        return 0;
+    }
+    atomic_fetch_add(&writer->held, incoming->whole ? 0 : count * leaf.len);
+    bool zeros = leaf.zero && leaf.len == LEAF_LEN;
+    writer->cells -= incoming->leaves.cells;
+    bool good = zeros ? leaf_map_put_zeros(&incoming->leaves, number, count, LEAF_HELD)
+                      : leaf_map_put(&incoming->leaves, number, leaf.hash, LEAF_HELD);
+    writer->cells += incoming->leaves.cells;
+    if (good && writer->cells <= CELLS_MAX)
+        return count;
+    break_off(writer, words_of(ENOMEM));
+    return 0;
 }
 
 static void hash_file(struct file_writer *writer, uint32_t file, int fd, uint64_t size, bool whole)
 {
     struct leaf_reader reader;
-    struct leaf leaf;
     struct incoming *incoming = incoming_of(writer, file);
     uint64_t count = leaves_of(size);
     if (!incoming)
         return;
     incoming->whole = whole;
     leaf_reader_begin(&reader, fd, size);
-    for (uint64_t number = 0; number < count && goes_on(writer); number++) {
-        if (!leaf_reader_read(&reader, number, writer->buffer, &leaf)) {
-            fail_error(writer, file, errno);
+    for (uint64_t number = 0, more; number < count; number += more)
+        if (!goes_on(writer) || !(more = hash_some(writer, file, incoming, &reader, number)))
             return;
-        }
-        writer->leaves++;
-        atomic_fetch_add(&writer->held, whole ? 0 : leaf.len);
-        if (writer->leaves > LEAVES_MAX || !incoming_hold(incoming, (uint32_t)number, leaf.hash))
-            break_off(writer, words_of(ENOMEM));
-    }
-    if (goes_on(writer))
-        tell_held(writer, file, incoming);
+    tell_held(writer, file, incoming, count);
 }
 
 /* What has its name already is only compared: it is somebody's. */
@@ -338,7 +374,7 @@ static void look_for_completion(struct file_writer *writer, uint32_t file, struc
 {
     if (!incoming_complete(incoming))
         return;
-    const char *problem = incoming_verify(incoming, writer->manifest->entries[file].size);
+    const char *problem = incoming_verify(incoming);
     if (problem)
         fail(writer, file, problem);
     else
@@ -360,54 +396,92 @@ static bool write_all(int fd, const uint8_t *data, size_t len, uint64_t at)
     return true;
 }
 
-/* Zeros are a hole where the file system has any. */
-static bool write_zeros(int fd, uint64_t at)
+/* Zeros over what is no hole already, for file systems that cannot make holes. */
+static bool overwrite(const struct file_writer *writer, int fd, uint64_t at, uint64_t end)
 {
     static const uint8_t zeros[LEAF_LEN];
-    struct stat status;
-    if (fstat(fd, &status) == 0 && (uint64_t)status.st_size <= at)
-        return true; /* beyond the end: ftruncate makes it one */
-    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, LEAF_LEN) == 0 ||
-           write_all(fd, zeros, LEAF_LEN, at);
+    while (at < end && goes_on(writer)) {
+        off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+        if (data < 0 && errno == ENXIO)
+            return true; /* a hole up to the end */
+        at = data < 0 || (uint64_t)data < at ? at : (uint64_t)data;
+        size_t len = at >= end ? 0 : end - at < LEAF_LEN ? (size_t)(end - at) : LEAF_LEN;
+        if (!write_all(fd, zeros, len, at))
+            return false;
+        at += len;
+    }
+    return true;
 }
 
-/* A leaf of the record's file. `data` NULL: zeros. False: the file has failed, or everything has. */
-static bool take_leaf(struct file_writer *writer, const struct record *record, uint32_t number,
-                      const uint8_t *data, uint32_t len, const uint8_t hash[HASH_LEN])
+/* Zeros are a hole where the file system has any; what is behind the end becomes one by ftruncate. */
+static bool write_zeros(const struct file_writer *writer, int fd, uint64_t at, uint64_t len)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    uint64_t size = (uint64_t)status.st_size, end = at + len < size ? at + len : size;
+    return at >= size ||
+           fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)(end - at)) == 0 ||
+           overwrite(writer, fd, at, end);
+}
+
+/* The record's file, open for `count` leaves of together `len` bytes at the record's. NULL: it has failed, or
+ * everything has. */
+static struct incoming *admit(struct file_writer *writer, const struct record *record, uint32_t count,
+                              uint64_t len)
 {
     struct incoming *incoming = incoming_of(writer, record->file);
-    const struct manifest_entry *entry = &writer->manifest->entries[record->file];
-    uint64_t room = LEAVES_MAX - writer->leaves;
-    const char *problem =
-        incoming ? incoming_problem(incoming, entry->size, number, len, room) : words_of(ENOMEM);
+    if (!incoming)
+        return NULL;
+    const char *problem = incoming_problem(incoming, record->leaf, count, len);
     if (problem) {
         break_off(writer, problem);
-        return false;
+        return NULL;
     }
     if (incoming->fd < 0)
-        incoming->fd = file_store_open_part(&writer->store, entry->path, true);
-    uint64_t at = (uint64_t)number * LEAF_LEN;
-    if (incoming->fd < 0 ||
-        !(data ? write_all(incoming->fd, data, len, at) : write_zeros(incoming->fd, at))) {
-        fail_error(writer, record->file, errno);
-        return false;
-    }
-    atomic_fetch_add(&writer->written, len);
-    writer->leaves -= incoming->leaves;
-    if (!incoming_receive(incoming, number, hash))
-        break_off(writer, words_of(ENOMEM));
-    writer->leaves += incoming->leaves;
-    return goes_on(writer);
+        incoming->fd =
+            file_store_open_part(&writer->store, writer->manifest->entries[record->file].path, true);
+    if (incoming->fd >= 0)
+        return incoming;
+    fail_error(writer, record->file, errno);
+    return NULL;
 }
 
+static void take_data(struct file_writer *writer, const struct piece *piece)
+{
+    uint8_t hash[HASH_LEN];
+    const struct record *record = &piece->record;
+    struct incoming *incoming = admit(writer, record, 1, record->len);
+    if (!incoming)
+        return;
+    hash_leaf(hash, piece->data, record->len);
+    if (!write_all(incoming->fd, piece->data, record->len, (uint64_t)record->leaf * LEAF_LEN)) {
+        fail_error(writer, record->file, errno);
+        return;
+    }
+    atomic_fetch_add(&writer->written, record->len);
+    writer->cells -= incoming->leaves.cells;
+    if (!incoming_receive(incoming, record->leaf, hash))
+        break_off(writer, words_of(ENOMEM));
+    writer->cells += incoming->leaves.cells;
+}
+
+/* However many they are said to be, they are one hole and a few cells. */
 static void take_zeros(struct file_writer *writer, const struct record *record)
 {
-    static const uint8_t zeros[LEAF_LEN];
-    uint8_t hash[HASH_LEN];
-    hash_leaf(hash, zeros, LEAF_LEN);
-    for (uint32_t i = 0; i < record->len; i++)
-        if (!take_leaf(writer, record, record->leaf + i, NULL, LEAF_LEN, hash))
-            return;
+    uint64_t len = (uint64_t)record->len * LEAF_LEN;
+    struct incoming *incoming = admit(writer, record, record->len, len);
+    if (!incoming)
+        return;
+    if (!write_zeros(writer, incoming->fd, (uint64_t)record->leaf * LEAF_LEN, len)) {
+        fail_error(writer, record->file, errno);
+        return;
+    }
+    atomic_fetch_add(&writer->written, len);
+    writer->cells -= incoming->leaves.cells;
+    if (!incoming_receive_zeros(incoming, record->leaf, record->len))
+        break_off(writer, words_of(ENOMEM));
+    writer->cells += incoming->leaves.cells;
 }
 
 static void take_failure(struct file_writer *writer, const struct piece *piece)
@@ -432,7 +506,6 @@ static void take_finish(struct file_writer *writer, const struct piece *piece)
 static void take_record(struct file_writer *writer, const struct piece *piece)
 {
     const struct record *record = &piece->record;
-    uint8_t hash[HASH_LEN];
     if (record->file >= writer->manifest->count ||
         writer->manifest->entries[record->file].kind != ENTRY_FILE) {
         break_off(writer, "the sender sends a file that it did not announce");
@@ -441,8 +514,7 @@ static void take_record(struct file_writer *writer, const struct piece *piece)
     if (writer->settled[record->file])
         return; /* it was on its way when we said that we do not want it */
     if (record->kind == RECORD_DATA) {
-        hash_leaf(hash, piece->data, record->len);
-        take_leaf(writer, record, record->leaf, piece->data, record->len, hash);
+        take_data(writer, piece);
     } else if (record->kind == RECORD_ZERO) {
         take_zeros(writer, record);
     } else if (record->kind == RECORD_FINISH) {
@@ -450,6 +522,8 @@ static void take_record(struct file_writer *writer, const struct piece *piece)
     } else {
         take_failure(writer, piece);
     }
+    if (writer->cells > CELLS_MAX)
+        break_off(writer, "the sender begins too much at once");
     if (goes_on(writer) && writer->incoming[record->file])
         look_for_completion(writer, record->file, writer->incoming[record->file]);
 }

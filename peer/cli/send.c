@@ -21,9 +21,7 @@ enum {
     HEAP_KEPT = 8 << 20, /* bytes of free heap that are not given back, see pipe.c */
     HEAP_STEP = 1 << 20,
     PIECES_A_TURN = 32, /* so that the node gets its turn too */
-    WHY_MAX = TEXT_SHOWN * REASON_MAX + 600,
-    HELD_MAX =
-        1 << 27 /* leaves that a receiver may say it has: 16 TiB, 4 GB of hashes for who has sent them all */
+    WHY_MAX = TEXT_SHOWN * REASON_MAX + 600
 };
 
 struct lane {
@@ -94,39 +92,38 @@ static void take_refusal(struct delivery *delivery, const uint8_t *body, size_t 
     delivery_end(delivery, EXIT_OTHER, sentence);
 }
 
-static bool hold(struct held *held, uint32_t first, const uint8_t *hashes, uint32_t count)
+/* Leaves that follow those told before. False: they do not, or no memory. */
+static bool hold(struct held *held, uint64_t first, const uint8_t *hashes, uint64_t count)
 {
-    if (first != held->count)
-        return false;
-    if (held->count + count > held->capacity) {
-        uint32_t capacity = held->capacity ? held->capacity * 2 : count;
-        capacity = capacity < held->count + count ? held->count + count : capacity;
-        uint8_t *grown = realloc(held->hashes, (size_t)capacity * HASH_LEN);
-        if (!grown)
-            return false;
-        held->hashes = grown, held->capacity = capacity;
-    }
-    if (count)
-        memcpy(held->hashes + (size_t)held->count * HASH_LEN, hashes, (size_t)count * HASH_LEN);
+    bool good = first == held->count && held->leaves.leaves - first >= count;
+    if (good && count && !hashes)
+        good = leaf_map_put_zeros(&held->leaves, first, count, LEAF_HELD);
+    for (uint64_t i = 0; good && hashes && i < count; i++)
+        good = leaf_map_put(&held->leaves, first + i, hashes + i * HASH_LEN, LEAF_HELD);
     held->count += count;
-    return true;
+    return good;
 }
 
 static void take_held(struct delivery *delivery, const uint8_t *body, size_t len)
 {
     const struct manifest *manifest = delivery->transfer.manifest;
-    uint32_t count = len < HAVE_HEAD ? 0 : (uint32_t)(len - HAVE_HEAD) / HASH_LEN;
-    bool good = len >= HAVE_HEAD && (len - HAVE_HEAD) % HASH_LEN == 0 && !delivery->reader;
-    uint32_t file = good ? wire_get32(body) : UINT32_MAX;
-    good = good && file < manifest->count && manifest->entries[file].kind == ENTRY_FILE;
-    uint64_t size = good ? manifest->entries[file].size : 0;
-    uint64_t most = size == MANIFEST_SIZE_UNKNOWN ? HELD_MAX : leaves_of(size);
-    if (!good || delivery->held[file].count + (uint64_t)count > most ||
-        !hold(&delivery->held[file], wire_get32(body + 4), body + HAVE_HEAD, count)) {
+    uint32_t file = len >= HAVE_HEAD ? wire_get32(body) : UINT32_MAX;
+    if (delivery->reader || file >= manifest->count || manifest->entries[file].kind != ENTRY_FILE) {
         delivery_confused(delivery);
         return;
     }
-    delivery->held[file].whole = body[8] & HAVE_WHOLE;
+    struct held *held = &delivery->held[file];
+    uint64_t size = manifest->entries[file].size;
+    if (!held->leaves.leaves)
+        leaf_map_begin(&held->leaves, leaves_of(size == MANIFEST_SIZE_UNKNOWN ? MANIFEST_SIZE_MAX : size));
+    bool zeros = body[8] & HAVE_ZEROS;
+    if (zeros ? len != HAVE_ZEROS_LEN || !hold(held, wire_get32(body + 4), NULL, wire_get32(body + HAVE_HEAD))
+              : (len - HAVE_HEAD) % HASH_LEN != 0 ||
+                    !hold(held, wire_get32(body + 4), body + HAVE_HEAD, (len - HAVE_HEAD) / HASH_LEN)) {
+        delivery_confused(delivery);
+        return;
+    }
+    held->whole = body[8] & HAVE_WHOLE;
 }
 
 static void take_skip(struct delivery *delivery, const uint8_t *body, size_t len)
@@ -400,7 +397,7 @@ static void delivery_free(struct delivery **at)
     for (unsigned i = 0; i < LANES; i++)
         p2p_stream_free(delivery->lanes[i].stream);
     for (uint32_t i = 0; i < sending->tree.manifest.count; i++)
-        free(delivery->held[i].hashes);
+        leaf_map_free(&delivery->held[i].leaves);
     free(delivery->held);
     free(delivery);
 }
