@@ -39,7 +39,8 @@ struct file_writer {
     atomic_bool stop;
     atomic_int state;
     char why[REASON_MAX + 1];
-    atomic_ullong written, held;
+    atomic_ullong written, held, done_with;
+    atomic_bool waits;
 
     pthread_mutex_t lock; /* what the loop takes */
     pthread_cond_t taken;
@@ -574,14 +575,23 @@ static void end_well(struct file_writer *writer)
 
 /* ---- the thread ---- */
 
+static struct piece *next_piece(struct file_writer *writer)
+{
+    atomic_store(&writer->waits, true);
+    struct piece *piece = pieces_ready(&writer->pieces, true);
+    atomic_store(&writer->waits, false);
+    return piece;
+}
+
 static void *run(void *context)
 {
     struct file_writer *writer = context;
     struct piece *piece;
     file_store_cage(&writer->store); /* a second wall: without it the first one stands as well */
     look(writer);
-    while (goes_on(writer) && writer->open_files && (piece = pieces_ready(&writer->pieces, true))) {
+    while (goes_on(writer) && writer->open_files && (piece = next_piece(writer))) {
         take_record(writer, piece);
+        atomic_fetch_add(&writer->done_with, piece->record.kind == RECORD_DATA ? piece->record.len : 0);
         pieces_put_unused(&writer->pieces, piece);
         writer->wake(writer->context);
     }
@@ -692,6 +702,16 @@ enum writer_state file_writer_state(struct file_writer *writer, const char **why
     enum writer_state state = (enum writer_state)atomic_load(&writer->state);
     *why = writer->why;
     return state;
+}
+
+uint64_t file_writer_done_with(struct file_writer *writer)
+{
+    return atomic_load(&writer->done_with);
+}
+
+bool file_writer_waits(struct file_writer *writer)
+{
+    return atomic_load(&writer->waits);
 }
 
 void file_writer_bytes(struct file_writer *writer, uint64_t *written, uint64_t *held)

@@ -37,6 +37,10 @@ size_t file_writer_frames(struct file_writer *writer, uint8_t *out, size_t capac
 bool file_writer_result(struct file_writer *writer, struct file_result *result);
 /* With BROKEN, *why is a sentence, fit for a terminal, as long as the writer lives. */
 enum writer_state file_writer_state(struct file_writer *writer, const char **why);
+/* Bytes of leaves that need not come again, or are not wanted. */
+uint64_t file_writer_done_with(struct file_writer *writer);
+/* Whether it has nothing to do but to wait for the sender. */
+bool file_writer_waits(struct file_writer *writer);
 /* Bytes written in this run, and bytes that were there before. */
 void file_writer_bytes(struct file_writer *writer, uint64_t *written, uint64_t *held);
 /* Ends the thread wherever it is; what has been written stays. */

@@ -6,6 +6,7 @@
  * to the next. */
 #include "clock.h"
 #include "commands.h"
+#include "credit.h"
 #include "file_reader.h"
 #include "session.h"
 #include "terminal.h"
@@ -27,6 +28,7 @@ enum {
 struct lane {
     struct p2p_stream *stream;
     struct piece *piece; /* on its way; NULL: none */
+    size_t sign_left;    /* bytes of a sign of life that are not yet */
     bool blocked, ended;
 };
 
@@ -42,6 +44,8 @@ struct delivery {
     struct held *held;          /* one an entry */
     struct file_reader *reader; /* NULL: the receiver has not said go */
     struct lane lanes[LANES];
+    uint64_t credit, spent;      /* bytes of leaves that may be sent, and that are */
+    uint64_t spoke_at, heard_at; /* ns */
     struct transfer transfer;
     bool over;
 };
@@ -163,6 +167,15 @@ static void take_go(struct delivery *delivery)
     }
 }
 
+static void take_credit(struct delivery *delivery, const uint8_t *body, size_t len)
+{
+    uint64_t credit = len == 8 ? wire_get64(body) : 0;
+    if (!credit)
+        delivery_confused(delivery);
+    else if (credit > delivery->credit)
+        delivery->credit = credit;
+}
+
 static void take_done(struct delivery *delivery, const uint8_t *body, size_t len)
 {
     char sentence[WHY_MAX];
@@ -194,6 +207,11 @@ static void take_frame(struct delivery *delivery, enum frame_kind kind, const ui
     case FRAME_GO:
         take_go(delivery);
         return;
+    case FRAME_CREDIT:
+        take_credit(delivery, body, len);
+        return;
+    case FRAME_SIGN:
+        return;
     case FRAME_DONE:
         take_done(delivery, body, len);
         return;
@@ -223,6 +241,7 @@ static bool read_frame(struct delivery *delivery, size_t *body)
             return false;
         }
         delivery->frame_len += (size_t)got;
+        delivery->heard_at = delivery->session->now;
     }
 }
 
@@ -273,6 +292,8 @@ static bool lane_load(struct delivery *delivery, struct lane *lane)
     }
     if (lane->piece && lane->piece->record.kind == RECORD_FAILED)
         tell_failure(delivery, lane->piece);
+    if (lane->piece && lane->piece->record.kind == RECORD_DATA)
+        delivery->spent += lane->piece->record.len;
     return lane->piece != NULL;
 }
 
@@ -300,15 +321,51 @@ static bool lane_write(struct delivery *delivery, struct lane *lane)
     return true;
 }
 
+/* The rest of a sign of life. False: it waits. */
+static bool lane_sign(struct lane *lane)
+{
+    uint8_t head[RECORD_LEN];
+    record_write(head, &(struct record){.kind = RECORD_SIGN});
+    while (lane->sign_left && !lane->blocked) {
+        ptrdiff_t taken =
+            p2p_stream_write(lane->stream, head + RECORD_LEN - lane->sign_left, lane->sign_left);
+        lane->sign_left -= taken > 0 ? (size_t)taken : 0;
+        lane->blocked = taken <= 0;
+    }
+    return !lane->sign_left;
+}
+
+/* Whatever keeps us from sending: a receiver that hears nothing gives us up. */
+static void show_life(struct delivery *delivery)
+{
+    struct lane *lane = &delivery->lanes[0];
+    uint64_t due = delivery->spoke_at + SIGN_S * CLOCK_S;
+    session_wake_at(delivery->session, due);
+    if (delivery->session->now < due)
+        return;
+    delivery->spoke_at = delivery->session->now;
+    if (lane->stream && !lane->piece && !lane->ended && !lane->sign_left)
+        lane->sign_left = RECORD_LEN;
+}
+
+/* For another leaf. */
+static bool has_credit(const struct delivery *delivery)
+{
+    return delivery->spent + LEAF_LEN <= delivery->credit;
+}
+
 static bool send_pieces(struct delivery *delivery)
 {
     unsigned through = 0;
     for (unsigned i = 0; i < LANES && delivery->reader; i++) {
         struct lane *lane = &delivery->lanes[i];
-        while (through < PIECES_A_TURN && !lane->blocked && !lane->ended &&
-               (lane->piece || lane_load(delivery, lane)) && lane_write(delivery, lane))
+        while (through < PIECES_A_TURN && !lane->blocked && !lane->ended && lane_sign(lane) &&
+               (lane->piece || (has_credit(delivery) && lane_load(delivery, lane))) &&
+               lane_write(delivery, lane))
             through++;
     }
+    if (through)
+        delivery->spoke_at = delivery->session->now;
     return through > 0;
 }
 
@@ -328,6 +385,8 @@ static void send_connected(struct session *session, struct member *member)
         return;
     }
     delivery->session = session, delivery->member = member, delivery->held = held;
+    delivery->credit = CREDIT_LEAST;
+    delivery->spoke_at = delivery->heard_at = session->now;
     transfer_begin(&delivery->transfer, "sending to", member->peer, &sending->tree.manifest);
     delivery->next = sending->deliveries;
     sending->deliveries = delivery;
@@ -371,15 +430,32 @@ static void send_closed(struct session *session, struct member *member, const st
     delivery_end(delivery, left ? EXIT_OTHER : EXIT_LOST, sentence);
 }
 
+static void look_for_silence(struct delivery *delivery)
+{
+    char sentence[WHY_MAX];
+    uint64_t limit = delivery->heard_at + SILENCE_S * CLOCK_S;
+    session_wake_at(delivery->session, limit);
+    if (delivery->session->now < limit)
+        return;
+    snprintf(sentence, sizeof sentence,
+             "%s has said nothing for %d seconds; the same command goes on from there",
+             delivery->transfer.name, SILENCE_S);
+    delivery_end(delivery, EXIT_OTHER, sentence);
+}
+
 static bool delivery_step(struct delivery *delivery)
 {
     struct session *session = delivery->session;
     bool moved = !delivery->over && take_answers(delivery);
     if (delivery->over)
         return moved;
+    look_for_silence(delivery);
+    if (delivery->over)
+        return true;
     moved = send_offer(delivery) || moved;
     moved = send_pieces(delivery) || moved;
     if (delivery->reader) {
+        show_life(delivery);
         delivery->transfer.held = file_reader_held(delivery->reader);
         session_wake_at(session, transfer_progress(&session->report, &delivery->transfer, session->now));
     }
