@@ -18,7 +18,8 @@ void credit_measure(struct credit *credit, uint64_t now, uint64_t done, uint64_t
 {
     double seconds = (double)(now - credit->measured_ns) / CLOCK_S;
     double holds = (double)(done - credit->measured_bytes) / seconds * (double)rtt / CLOCK_S;
-    double wanted = 2 * holds, least = (double)(credit->window - credit->window / CREDIT_DECAY);
+    double wanted = rtt > CREDIT_SHORT_MS * CLOCK_MS ? 2 * holds : 0,
+           least = (double)(credit->window - credit->window / CREDIT_DECAY);
     least = least > CREDIT_LEAST ? least : CREDIT_LEAST;
     wanted = wanted > least ? wanted : least;
     credit->window = wanted < CREDIT_MOST ? (uint64_t)wanted : CREDIT_MOST;

@@ -13,9 +13,11 @@ enum {
     CREDIT_LEAST = 1 << 20,          /* bytes; a sender begins with so many */
     CREDIT_MOST = LANES * (2 << 20), /* more than all lanes hold is of no use */
     CREDIT_STEP = 2 * LEAF_LEN,      /* what is less is not worth a frame */
-    CREDIT_MEASURE_MS = 50,          /* at least: the rate is measured over so long, or a round trip */
-    CREDIT_DECAY = 8                 /* of the window, an eighth less a measurement: a disk that stops for a
-                                        sync is as quick as before afterwards */
+    CREDIT_SHORT_MS = 4,    /* up to here a round trip is short: a mebibyte each is 2 Gbit/s, and what is
+                               measured is the machines' own time as much as the path's */
+    CREDIT_MEASURE_MS = 50, /* at least: the rate is measured over so long, or a round trip */
+    CREDIT_DECAY = 8        /* of the window, an eighth less a measurement: a disk that stops for a
+                               sync is as quick as before afterwards */
 };
 
 struct credit {

@@ -13,6 +13,7 @@ struct incoming {
     bool finished;     /* `finish` is known */
     uint64_t size;     /* as announced; MANIFEST_SIZE_UNKNOWN */
     uint64_t received; /* leaves, in this run */
+    uint64_t held;     /* bytes that were here before */
     struct leaf_map leaves;
     struct finish finish;
 };

@@ -6,6 +6,7 @@
  * a sync for each of many small files would take longer than the files, so they are synced in batches. */
 #include "file_writer.h"
 
+#include "clock.h"
 #include "file_incoming.h"
 
 #include <errno.h>
@@ -23,7 +24,9 @@ enum {
     RESULTS_MAX = 1024,
     BATCH_FILES = 512,
     BATCH_BYTES = 64 << 20,
-    HAVE_HASHES = 1024, /* in a frame */
+    HAVE_HASHES = 1024,   /* in a frame */
+    LOCK_PATIENCE_S = 30, /* a lost session is known to be lost within 15 s */
+    LOCK_TRY_MS = 100,
     CELLS_MAX = 1 << 27 /* known of at once: two files of 8 TiB; a byte of memory each, and a hash where
                            leaves have come that are not zeros */
 };
@@ -39,8 +42,8 @@ struct file_writer {
     atomic_bool stop;
     atomic_int state;
     char why[REASON_MAX + 1];
-    atomic_ullong written, held, done_with;
-    atomic_bool waits;
+    atomic_ullong written, held, zeros, done_with;
+    atomic_bool waits, ended;
 
     pthread_mutex_t lock; /* what the loop takes */
     pthread_cond_t taken;
@@ -53,6 +56,7 @@ struct file_writer {
     struct incoming **incoming; /* one an entry; NULL: nothing known, or settled */
     uint8_t *settled;    /* a byte an entry: arrived, there already, failed, or about to get its name */
     uint64_t cells;      /* of what is known of leaves, in all of `incoming` */
+    uint64_t lock_until; /* what another holds is waited for until then (ns); 0: nothing was yet */
     uint32_t open_files; /* of the manifest's files, those not settled */
     uint32_t batch[BATCH_FILES]; /* written, but without their names */
     unsigned batch_count;
@@ -133,9 +137,23 @@ static void settle(struct file_writer *writer, uint32_t file)
 
 static void fail(struct file_writer *writer, uint32_t file, const char *why)
 {
+    const struct incoming *incoming = writer->incoming[file];
+    if (incoming && incoming->whole) /* it is there, but not what was sent */
+        atomic_fetch_sub(&writer->held, incoming->held);
     settle(writer, file);
     writer->failed++;
     report(writer, file, FATE_FAILED, why);
+}
+
+/* Tells the sender too, so that it does not send in vain, and can say what failed. */
+static void fail_told(struct file_writer *writer, uint32_t file, const char *why)
+{
+    uint8_t body[4 + REASON_MAX];
+    size_t len = strlen(why) < REASON_MAX ? strlen(why) : REASON_MAX;
+    wire_put32(body, file);
+    memcpy(body + 4, why, len);
+    tell(writer, FRAME_SKIP, body, 4 + len);
+    fail(writer, file, why);
 }
 
 /* What fails for this file alone, and what for all that follow. */
@@ -166,20 +184,44 @@ static const char *words_of(int error)
     }
 }
 
-/* Tells the sender too, so that it does not send in vain. */
 static void fail_error(struct file_writer *writer, uint32_t file, int error)
 {
-    uint8_t body[4 + REASON_MAX];
-    const char *why = words_of(error);
-    size_t len = strlen(why) < REASON_MAX ? strlen(why) : REASON_MAX;
-    if (is_general(error)) {
-        break_off(writer, why);
-        return;
+    if (is_general(error))
+        break_off(writer, words_of(error));
+    else
+        fail_told(writer, file, words_of(error));
+}
+
+/* ---- unfinished files ---- */
+
+static void wait_a_moment(struct file_writer *writer)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += LOCK_TRY_MS * (long)CLOCK_MS;
+    until.tv_sec += until.tv_nsec / (long)CLOCK_S, until.tv_nsec %= (long)CLOCK_S;
+    pthread_mutex_lock(&writer->lock);
+    if (!atomic_load(&writer->stop))
+        pthread_cond_timedwait(&writer->taken, &writer->lock, &until);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+/* A sender that was killed and is here again finds its file held by the session that it had before, until
+ * that one is known to be lost. */
+static int open_part(struct file_writer *writer, uint32_t file, bool make)
+{
+    for (;;) {
+        int fd = file_store_open_part(&writer->store, writer->manifest->entries[file].path, make);
+        if (fd >= 0 || errno != EWOULDBLOCK)
+            return fd;
+        uint64_t now = clock_now();
+        if (!writer->lock_until)
+            writer->lock_until = now + LOCK_PATIENCE_S * CLOCK_S;
+        errno = EWOULDBLOCK;
+        if (now >= writer->lock_until || !goes_on(writer))
+            return -1;
+        wait_a_moment(writer);
     }
-    wire_put32(body, file);
-    memcpy(body + 4, why, len);
-    tell(writer, FRAME_SKIP, body, 4 + len);
-    fail(writer, file, why);
 }
 
 /* ---- before: what is there ---- */
@@ -242,7 +284,8 @@ static uint64_t hash_some(struct file_writer *writer, uint32_t file, struct inco
         fail_error(writer, file, errno);
         return 0;
     }
-    atomic_fetch_add(&writer->held, incoming->whole ? 0 : count * leaf.len);
+    atomic_fetch_add(&writer->held, count * leaf.len);
+    incoming->held += count * leaf.len;
     bool zeros = leaf.zero && leaf.len == LEAF_LEN;
     writer->cells -= incoming->leaves.cells;
     bool good = zeros ? leaf_map_put_zeros(&incoming->leaves, number, count, LEAF_HELD)
@@ -303,7 +346,7 @@ static void look_at_file(struct file_writer *writer, uint32_t file)
         return;
     }
     if (errno == ENOENT)
-        fd = file_store_open_part(&writer->store, path, false);
+        fd = open_part(writer, file, false);
     if (fd >= 0)
         look_at_part(writer, file, fd);
     else if (errno != ENOENT)
@@ -358,7 +401,7 @@ static void complete(struct file_writer *writer, uint32_t file, struct incoming 
         return;
     }
     if (incoming->fd < 0)
-        incoming->fd = file_store_open_part(&writer->store, entry->path, true);
+        incoming->fd = open_part(writer, file, true);
     if (incoming->fd < 0 || ftruncate(incoming->fd, (off_t)size) != 0 ||
         !file_store_settle(&writer->store, incoming->fd, entry)) {
         fail_error(writer, file, errno);
@@ -377,7 +420,7 @@ static void look_for_completion(struct file_writer *writer, uint32_t file, struc
         return;
     const char *problem = incoming_verify(incoming);
     if (problem)
-        fail(writer, file, problem);
+        fail_told(writer, file, problem);
     else
         complete(writer, file, incoming);
 }
@@ -440,8 +483,7 @@ static struct incoming *admit(struct file_writer *writer, const struct record *r
         return NULL;
     }
     if (incoming->fd < 0)
-        incoming->fd =
-            file_store_open_part(&writer->store, writer->manifest->entries[record->file].path, true);
+        incoming->fd = open_part(writer, record->file, true);
     if (incoming->fd >= 0)
         return incoming;
     fail_error(writer, record->file, errno);
@@ -478,7 +520,7 @@ static void take_zeros(struct file_writer *writer, const struct record *record)
         fail_error(writer, record->file, errno);
         return;
     }
-    atomic_fetch_add(&writer->written, len);
+    atomic_fetch_add(&writer->zeros, len);
     writer->cells -= incoming->leaves.cells;
     if (!incoming_receive_zeros(incoming, record->leaf, record->len))
         break_off(writer, words_of(ENOMEM));
@@ -538,7 +580,7 @@ static void end_links(struct file_writer *writer)
         if (entry->kind != ENTRY_LINK)
             continue;
         if (!writer->symlinks) {
-            fail(writer, i, "it is a symbolic link (--symlinks takes links)");
+            fail_told(writer, i, "it is a symbolic link (--symlinks takes links)");
         } else if (!file_store_link(&writer->store, entry)) {
             fail_error(writer, i, errno);
         } else {
@@ -601,6 +643,9 @@ static void *run(void *context)
         end_well(writer);
     else
         name_batch(writer); /* what is whole is kept under its name; the rest goes on from its .part */
+    for (uint32_t i = 0; i < writer->manifest->count; i++)
+        forget(writer, i); /* and nobody is kept from it */
+    atomic_store(&writer->ended, true);
     writer->wake(writer->context);
     return NULL;
 }
@@ -714,21 +759,34 @@ bool file_writer_waits(struct file_writer *writer)
     return atomic_load(&writer->waits);
 }
 
-void file_writer_bytes(struct file_writer *writer, uint64_t *written, uint64_t *held)
+struct writer_bytes file_writer_bytes(struct file_writer *writer)
 {
-    *written = atomic_load(&writer->written);
-    *held = atomic_load(&writer->held);
+    return (struct writer_bytes){
+        .written = atomic_load(&writer->written),
+        .held = atomic_load(&writer->held),
+        .zeros = atomic_load(&writer->zeros),
+    };
+}
+
+void file_writer_stop(struct file_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    atomic_store(&writer->stop, true);
+    pthread_cond_broadcast(&writer->taken);
+    pthread_mutex_unlock(&writer->lock);
+    pieces_stop(&writer->pieces);
+}
+
+bool file_writer_ended(struct file_writer *writer)
+{
+    return atomic_load(&writer->ended);
 }
 
 void file_writer_free(struct file_writer *writer)
 {
     if (!writer)
         return;
-    pthread_mutex_lock(&writer->lock);
-    atomic_store(&writer->stop, true);
-    pthread_cond_broadcast(&writer->taken);
-    pthread_mutex_unlock(&writer->lock);
-    pieces_stop(&writer->pieces);
+    file_writer_stop(writer);
     pthread_join(writer->thread, NULL);
     pieces_end(&writer->pieces);
     pthread_cond_destroy(&writer->taken);

@@ -95,8 +95,8 @@ static void arrival_over(struct arrival *arrival)
     } else if (arrival->code) {
         events_note(&arrival->session->report, 0, "%s: %s", arrival->transfer.name, arrival->sentence);
     }
-    file_writer_free(arrival->writer);
-    arrival->writer = NULL;
+    if (arrival->writer)
+        file_writer_stop(arrival->writer);
     if (arrival->member)
         p2p_peer_close(arrival->member->peer, arrival->code ? NULL : "done");
 }
@@ -399,6 +399,13 @@ static bool send_frames(struct arrival *arrival)
     return any;
 }
 
+static void count_bytes(struct arrival *arrival)
+{
+    struct writer_bytes bytes = file_writer_bytes(arrival->writer);
+    arrival->transfer.moved = bytes.written, arrival->transfer.held = bytes.held;
+    arrival->transfer.zeros = bytes.zeros;
+}
+
 static void look_for_end(struct arrival *arrival)
 {
     const char *why;
@@ -406,7 +413,7 @@ static void look_for_end(struct arrival *arrival)
     enum writer_state state = file_writer_state(arrival->writer, &why);
     if (state == WRITER_WORKING)
         return;
-    file_writer_bytes(arrival->writer, &arrival->transfer.moved, &arrival->transfer.held);
+    count_bytes(arrival);
     take_results(arrival);
     if (state == WRITER_BROKEN) {
         break_off(arrival, why);
@@ -454,7 +461,7 @@ static bool work(struct arrival *arrival)
         look_for_silence(arrival);
     if (arrival->phase != PHASE_WORKING)
         return true;
-    file_writer_bytes(arrival->writer, &arrival->transfer.moved, &arrival->transfer.held);
+    count_bytes(arrival);
     take_results(arrival);
     look_for_end(arrival);
     if (arrival->phase == PHASE_WORKING)
@@ -521,7 +528,8 @@ static bool receive_step(struct session *session)
     for (struct arrival **at = &receiving->arrivals, *arrival; (arrival = *at);) {
         if (arrival->phase != PHASE_OVER)
             moved = arrival_step(arrival) || moved;
-        if (arrival->phase == PHASE_OVER && !arrival->member)
+        bool writes = arrival->writer && !file_writer_ended(arrival->writer);
+        if (arrival->phase == PHASE_OVER && !arrival->member && !writes)
             arrival_free(at);
         else
             at = &arrival->next;

@@ -313,9 +313,8 @@ static bool lane_write(struct delivery *delivery, struct lane *lane)
         piece->at += (size_t)taken;
     }
     const struct record *record = &piece->record;
-    delivery->transfer.moved += record->kind == RECORD_DATA   ? record->len
-                                : record->kind == RECORD_ZERO ? (uint64_t)record->len * LEAF_LEN
-                                                              : 0;
+    delivery->transfer.moved += record->kind == RECORD_DATA ? record->len : 0;
+    delivery->transfer.zeros += record->kind == RECORD_ZERO ? (uint64_t)record->len * LEAF_LEN : 0;
     file_reader_give_back(delivery->reader, piece);
     lane->piece = NULL;
     return true;
@@ -531,6 +530,18 @@ static int gather(struct sending *sending, const struct options *options, struct
     return EXIT_OTHER;
 }
 
+/* Which they are was said before anything was sent, which may be long ago. */
+static void tell_count_left_out(const struct sending *sending, const struct options *options,
+                                uint64_t started_ns)
+{
+    struct report report;
+    char sentence[80];
+    snprintf(sentence, sizeof sentence, "%u of what was named was left out", sending->tree.left_out);
+    events_begin(&report, options, started_ns);
+    events_error(&report, EXIT_OTHER, sentence);
+    events_end(&report);
+}
+
 int send_main(const struct options *options, uint64_t started_ns)
 {
     static struct sending sending;
@@ -552,8 +563,10 @@ int send_main(const struct options *options, uint64_t started_ns)
         role.max_peers = 1; /* standard input can be read once */
     if (code == EXIT_DONE)
         code = session_run(options, started_ns, &role, &sending);
-    if (code == EXIT_DONE && sending.tree.left_out)
-        code = EXIT_OTHER; /* it was said what */
+    if (code == EXIT_DONE && sending.tree.left_out) {
+        code = EXIT_OTHER;
+        tell_count_left_out(&sending, options, started_ns);
+    }
     file_tree_free(&sending.tree);
     free(sending.offer);
     return code;

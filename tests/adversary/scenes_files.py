@@ -152,11 +152,11 @@ def hostile_names_lead_nowhere(world):
     offers = hostile_offers()
     check(len(names) + len(offers) >= 200, f"{len(names)} names, {len(offers)} offers")
     if world.quick:
-        for some in (names, offers):
-            random.Random(4).shuffle(some)
-        names, offers = names[:40], offers[:10]
+        through = [name for name in names if name.startswith((b"link", b"filelink", b"dangling", b"mine", b".."))]
+        names, offers = through + names[::6], offers[::3]
     before = prepare(world)
     receiver_of(world)
+    names = list(dict.fromkeys(names))
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         arrived = [name for name, yes in zip(names, pool.map(lambda name: offer_one(world, name), names)) if yes]
         for offered, answer in zip(offers, pool.map(lambda offered: offer_raw(world, offered), offers)):

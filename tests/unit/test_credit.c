@@ -71,6 +71,14 @@ static void on_a_short_path_a_mebibyte_is_ahead(void **state)
     assert_in_range(line.most_ahead, 1, CREDIT_LEAST);
 }
 
+static void what_looks_like_a_path_may_be_a_busy_machine(void **state)
+{
+    (void)state;
+    line_begin(&line, CREDIT_SHORT_MS * CLOCK_MS, 1000000000, 1000000000);
+    line_run(&line, 2);
+    assert_in_range(line.most_ahead, 1, CREDIT_LEAST);
+}
+
 static void a_slow_disk_on_a_longer_path_holds_a_mebibyte_too(void **state)
 {
     (void)state;
@@ -124,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(on_a_short_path_a_mebibyte_is_ahead),
+        cmocka_unit_test(what_looks_like_a_path_may_be_a_busy_machine),
         cmocka_unit_test(a_slow_disk_on_a_longer_path_holds_a_mebibyte_too),
         cmocka_unit_test(a_long_path_is_filled),
         cmocka_unit_test(a_disk_that_gets_slow_gets_its_credit_back),
