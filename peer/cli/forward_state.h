@@ -105,7 +105,7 @@ struct tunnel {
     unsigned address; /* of the target, which is tried */
     uint8_t head[TUNNEL_HEAD_LEN];
     size_t head_len;
-    uint64_t head_until; /* ns: HEAD ends then */
+    uint64_t head_until;  /* ns: HEAD ends then */
     struct rest up, down; /* to the stream, to the socket */
     bool readable, writable, stream_readable, stream_full;
     bool up_ended, down_ended;
@@ -141,7 +141,7 @@ struct forward {
     struct links links;
     struct gates gates;
     struct tunnels tunnels, active;
-    uint64_t head_until; /* the first of theirs, ns; 0: nobody's */
+    uint64_t head_until;  /* the first of theirs, ns; 0: nobody's */
     struct tunnel *stdio; /* of -W; NULL: none now */
     struct flows flows;
     uint16_t next_flow;
