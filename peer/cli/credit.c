@@ -18,11 +18,13 @@ void credit_measure(struct credit *credit, uint64_t now, uint64_t done, uint64_t
 {
     double seconds = (double)(now - credit->measured_ns) / CLOCK_S;
     double holds = (double)(done - credit->measured_bytes) / seconds * (double)rtt / CLOCK_S;
-    double wanted = rtt > CREDIT_SHORT_MS * CLOCK_MS ? 2 * holds : 0,
-           least = (double)(credit->window - credit->window / CREDIT_DECAY);
+    bool grows = holds > credit->held * 5 / 4; /* the path's own window may double meanwhile, twice */
+    double wanted = rtt > CREDIT_SHORT_MS * CLOCK_MS ? (grows ? 4 : 2) * holds : 0;
+    double least = (double)(credit->window - credit->window / CREDIT_DECAY);
     least = least > CREDIT_LEAST ? least : CREDIT_LEAST;
     wanted = wanted > least ? wanted : least;
     credit->window = wanted < CREDIT_MOST ? (uint64_t)wanted : CREDIT_MOST;
+    credit->held = holds;
     credit->measured_ns = now, credit->measured_bytes = done;
 }
 

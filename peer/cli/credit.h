@@ -10,9 +10,9 @@
 #include "file_wire.h"
 
 enum {
-    CREDIT_LEAST = 1 << 20,          /* bytes; a sender begins with so many */
-    CREDIT_MOST = LANES * (2 << 20), /* more than all lanes hold is of no use */
-    CREDIT_STEP = 2 * LEAF_LEN,      /* what is less is not worth a frame */
+    CREDIT_LEAST = 1 << 20,              /* bytes; a sender begins with so many */
+    CREDIT_MOST = 2 * LANES * (2 << 20), /* more than all lanes hold, at both ends, is of no use */
+    CREDIT_STEP = 2 * LEAF_LEN,          /* what is less is not worth a frame */
     CREDIT_SHORT_MS = 4,    /* up to here a round trip is short: a mebibyte each is 2 Gbit/s, and what is
                                measured is the machines' own time as much as the path's */
     CREDIT_MEASURE_MS = 50, /* at least: the rate is measured over so long, or a round trip */
@@ -23,6 +23,7 @@ enum {
 struct credit {
     uint64_t granted; /* bytes since the beginning */
     uint64_t window;  /* bytes */
+    double held;      /* what the path held by the last measurement, bytes */
     uint64_t measured_ns, measured_bytes;
 };
 
