@@ -112,6 +112,11 @@ unit: $(UNIT:%=%.run)
 $(UNIT:%=%.run): %.run: %
 	@echo "== $<"; LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 $< 2>&1
 
+# A peer that says what it is told.
+$(B)/adversary/%: tests/adversary/%.c $(B)/libp2pconnect.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -Ipeer -o $@ $< $(B)/libp2pconnect.a $(LDLIBS_ALL)
+
 $(B)/lab/%: tests/lab/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $< -pthread
@@ -201,7 +206,8 @@ ADVERSARY ?=
 .PHONY: adversary
 adversary:
 	@tests/setup.sh test
-	@$(MAKE) -s --no-print-directory -j2 all B=$(B)
+	@$(MAKE) -s --no-print-directory -j2 all $(B)/adversary/raw_streams $(B)/unit/test_file_store B=$(B)
+	@RACES=100000 $(B)/unit/test_file_store
 	@python3 tests/adversary/run.py --build $(B) $(ADVERSARY)
 
 BENCH ?=

@@ -21,7 +21,8 @@ GCC, CLANG, SAN = "build", "build/clang", "build/san"
 SANITIZED = ["CC=clang", "SAN=1", "B=" + SAN]
 
 # Steps are (name, command). The programs of the gcc build first: nearly everything else runs them.
-FIRST = ("build-gcc", MAKE + ["all", "unit-build", "sim-build", "examples", "build/lab/delay"])
+FIRST = ("build-gcc", MAKE + ["all", "unit-build", "sim-build", "examples", "build/lab/delay",
+                      "build/adversary/raw_streams"])
 
 # They take both processors: one after the other, what fails quickest first, and with less of a right to the processors
 # than the scenes beside them, which have limits to keep. Of the unit tests some wait for real servers.

@@ -4,70 +4,52 @@
 
 #include "manifest.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-static bool reach(struct incoming *incoming, uint32_t leaf)
+static uint64_t most_of(const struct incoming *incoming)
 {
-    if (leaf < incoming->leaves)
-        return true;
-    if (leaf >= incoming->capacity) {
-        uint32_t capacity = incoming->capacity ? incoming->capacity : 8;
-        while (capacity <= leaf)
-            capacity *= 2; /* MANIFEST_SIZE_MAX is 2^26 leaves */
-        uint8_t *hashes = realloc(incoming->hashes, (size_t)capacity * HASH_LEN);
-        if (!hashes)
-            return false;
-        incoming->hashes = hashes;
-        uint8_t *flags = realloc(incoming->flags, capacity);
-        if (!flags)
-            return false;
-        incoming->flags = flags;
-        incoming->capacity = capacity;
-    }
-    memset(incoming->flags + incoming->leaves, LEAF_ABSENT, leaf + 1 - incoming->leaves);
-    incoming->leaves = leaf + 1;
-    return true;
+    return incoming->size == MANIFEST_SIZE_UNKNOWN ? MANIFEST_SIZE_MAX : incoming->size;
 }
 
-static bool note(struct incoming *incoming, uint32_t leaf, const uint8_t hash[HASH_LEN], enum leaf_flag flag)
+void incoming_begin(struct incoming *incoming, uint64_t size)
 {
-    if (!reach(incoming, leaf))
-        return false;
-    memcpy(incoming->hashes + (size_t)leaf * HASH_LEN, hash, HASH_LEN);
-    incoming->flags[leaf] = (uint8_t)flag;
-    return true;
+    incoming->size = size;
+    leaf_map_begin(&incoming->leaves, leaves_of(most_of(incoming)));
 }
 
-bool incoming_hold(struct incoming *incoming, uint32_t leaf, const uint8_t hash[HASH_LEN])
+static bool any_received(const struct incoming *incoming, uint64_t leaf, uint64_t count)
 {
-    return note(incoming, leaf, hash, LEAF_HELD);
+    const uint8_t *hashes;
+    unsigned flags = 0;
+    for (uint64_t at = leaf; at < leaf + count && !(flags & LEAF_RECEIVED);)
+        at += leaf_map_run(&incoming->leaves, at, &flags, &hashes);
+    return flags & LEAF_RECEIVED;
 }
 
-const char *incoming_problem(const struct incoming *incoming, uint64_t size, uint32_t leaf, uint32_t len,
-                             uint64_t room)
+const char *incoming_problem(const struct incoming *incoming, uint32_t leaf, uint32_t count, uint64_t len)
 {
-    uint64_t from = (uint64_t)leaf * LEAF_LEN,
-             most = size == MANIFEST_SIZE_UNKNOWN ? MANIFEST_SIZE_MAX : size;
+    uint64_t from = (uint64_t)leaf * LEAF_LEN, most = most_of(incoming);
     if (incoming->whole)
         return "the sender sends what it need not";
     if (from >= most || len > most - from)
         return "the sender sends more than it announced";
-    if (len < LEAF_LEN && size != MANIFEST_SIZE_UNKNOWN && from + len != size)
+    if (len % LEAF_LEN && incoming->size != MANIFEST_SIZE_UNKNOWN && from + len != incoming->size)
         return "the sender sends pieces of a wrong length";
-    if (leaf < incoming->leaves && incoming->flags[leaf] == LEAF_RECEIVED)
+    if (any_received(incoming, leaf, count))
         return "the sender sends the same twice";
-    if (leaf >= incoming->leaves && leaf - incoming->leaves >= room)
-        return "the sender begins too much at once";
     return NULL;
 }
 
 bool incoming_receive(struct incoming *incoming, uint32_t leaf, const uint8_t hash[HASH_LEN])
 {
-    if (!note(incoming, leaf, hash, LEAF_RECEIVED))
-        return false;
     incoming->received++;
-    return true;
+    return leaf_map_put(&incoming->leaves, leaf, hash, LEAF_RECEIVED);
+}
+
+bool incoming_receive_zeros(struct incoming *incoming, uint32_t leaf, uint32_t count)
+{
+    incoming->received += count;
+    return leaf_map_put_zeros(&incoming->leaves, leaf, count, LEAF_RECEIVED);
 }
 
 bool incoming_complete(const struct incoming *incoming)
@@ -75,23 +57,35 @@ bool incoming_complete(const struct incoming *incoming)
     return incoming->finished && incoming->received >= incoming->finish.leaves_sent;
 }
 
-const char *incoming_verify(const struct incoming *incoming, uint64_t size)
+/* False: a leaf is missing. */
+static bool root_of(const struct leaf_map *map, uint64_t size, uint8_t out[HASH_LEN])
 {
     struct hash_root root;
-    uint8_t hash[HASH_LEN];
-    uint64_t count = leaves_of(incoming->finish.size);
-    if (size == MANIFEST_SIZE_UNKNOWN ? incoming->finish.size > MANIFEST_SIZE_MAX
-                                      : incoming->finish.size != size)
-        return "it is not as long as the sender announced";
-    if (count > incoming->leaves)
-        return "a part of it is missing";
+    const uint8_t *hashes;
+    unsigned flags;
     hash_root_begin(&root);
-    for (uint64_t leaf = 0; leaf < count; leaf++) {
-        if (incoming->flags[leaf] == LEAF_ABSENT)
-            return "a part of it is missing";
-        hash_root_add(&root, incoming->hashes + leaf * HASH_LEN);
+    for (uint64_t leaf = 0, count = leaves_of(size), run; leaf < count; leaf += run) {
+        run = leaf_map_run(map, leaf, &flags, &hashes);
+        run = run < count - leaf ? run : count - leaf;
+        if (flags == LEAF_ABSENT)
+            return false;
+        if (flags & LEAF_ZERO)
+            hash_root_add_zeros(&root, run);
+        for (uint64_t i = 0; hashes && i < run; i++)
+            hash_root_add(&root, hashes + i * HASH_LEN);
     }
-    hash_root_end(&root, incoming->finish.size, hash);
+    hash_root_end(&root, size, out);
+    return true;
+}
+
+const char *incoming_verify(const struct incoming *incoming)
+{
+    uint8_t hash[HASH_LEN];
+    uint64_t size = incoming->finish.size;
+    if (incoming->size == MANIFEST_SIZE_UNKNOWN ? size > MANIFEST_SIZE_MAX : size != incoming->size)
+        return "it is not as long as the sender announced";
+    if (!root_of(&incoming->leaves, size, hash))
+        return "a part of it is missing";
     if (memcmp(hash, incoming->finish.root, HASH_LEN) == 0)
         return NULL;
     return incoming->whole ? "another file of this name is there already"
@@ -100,7 +94,6 @@ const char *incoming_verify(const struct incoming *incoming, uint64_t size)
 
 void incoming_free(struct incoming *incoming)
 {
-    free(incoming->hashes);
-    free(incoming->flags);
+    leaf_map_free(&incoming->leaves);
     *incoming = (struct incoming){.fd = -1};
 }

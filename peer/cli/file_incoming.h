@@ -4,35 +4,32 @@
 #define FILE_INCOMING_H
 
 #include "file_hash.h"
+#include "leaf_map.h"
 
-/* Begins zeroed but for fd. Owns the hashes. */
+/* Begins zeroed but for fd, and with incoming_begin. Owns what is known of the leaves. */
 struct incoming {
-    int fd;          /* of the unfinished file; -1: not opened */
-    bool whole;      /* it has its name already, and is only compared */
-    bool finished;   /* `finish` is known */
-    uint32_t leaves; /* how many the arrays hold */
-    uint32_t capacity;
-    uint32_t received; /* in this run */
-    uint8_t *hashes;   /* HASH_LEN a leaf */
-    uint8_t *flags;    /* a byte a leaf: enum leaf_flag */
+    int fd;            /* of the unfinished file; -1: not opened */
+    bool whole;        /* it has its name already, and is only compared */
+    bool finished;     /* `finish` is known */
+    uint64_t size;     /* as announced; MANIFEST_SIZE_UNKNOWN */
+    uint64_t received; /* leaves, in this run */
+    uint64_t held;     /* bytes that were here before */
+    struct leaf_map leaves;
     struct finish finish;
 };
 
-enum leaf_flag { LEAF_ABSENT, LEAF_HELD, LEAF_RECEIVED };
-
-/* A leaf that was here before. False: no memory. */
-bool incoming_hold(struct incoming *incoming, uint32_t leaf, const uint8_t hash[HASH_LEN]);
-/* NULL: a leaf of that length may come there, in a file of `size` bytes (MANIFEST_SIZE_UNKNOWN: any). Else
- * what the sender does wrong: more than it announced, twice the same, or so far ahead that more than `room`
- * further leaves would have to be known of. */
-const char *incoming_problem(const struct incoming *incoming, uint64_t size, uint32_t leaf, uint32_t len,
-                             uint64_t room);
-/* Takes note of it. False: no memory. */
+void incoming_begin(struct incoming *incoming, uint64_t size);
+/* NULL: `count` leaves of together `len` bytes may come at `leaf`. Else what the sender does wrong: more than
+ * it announced, or twice the same. */
+const char *incoming_problem(const struct incoming *incoming, uint32_t leaf, uint32_t count, uint64_t len);
+/* Takes note of a leaf. False: no memory. */
 bool incoming_receive(struct incoming *incoming, uint32_t leaf, const uint8_t hash[HASH_LEN]);
+/* The same of `count` leaves of zeros. */
+bool incoming_receive_zeros(struct incoming *incoming, uint32_t leaf, uint32_t count);
 /* Whether all that was announced has come. */
 bool incoming_complete(const struct incoming *incoming);
 /* NULL: it is what was sent, to the last byte. Else why not. */
-const char *incoming_verify(const struct incoming *incoming, uint64_t size);
+const char *incoming_verify(const struct incoming *incoming);
 void incoming_free(struct incoming *incoming);
 
 #endif

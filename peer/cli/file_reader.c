@@ -130,8 +130,14 @@ static ssize_t read_input(struct file_reader *reader, uint8_t *buffer)
 
 static bool receiver_has(const struct reading *reading, uint64_t number, const struct leaf *leaf)
 {
-    return number < reading->held->count &&
-           memcmp(reading->held->hashes + number * HASH_LEN, leaf->hash, HASH_LEN) == 0;
+    const uint8_t *hashes;
+    unsigned flags;
+    if (number >= reading->held->count)
+        return false;
+    leaf_map_run(&reading->held->leaves, number, &flags, &hashes);
+    if (flags & LEAF_ZERO)
+        return leaf->zero && leaf->len == LEAF_LEN;
+    return hashes && memcmp(hashes, leaf->hash, HASH_LEN) == 0;
 }
 
 /* Sends the leaf or not; gives the piece on or back. False: the thread is to end, or `why` is set. */
@@ -161,22 +167,56 @@ static bool deal(struct reading *reading, uint64_t number, struct piece *piece, 
     return true;
 }
 
-/* One leaf. False: at the end, or as deal. */
-static bool read_leaf(struct reading *reading, struct leaf_reader *leaves, uint64_t number)
+/* A hole, as far as it and what the receiver has there go. False: `why` is set. */
+static bool deal_hole(struct reading *reading, uint64_t number, uint64_t *count)
 {
-    struct piece *piece = pieces_unused(&reading->reader->pieces, true);
+    const uint8_t *hashes;
+    unsigned flags = LEAF_ABSENT;
+    uint64_t run = *count;
+    if (number < reading->held->count)
+        run = leaf_map_run(&reading->held->leaves, number, &flags, &hashes);
+    *count = *count < run ? *count : run;
+    hash_root_add_zeros(&reading->root, *count);
+    reading->size += *count * LEAF_LEN;
+    if (flags & LEAF_ZERO) {
+        atomic_fetch_add(&reading->reader->held_bytes, *count * LEAF_LEN);
+        return tell_zeros(reading); /* a run of them ends here */
+    }
+    if (reading->held->whole)
+        fail(reading, "another file of this name is there already", 0);
+    if (!reading->zero_count)
+        reading->zero_from = (uint32_t)number;
+    reading->zero_count += (uint32_t)*count;
+    reading->leaves_sent += (uint32_t)*count;
+    return !*reading->why;
+}
+
+static bool read_piece(struct reading *reading, struct leaf_reader *leaves, uint64_t number,
+                       struct piece *piece, struct leaf *leaf)
+{
+    if (reading->reader->tree->sources[reading->file])
+        return leaf_reader_read(leaves, number, piece->data, leaf);
+    ssize_t got = read_input(reading->reader, piece->data);
+    if (got >= 0)
+        leaf_describe(leaf, piece->data, (uint32_t)got);
+    return got >= 0;
+}
+
+/* A leaf, or a hole; *count: how many leaves it was. False: at the end, or as deal. */
+static bool read_some(struct reading *reading, struct leaf_reader *leaves, uint64_t number, uint64_t *count)
+{
     struct leaf leaf;
-    ssize_t got = 0;
+    *count = reading->reader->tree->sources[reading->file] ? leaf_reader_hole(leaves, number) : 0;
+    if (*count)
+        return deal_hole(reading, number, count);
+    *count = 1;
+    struct piece *piece = pieces_unused(&reading->reader->pieces, true);
     if (!piece)
         return false;
-    bool input = !reading->reader->tree->sources[reading->file];
-    if (input && (got = read_input(reading->reader, piece->data)) >= 0)
-        leaf_describe(&leaf, piece->data, (uint32_t)got);
-    else if (input || !leaf_reader_read(leaves, number, piece->data, &leaf))
-        got = -1;
-    if (got < 0)
+    bool read = read_piece(reading, leaves, number, piece, &leaf);
+    if (!read)
         fail(reading, "it cannot be read", errno);
-    if (got < 0 || leaf.len == 0) {
+    if (!read || leaf.len == 0) {
         pieces_put_unused(&reading->reader->pieces, piece);
         return false;
     }
@@ -208,9 +248,10 @@ static void read_file(struct reading *reading, int fd, const struct manifest_ent
     /* Not a byte more than announced, should it grow. */
     leaf_reader_begin(&leaves, fd, entry->size);
     hash_root_begin(&reading->root);
-    for (uint64_t number = 0; !atomic_load(&reading->held->skip) && read_leaf(reading, &leaves, number);
-         number++)
-        if (number * LEAF_LEN >= MANIFEST_SIZE_MAX)
+    for (uint64_t number = 0, count;
+         !atomic_load(&reading->held->skip) && !*reading->why && read_some(reading, &leaves, number, &count);
+         number += count)
+        if (reading->size > MANIFEST_SIZE_MAX)
             fail(reading, "it is larger than 8 TiB", 0);
     check_unchanged(reading, fd, entry);
 }

@@ -4,14 +4,15 @@
 #define FILE_READER_H
 
 #include "file_tree.h"
+#include "leaf_map.h"
 #include "pieces.h"
 
 #include <stdatomic.h>
 
 /* What the receiver has said of a file. Begins zeroed. */
 struct held {
-    uint8_t *hashes; /* of its leaves, from the first on */
-    uint32_t count, capacity;
+    struct leaf_map leaves;
+    uint64_t count;   /* of leaves that were told, from the first on */
     bool whole;       /* it has its name already: only told whether it is the same */
     atomic_bool skip; /* it does not want it */
 };

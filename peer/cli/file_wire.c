@@ -56,6 +56,8 @@ bool record_read(struct record *record, const uint8_t in[RECORD_LEN])
         return record->len == FINISH_LEN;
     case RECORD_FAILED:
         return record->len <= REASON_MAX;
+    case RECORD_SIGN:
+        return record->len == 0;
     default:
         return false;
     }
@@ -90,7 +92,7 @@ bool frame_read(const uint8_t in[FRAME_LEN], enum frame_kind *kind, size_t *len)
 {
     *kind = (enum frame_kind)in[0];
     *len = wire_get32(in + 1);
-    return in[0] && memchr("ARHSGD", in[0], 6) && *len <= FRAME_MAX;
+    return in[0] && memchr("ARHSGCND", in[0], 8) && *len <= FRAME_MAX;
 }
 
 uint64_t leaves_of(uint64_t size)

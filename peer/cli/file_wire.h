@@ -21,7 +21,10 @@ enum {
     FRAME_LEN = 5,   /* bytes of a frame's head */
     FRAME_MAX = 65536,
     REASON_MAX = 200, /* bytes of a reason, UTF-8 */
-    FINISH_LEN = 8 + 4 + HASH_LEN
+    FINISH_LEN = 8 + 4 + HASH_LEN,
+    SIGN_S = 30,    /* who has said nothing for so long says that it is there */
+    SILENCE_S = 180 /* and who has not said even that is given up: longer than a peer is kept that cannot be
+                       heard (120 s), so that it is about those who can and are silent */
 };
 
 /* Sender to receiver, on lanes. */
@@ -29,7 +32,8 @@ enum record_kind {
     RECORD_DATA = 'D',   /* `len` bytes of leaf `leaf` follow */
     RECORD_ZERO = 'Z',   /* `len` leaves from `leaf` on are nothing but zeros */
     RECORD_FINISH = 'F', /* the file is through: a struct finish follows */
-    RECORD_FAILED = 'X'  /* it will not come: `len` bytes of a reason follow */
+    RECORD_FAILED = 'X', /* it will not come: `len` bytes of a reason follow */
+    RECORD_SIGN = 'N'    /* nothing, but a sign of life */
 };
 
 struct record {
@@ -51,12 +55,16 @@ enum frame_kind {
     FRAME_HAVE = 'H',   /* file, first leaf, flags, hashes of leaves that are there */
     FRAME_SKIP = 'S',   /* file, reason: cannot be taken */
     FRAME_GO = 'G',     /* all that is there has been told: begin */
+    FRAME_CREDIT = 'C', /* so many bytes of leaves (8) may have been sent by now, see credit.h */
+    FRAME_SIGN = 'N',   /* nothing, but a sign of life */
     FRAME_DONE = 'D'    /* files that are there now, files that failed */
 };
 
 enum {
     HAVE_HEAD = 9,
-    HAVE_WHOLE = 1 /* the file has its name already: send nothing, say whether it is the same */
+    HAVE_WHOLE = 1, /* the file has its name already: send nothing, say whether it is the same */
+    HAVE_ZEROS = 2, /* instead of hashes their number (4): so many leaves are nothing but zeros */
+    HAVE_ZEROS_LEN = HAVE_HEAD + 4
 };
 
 void wire_put16(uint8_t *at, uint16_t value);

@@ -6,6 +6,7 @@
  * a sync for each of many small files would take longer than the files, so they are synced in batches. */
 #include "file_writer.h"
 
+#include "clock.h"
 #include "file_incoming.h"
 
 #include <errno.h>
@@ -23,9 +24,11 @@ enum {
     RESULTS_MAX = 1024,
     BATCH_FILES = 512,
     BATCH_BYTES = 64 << 20,
-    HAVE_HASHES = 1024, /* in a frame */
-    LEAVES_MAX =
-        1 << 27 /* known of at once: two files of 8 TiB; a byte of memory each, and a hash once it is here */
+    HAVE_HASHES = 1024,   /* in a frame */
+    LOCK_PATIENCE_S = 30, /* a lost session is known to be lost within 15 s */
+    LOCK_TRY_MS = 100,
+    CELLS_MAX = 1 << 27 /* known of at once: two files of 8 TiB; a byte of memory each, and a hash where
+                           leaves have come that are not zeros */
 };
 
 struct file_writer {
@@ -39,7 +42,8 @@ struct file_writer {
     atomic_bool stop;
     atomic_int state;
     char why[REASON_MAX + 1];
-    atomic_ullong written, held;
+    atomic_ullong written, held, zeros, done_with;
+    atomic_bool waits, ended;
 
     pthread_mutex_t lock; /* what the loop takes */
     pthread_cond_t taken;
@@ -51,7 +55,8 @@ struct file_writer {
     /* the thread's own */
     struct incoming **incoming; /* one an entry; NULL: nothing known, or settled */
     uint8_t *settled;    /* a byte an entry: arrived, there already, failed, or about to get its name */
-    uint64_t leaves;     /* known of, in all of `incoming` */
+    uint64_t cells;      /* of what is known of leaves, in all of `incoming` */
+    uint64_t lock_until; /* what another holds is waited for until then (ns); 0: nothing was yet */
     uint32_t open_files; /* of the manifest's files, those not settled */
     uint32_t batch[BATCH_FILES]; /* written, but without their names */
     unsigned batch_count;
@@ -117,7 +122,7 @@ static void forget(struct file_writer *writer, uint32_t file)
         return;
     if (incoming->fd >= 0)
         close(incoming->fd);
-    writer->leaves -= incoming->leaves;
+    writer->cells -= incoming->leaves.cells;
     incoming_free(incoming);
     free(incoming);
     writer->incoming[file] = NULL;
@@ -132,9 +137,23 @@ static void settle(struct file_writer *writer, uint32_t file)
 
 static void fail(struct file_writer *writer, uint32_t file, const char *why)
 {
+    const struct incoming *incoming = writer->incoming[file];
+    if (incoming && incoming->whole) /* it is there, but not what was sent */
+        atomic_fetch_sub(&writer->held, incoming->held);
     settle(writer, file);
     writer->failed++;
     report(writer, file, FATE_FAILED, why);
+}
+
+/* Tells the sender too, so that it does not send in vain, and can say what failed. */
+static void fail_told(struct file_writer *writer, uint32_t file, const char *why)
+{
+    uint8_t body[4 + REASON_MAX];
+    size_t len = strlen(why) < REASON_MAX ? strlen(why) : REASON_MAX;
+    wire_put32(body, file);
+    memcpy(body + 4, why, len);
+    tell(writer, FRAME_SKIP, body, 4 + len);
+    fail(writer, file, why);
 }
 
 /* What fails for this file alone, and what for all that follow. */
@@ -165,71 +184,132 @@ static const char *words_of(int error)
     }
 }
 
-/* Tells the sender too, so that it does not send in vain. */
 static void fail_error(struct file_writer *writer, uint32_t file, int error)
 {
-    uint8_t body[4 + REASON_MAX];
-    const char *why = words_of(error);
-    size_t len = strlen(why) < REASON_MAX ? strlen(why) : REASON_MAX;
-    if (is_general(error)) {
-        break_off(writer, why);
-        return;
+    if (is_general(error))
+        break_off(writer, words_of(error));
+    else
+        fail_told(writer, file, words_of(error));
+}
+
+/* ---- unfinished files ---- */
+
+static void wait_a_moment(struct file_writer *writer)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += LOCK_TRY_MS * (long)CLOCK_MS;
+    until.tv_sec += until.tv_nsec / (long)CLOCK_S, until.tv_nsec %= (long)CLOCK_S;
+    pthread_mutex_lock(&writer->lock);
+    if (!atomic_load(&writer->stop))
+        pthread_cond_timedwait(&writer->taken, &writer->lock, &until);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+/* A sender that was killed and is here again finds its file held by the session that it had before, until
+ * that one is known to be lost. */
+static int open_part(struct file_writer *writer, uint32_t file, bool make)
+{
+    for (;;) {
+        int fd = file_store_open_part(&writer->store, writer->manifest->entries[file].path, make);
+        if (fd >= 0 || errno != EWOULDBLOCK)
+            return fd;
+        uint64_t now = clock_now();
+        if (!writer->lock_until)
+            writer->lock_until = now + LOCK_PATIENCE_S * CLOCK_S;
+        errno = EWOULDBLOCK;
+        if (now >= writer->lock_until || !goes_on(writer))
+            return -1;
+        wait_a_moment(writer);
     }
-    wire_put32(body, file);
-    memcpy(body + 4, why, len);
-    tell(writer, FRAME_SKIP, body, 4 + len);
-    fail(writer, file, why);
 }
 
 /* ---- before: what is there ---- */
 
 static struct incoming *incoming_of(struct file_writer *writer, uint32_t file)
 {
-    if (!writer->incoming[file] && (writer->incoming[file] = calloc(1, sizeof **writer->incoming)))
+    if (!writer->incoming[file] && (writer->incoming[file] = calloc(1, sizeof **writer->incoming))) {
         writer->incoming[file]->fd = -1;
+        incoming_begin(writer->incoming[file], writer->manifest->entries[file].size);
+    }
     if (!writer->incoming[file])
         break_off(writer, words_of(ENOMEM));
     return writer->incoming[file];
 }
 
-static bool tell_held(struct file_writer *writer, uint32_t file, const struct incoming *incoming)
+/* One frame about leaves from `first` on; returns how many they are. */
+static uint64_t tell_some(struct file_writer *writer, uint32_t file, const struct incoming *incoming,
+                          uint64_t first)
 {
     uint8_t body[HAVE_HEAD + HAVE_HASHES * HASH_LEN];
-    for (uint32_t first = 0; first < incoming->leaves || first == 0; first += HAVE_HASHES) {
-        uint32_t left = incoming->leaves - first, count = left < HAVE_HASHES ? left : HAVE_HASHES;
-        wire_put32(body, file);
-        wire_put32(body + 4, first);
-        body[8] = incoming->whole ? HAVE_WHOLE : 0;
-        if (count)
-            memcpy(body + HAVE_HEAD, incoming->hashes + (size_t)first * HASH_LEN, (size_t)count * HASH_LEN);
-        if (!tell(writer, FRAME_HAVE, body, HAVE_HEAD + (size_t)count * HASH_LEN))
-            return false;
+    const uint8_t *hashes;
+    unsigned flags;
+    uint64_t count = leaf_map_run(&incoming->leaves, first, &flags, &hashes);
+    size_t len = HAVE_ZEROS_LEN;
+    wire_put32(body, file);
+    wire_put32(body + 4, (uint32_t)first);
+    body[8] = incoming->whole ? HAVE_WHOLE : 0;
+    if (flags & LEAF_ZERO) {
+        body[8] |= HAVE_ZEROS;
+        wire_put32(body + HAVE_HEAD, (uint32_t)count);
+    } else {
+        count = count < HAVE_HASHES ? count : HAVE_HASHES;
+        len = HAVE_HEAD + (size_t)count * HASH_LEN;
+        memcpy(body + HAVE_HEAD, hashes, len - HAVE_HEAD);
     }
-    return true;
+    return tell(writer, FRAME_HAVE, body, len) ? count : 0;
+}
+
+/* `count` leaves are known, from the first on. */
+static void tell_held(struct file_writer *writer, uint32_t file, const struct incoming *incoming,
+                      uint64_t count)
+{
+    uint8_t empty[HAVE_HEAD] = {0};
+    for (uint64_t first = 0, told; first < count; first += told)
+        if (!(told = tell_some(writer, file, incoming, first)))
+            return;
+    wire_put32(empty, file);
+    empty[8] = incoming->whole ? HAVE_WHOLE : 0;
+    if (!count)
+        tell(writer, FRAME_HAVE, empty, HAVE_HEAD);
+}
+
+/* Hashes a leaf, or all of a hole at once. Returns how many they were; 0: it failed. */
+static uint64_t hash_some(struct file_writer *writer, uint32_t file, struct incoming *incoming,
+                          struct leaf_reader *reader, uint64_t number)
+{
+    struct leaf leaf = {.zero = true, .len = LEAF_LEN};
+    uint64_t hole = leaf_reader_hole(reader, number), count = hole ? hole : 1;
+    if (!hole && !leaf_reader_read(reader, number, writer->buffer, &leaf)) {
+        fail_error(writer, file, errno);
+        return 0;
+    }
+    atomic_fetch_add(&writer->held, count * leaf.len);
+    incoming->held += count * leaf.len;
+    bool zeros = leaf.zero && leaf.len == LEAF_LEN;
+    writer->cells -= incoming->leaves.cells;
+    bool good = zeros ? leaf_map_put_zeros(&incoming->leaves, number, count, LEAF_HELD)
+                      : leaf_map_put(&incoming->leaves, number, leaf.hash, LEAF_HELD);
+    writer->cells += incoming->leaves.cells;
+    if (good && writer->cells <= CELLS_MAX)
+        return count;
+    break_off(writer, words_of(ENOMEM));
+    return 0;
 }
 
 static void hash_file(struct file_writer *writer, uint32_t file, int fd, uint64_t size, bool whole)
 {
     struct leaf_reader reader;
-    struct leaf leaf;
     struct incoming *incoming = incoming_of(writer, file);
     uint64_t count = leaves_of(size);
     if (!incoming)
         return;
     incoming->whole = whole;
     leaf_reader_begin(&reader, fd, size);
-    for (uint64_t number = 0; number < count && goes_on(writer); number++) {
-        if (!leaf_reader_read(&reader, number, writer->buffer, &leaf)) {
-            fail_error(writer, file, errno);
+    for (uint64_t number = 0, more; number < count; number += more)
+        if (!goes_on(writer) || !(more = hash_some(writer, file, incoming, &reader, number)))
             return;
-        }
-        writer->leaves++;
-        atomic_fetch_add(&writer->held, whole ? 0 : leaf.len);
-        if (writer->leaves > LEAVES_MAX || !incoming_hold(incoming, (uint32_t)number, leaf.hash))
-            break_off(writer, words_of(ENOMEM));
-    }
-    if (goes_on(writer))
-        tell_held(writer, file, incoming);
+    tell_held(writer, file, incoming, count);
 }
 
 /* What has its name already is only compared: it is somebody's. */
@@ -266,7 +346,7 @@ static void look_at_file(struct file_writer *writer, uint32_t file)
         return;
     }
     if (errno == ENOENT)
-        fd = file_store_open_part(&writer->store, path, false);
+        fd = open_part(writer, file, false);
     if (fd >= 0)
         look_at_part(writer, file, fd);
     else if (errno != ENOENT)
@@ -321,7 +401,7 @@ static void complete(struct file_writer *writer, uint32_t file, struct incoming 
         return;
     }
     if (incoming->fd < 0)
-        incoming->fd = file_store_open_part(&writer->store, entry->path, true);
+        incoming->fd = open_part(writer, file, true);
     if (incoming->fd < 0 || ftruncate(incoming->fd, (off_t)size) != 0 ||
         !file_store_settle(&writer->store, incoming->fd, entry)) {
         fail_error(writer, file, errno);
@@ -338,9 +418,9 @@ static void look_for_completion(struct file_writer *writer, uint32_t file, struc
 {
     if (!incoming_complete(incoming))
         return;
-    const char *problem = incoming_verify(incoming, writer->manifest->entries[file].size);
+    const char *problem = incoming_verify(incoming);
     if (problem)
-        fail(writer, file, problem);
+        fail_told(writer, file, problem);
     else
         complete(writer, file, incoming);
 }
@@ -360,54 +440,91 @@ static bool write_all(int fd, const uint8_t *data, size_t len, uint64_t at)
     return true;
 }
 
-/* Zeros are a hole where the file system has any. */
-static bool write_zeros(int fd, uint64_t at)
+/* Zeros over what is no hole already, for file systems that cannot make holes. */
+static bool overwrite(const struct file_writer *writer, int fd, uint64_t at, uint64_t end)
 {
     static const uint8_t zeros[LEAF_LEN];
-    struct stat status;
-    if (fstat(fd, &status) == 0 && (uint64_t)status.st_size <= at)
-        return true; /* beyond the end: ftruncate makes it one */
-    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, LEAF_LEN) == 0 ||
-           write_all(fd, zeros, LEAF_LEN, at);
+    while (at < end && goes_on(writer)) {
+        off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+        if (data < 0 && errno == ENXIO)
+            return true; /* a hole up to the end */
+        at = data < 0 || (uint64_t)data < at ? at : (uint64_t)data;
+        size_t len = at >= end ? 0 : end - at < LEAF_LEN ? (size_t)(end - at) : LEAF_LEN;
+        if (!write_all(fd, zeros, len, at))
+            return false;
+        at += len;
+    }
+    return true;
 }
 
-/* A leaf of the record's file. `data` NULL: zeros. False: the file has failed, or everything has. */
-static bool take_leaf(struct file_writer *writer, const struct record *record, uint32_t number,
-                      const uint8_t *data, uint32_t len, const uint8_t hash[HASH_LEN])
+/* Zeros are a hole where the file system has any; what is behind the end becomes one by ftruncate. */
+static bool write_zeros(const struct file_writer *writer, int fd, uint64_t at, uint64_t len)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return false;
+    uint64_t size = (uint64_t)status.st_size, end = at + len < size ? at + len : size;
+    return at >= size ||
+           fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)(end - at)) == 0 ||
+           overwrite(writer, fd, at, end);
+}
+
+/* The record's file, open for `count` leaves of together `len` bytes at the record's. NULL: it has failed, or
+ * everything has. */
+static struct incoming *admit(struct file_writer *writer, const struct record *record, uint32_t count,
+                              uint64_t len)
 {
     struct incoming *incoming = incoming_of(writer, record->file);
-    const struct manifest_entry *entry = &writer->manifest->entries[record->file];
-    uint64_t room = LEAVES_MAX - writer->leaves;
-    const char *problem =
-        incoming ? incoming_problem(incoming, entry->size, number, len, room) : words_of(ENOMEM);
+    if (!incoming)
+        return NULL;
+    const char *problem = incoming_problem(incoming, record->leaf, count, len);
     if (problem) {
         break_off(writer, problem);
-        return false;
+        return NULL;
     }
     if (incoming->fd < 0)
-        incoming->fd = file_store_open_part(&writer->store, entry->path, true);
-    uint64_t at = (uint64_t)number * LEAF_LEN;
-    if (incoming->fd < 0 ||
-        !(data ? write_all(incoming->fd, data, len, at) : write_zeros(incoming->fd, at))) {
-        fail_error(writer, record->file, errno);
-        return false;
-    }
-    atomic_fetch_add(&writer->written, len);
-    writer->leaves -= incoming->leaves;
-    if (!incoming_receive(incoming, number, hash))
-        break_off(writer, words_of(ENOMEM));
-    writer->leaves += incoming->leaves;
-    return goes_on(writer);
+        incoming->fd = open_part(writer, record->file, true);
+    if (incoming->fd >= 0)
+        return incoming;
+    fail_error(writer, record->file, errno);
+    return NULL;
 }
 
+static void take_data(struct file_writer *writer, const struct piece *piece)
+{
+    uint8_t hash[HASH_LEN];
+    const struct record *record = &piece->record;
+    struct incoming *incoming = admit(writer, record, 1, record->len);
+    if (!incoming)
+        return;
+    hash_leaf(hash, piece->data, record->len);
+    if (!write_all(incoming->fd, piece->data, record->len, (uint64_t)record->leaf * LEAF_LEN)) {
+        fail_error(writer, record->file, errno);
+        return;
+    }
+    atomic_fetch_add(&writer->written, record->len);
+    writer->cells -= incoming->leaves.cells;
+    if (!incoming_receive(incoming, record->leaf, hash))
+        break_off(writer, words_of(ENOMEM));
+    writer->cells += incoming->leaves.cells;
+}
+
+/* However many they are said to be, they are one hole and a few cells. */
 static void take_zeros(struct file_writer *writer, const struct record *record)
 {
-    static const uint8_t zeros[LEAF_LEN];
-    uint8_t hash[HASH_LEN];
-    hash_leaf(hash, zeros, LEAF_LEN);
-    for (uint32_t i = 0; i < record->len; i++)
-        if (!take_leaf(writer, record, record->leaf + i, NULL, LEAF_LEN, hash))
-            return;
+    uint64_t len = (uint64_t)record->len * LEAF_LEN;
+    struct incoming *incoming = admit(writer, record, record->len, len);
+    if (!incoming)
+        return;
+    if (!write_zeros(writer, incoming->fd, (uint64_t)record->leaf * LEAF_LEN, len)) {
+        fail_error(writer, record->file, errno);
+        return;
+    }
+    atomic_fetch_add(&writer->zeros, len);
+    writer->cells -= incoming->leaves.cells;
+    if (!incoming_receive_zeros(incoming, record->leaf, record->len))
+        break_off(writer, words_of(ENOMEM));
+    writer->cells += incoming->leaves.cells;
 }
 
 static void take_failure(struct file_writer *writer, const struct piece *piece)
@@ -432,7 +549,6 @@ static void take_finish(struct file_writer *writer, const struct piece *piece)
 static void take_record(struct file_writer *writer, const struct piece *piece)
 {
     const struct record *record = &piece->record;
-    uint8_t hash[HASH_LEN];
     if (record->file >= writer->manifest->count ||
         writer->manifest->entries[record->file].kind != ENTRY_FILE) {
         break_off(writer, "the sender sends a file that it did not announce");
@@ -441,8 +557,7 @@ static void take_record(struct file_writer *writer, const struct piece *piece)
     if (writer->settled[record->file])
         return; /* it was on its way when we said that we do not want it */
     if (record->kind == RECORD_DATA) {
-        hash_leaf(hash, piece->data, record->len);
-        take_leaf(writer, record, record->leaf, piece->data, record->len, hash);
+        take_data(writer, piece);
     } else if (record->kind == RECORD_ZERO) {
         take_zeros(writer, record);
     } else if (record->kind == RECORD_FINISH) {
@@ -450,6 +565,8 @@ static void take_record(struct file_writer *writer, const struct piece *piece)
     } else {
         take_failure(writer, piece);
     }
+    if (writer->cells > CELLS_MAX)
+        break_off(writer, "the sender begins too much at once");
     if (goes_on(writer) && writer->incoming[record->file])
         look_for_completion(writer, record->file, writer->incoming[record->file]);
 }
@@ -463,7 +580,7 @@ static void end_links(struct file_writer *writer)
         if (entry->kind != ENTRY_LINK)
             continue;
         if (!writer->symlinks) {
-            fail(writer, i, "it is a symbolic link (--symlinks takes links)");
+            fail_told(writer, i, "it is a symbolic link (--symlinks takes links)");
         } else if (!file_store_link(&writer->store, entry)) {
             fail_error(writer, i, errno);
         } else {
@@ -500,14 +617,23 @@ static void end_well(struct file_writer *writer)
 
 /* ---- the thread ---- */
 
+static struct piece *next_piece(struct file_writer *writer)
+{
+    atomic_store(&writer->waits, true);
+    struct piece *piece = pieces_ready(&writer->pieces, true);
+    atomic_store(&writer->waits, false);
+    return piece;
+}
+
 static void *run(void *context)
 {
     struct file_writer *writer = context;
     struct piece *piece;
     file_store_cage(&writer->store); /* a second wall: without it the first one stands as well */
     look(writer);
-    while (goes_on(writer) && writer->open_files && (piece = pieces_ready(&writer->pieces, true))) {
+    while (goes_on(writer) && writer->open_files && (piece = next_piece(writer))) {
         take_record(writer, piece);
+        atomic_fetch_add(&writer->done_with, piece->record.kind == RECORD_DATA ? piece->record.len : 0);
         pieces_put_unused(&writer->pieces, piece);
         writer->wake(writer->context);
     }
@@ -517,6 +643,9 @@ static void *run(void *context)
         end_well(writer);
     else
         name_batch(writer); /* what is whole is kept under its name; the rest goes on from its .part */
+    for (uint32_t i = 0; i < writer->manifest->count; i++)
+        forget(writer, i); /* and nobody is kept from it */
+    atomic_store(&writer->ended, true);
     writer->wake(writer->context);
     return NULL;
 }
@@ -620,21 +749,44 @@ enum writer_state file_writer_state(struct file_writer *writer, const char **why
     return state;
 }
 
-void file_writer_bytes(struct file_writer *writer, uint64_t *written, uint64_t *held)
+uint64_t file_writer_done_with(struct file_writer *writer)
 {
-    *written = atomic_load(&writer->written);
-    *held = atomic_load(&writer->held);
+    return atomic_load(&writer->done_with);
+}
+
+bool file_writer_waits(struct file_writer *writer)
+{
+    return atomic_load(&writer->waits);
+}
+
+struct writer_bytes file_writer_bytes(struct file_writer *writer)
+{
+    return (struct writer_bytes){
+        .written = atomic_load(&writer->written),
+        .held = atomic_load(&writer->held),
+        .zeros = atomic_load(&writer->zeros),
+    };
+}
+
+void file_writer_stop(struct file_writer *writer)
+{
+    pthread_mutex_lock(&writer->lock);
+    atomic_store(&writer->stop, true);
+    pthread_cond_broadcast(&writer->taken);
+    pthread_mutex_unlock(&writer->lock);
+    pieces_stop(&writer->pieces);
+}
+
+bool file_writer_ended(struct file_writer *writer)
+{
+    return atomic_load(&writer->ended);
 }
 
 void file_writer_free(struct file_writer *writer)
 {
     if (!writer)
         return;
-    pthread_mutex_lock(&writer->lock);
-    atomic_store(&writer->stop, true);
-    pthread_cond_broadcast(&writer->taken);
-    pthread_mutex_unlock(&writer->lock);
-    pieces_stop(&writer->pieces);
+    file_writer_stop(writer);
     pthread_join(writer->thread, NULL);
     pieces_end(&writer->pieces);
     pthread_cond_destroy(&writer->taken);

@@ -37,9 +37,21 @@ size_t file_writer_frames(struct file_writer *writer, uint8_t *out, size_t capac
 bool file_writer_result(struct file_writer *writer, struct file_result *result);
 /* With BROKEN, *why is a sentence, fit for a terminal, as long as the writer lives. */
 enum writer_state file_writer_state(struct file_writer *writer, const char **why);
-/* Bytes written in this run, and bytes that were there before. */
-void file_writer_bytes(struct file_writer *writer, uint64_t *written, uint64_t *held);
-/* Ends the thread wherever it is; what has been written stays. */
+/* Bytes of leaves that need not come again, or are not wanted. */
+uint64_t file_writer_done_with(struct file_writer *writer);
+/* Whether it has nothing to do but to wait for the sender. */
+bool file_writer_waits(struct file_writer *writer);
+/* Bytes: written in this run, there before, and zeros that the sender need not send. */
+struct writer_bytes {
+    uint64_t written, held, zeros;
+};
+
+struct writer_bytes file_writer_bytes(struct file_writer *writer);
+/* Ends the thread wherever it is, without waiting for it; what has been written stays. */
+void file_writer_stop(struct file_writer *writer);
+/* Whether the thread is through: then file_writer_free does not wait. */
+bool file_writer_ended(struct file_writer *writer);
+/* Stops it, waits for the thread, which may be waiting for the disk. NULL is fine. */
 void file_writer_free(struct file_writer *writer);
 
 #endif

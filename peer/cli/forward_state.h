@@ -13,6 +13,7 @@ enum {
     GRANTS_MAX = 64,            /* asks of one peer */
     TUNNELS_MAX = 4096,         /* at once: as many streams as a peer may have */
     FLOWS_MAX = 1024,           /* of UDP, of one peer */
+    HEAD_PATIENCE_S = 30,       /* for the first bytes of a connection; honest ones come with its beginning */
     SCRATCH = 65536,            /* bytes moved at once, and kept of one direction when it is blocked */
 };
 
@@ -104,6 +105,7 @@ struct tunnel {
     unsigned address; /* of the target, which is tried */
     uint8_t head[TUNNEL_HEAD_LEN];
     size_t head_len;
+    uint64_t head_until;  /* ns: HEAD ends then */
     struct rest up, down; /* to the stream, to the socket */
     bool readable, writable, stream_readable, stream_full;
     bool up_ended, down_ended;
@@ -139,6 +141,7 @@ struct forward {
     struct links links;
     struct gates gates;
     struct tunnels tunnels, active;
+    uint64_t head_until;  /* the first of theirs, ns; 0: nobody's */
     struct tunnel *stdio; /* of -W; NULL: none now */
     struct flows flows;
     uint16_t next_flow;

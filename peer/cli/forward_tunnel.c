@@ -2,6 +2,7 @@
  *
  * The stream begins with the number of the ask; back comes first a byte that says whether the target was
  * reached, without anybody waiting for it. Each end of a direction travels alone, a reset as a reset. */
+#include "clock.h"
 #include "forward_state.h"
 
 #include <errno.h>
@@ -122,8 +123,36 @@ int tunnel_open(struct forward *forward, struct link *link, uint16_t number, boo
 
 void tunnel_accept(struct forward *forward, struct link *link, struct p2p_stream *stream)
 {
-    if (forward->tunnel_count >= forward->tunnel_max || !tunnel_new(forward, link, stream))
+    struct tunnel *tunnel =
+        forward->tunnel_count < forward->tunnel_max ? tunnel_new(forward, link, stream) : NULL;
+    if (!tunnel) {
         p2p_stream_free(stream);
+        return;
+    }
+    tunnel->head_until = forward->session->now + HEAD_PATIENCE_S * CLOCK_S;
+    if (!forward->head_until)
+        forward->head_until = tunnel->head_until;
+}
+
+/* Who opens connections and says nothing shall not keep others out for ever. */
+static void forget_headless(struct forward *forward)
+{
+    struct tunnel *next;
+    uint64_t now = forward->session->now, first = 0;
+    if (forward->head_until && now >= forward->head_until) {
+        for (struct tunnel *tunnel = TAILQ_FIRST(&forward->tunnels); tunnel; tunnel = next) {
+            next = TAILQ_NEXT(tunnel, all);
+            if (tunnel->phase != TUNNEL_HEAD)
+                continue;
+            if (now >= tunnel->head_until)
+                tunnel_free(forward, tunnel);
+            else if (!first)
+                first = tunnel->head_until; /* they stand as they came */
+        }
+        forward->head_until = first;
+    }
+    if (forward->head_until)
+        session_wake_at(forward->session, forward->head_until);
 }
 
 void tunnels_forget(struct forward *forward, const struct link *link)
@@ -353,6 +382,7 @@ bool tunnels_step(struct forward *forward)
     unsigned before = forward->tunnel_count;
     bool moved = false;
     try_stdio(forward);
+    forget_headless(forward);
     TAILQ_CONCAT(&turn, &forward->active, active);
     while ((tunnel = TAILQ_FIRST(&turn))) {
         TAILQ_REMOVE(&turn, tunnel, active);

@@ -6,6 +6,7 @@
  */
 #include "clock.h"
 #include "commands.h"
+#include "credit.h"
 #include "file_writer.h"
 #include "session.h"
 #include "terminal.h"
@@ -22,7 +23,8 @@ enum {
     HEAP_KEPT = 8 << 20, /* bytes of free heap that are not given back, see pipe.c */
     HEAP_STEP = 1 << 20,
     PIECES_A_TURN = 32,
-    OFFER_PATIENCE_S = 60, /* for the whole offer */
+    OFFER_PATIENCE_S = 60, /* for the whole offer, */
+    OFFER_SLOWEST = 1024,  /* and a second more for so many bytes of it */
     GOODBYE_S = 3,         /* for our last words to be acknowledged */
     OUT_MAX = 65536,
     ANSWER_MAX = 16,
@@ -45,7 +47,11 @@ struct arrival {
     struct session *session;
     struct member *member; /* NULL: gone */
     enum phase phase;
-    uint64_t until; /* OFFER and LEAVING end then (ns) */
+    uint64_t until;               /* OFFER and LEAVING end then (ns) */
+    uint64_t signed_at, heard_at; /* the last signs of life: ours, and on the lanes (ns) */
+    struct credit credit;
+    uint64_t rtt;  /* the shortest of this path, ns; 0: unknown */
+    char path[64]; /* the address that it leads to */
     struct p2p_stream *offer;
     bool readable, blocked;
     uint8_t *bytes; /* the manifest, encoded */
@@ -89,8 +95,8 @@ static void arrival_over(struct arrival *arrival)
     } else if (arrival->code) {
         events_note(&arrival->session->report, 0, "%s: %s", arrival->transfer.name, arrival->sentence);
     }
-    file_writer_free(arrival->writer);
-    arrival->writer = NULL;
+    if (arrival->writer)
+        file_writer_stop(arrival->writer);
     if (arrival->member)
         p2p_peer_close(arrival->member->peer, arrival->code ? NULL : "done");
 }
@@ -151,6 +157,8 @@ static void accept_offer(struct arrival *arrival)
         return;
     }
     arrival->phase = PHASE_WORKING;
+    arrival->heard_at = arrival->session->now;
+    credit_begin(&arrival->credit, arrival->session->now);
     say(arrival, FRAME_ACCEPT, NULL);
 }
 
@@ -192,10 +200,13 @@ static bool read_offer(struct arrival *arrival)
     }
     ptrdiff_t got =
         p2p_stream_read(arrival->offer, arrival->bytes + arrival->len, arrival->capacity - arrival->len);
-    if (got > 0)
+    if (got > 0) {
+        arrival->until +=
+            (arrival->len + (size_t)got) / OFFER_SLOWEST * CLOCK_S - arrival->len / OFFER_SLOWEST * CLOCK_S;
         arrival->len += (size_t)got;
-    else if (got == 0)
+    } else if (got == 0) {
         consider_offer(arrival);
+    }
     arrival->readable = got > 0;
     return got >= 0;
 }
@@ -259,22 +270,29 @@ static bool lane_begin(struct arrival *arrival, struct lane *lane)
         if (got <= 0)
             return false;
         lane->head_at += (size_t)got;
+        arrival->heard_at = arrival->session->now;
     }
     if (!record_read(&lane->record, lane->head)) {
         break_off(arrival, "the sender does not keep to the protocol");
         return false;
     }
+    if (lane->record.kind == RECORD_SIGN)
+        return true;
     lane->piece = file_writer_piece(arrival->writer);
     if (lane->piece)
         lane->piece->record = lane->record;
     return lane->piece != NULL;
 }
 
-/* True: a whole record went to the writer. */
+/* True: a whole record came. */
 static bool lane_read(struct arrival *arrival, struct lane *lane)
 {
     if (!lane->piece && !lane_begin(arrival, lane))
         return false;
+    if (lane->record.kind == RECORD_SIGN) {
+        lane->head_at = 0;
+        return true;
+    }
     struct piece *piece = lane->piece;
     size_t end = record_body(&piece->record);
     while (piece->at < end) {
@@ -284,6 +302,7 @@ static bool lane_read(struct arrival *arrival, struct lane *lane)
         if (got <= 0)
             return false;
         piece->at += (size_t)got;
+        arrival->heard_at = arrival->session->now;
     }
     file_writer_put(arrival->writer, piece);
     lane->piece = NULL, lane->head_at = 0;
@@ -328,6 +347,36 @@ static void take_results(struct arrival *arrival)
         transfer_file(&arrival->session->report, &arrival->transfer, &result);
 }
 
+/* The shortest round trip counts: what grows under load is a queue, and more credit would only fill it. */
+static void measure_path(struct arrival *arrival)
+{
+    struct p2p_path path;
+    if (!arrival->member || p2p_peer_path(arrival->member->peer, &path) != 0)
+        return;
+    uint64_t rtt = (uint64_t)(path.rtt_ms * CLOCK_MS);
+    bool same = strcmp(path.remote, arrival->path) == 0;
+    if (rtt && (!same || !arrival->rtt || rtt < arrival->rtt))
+        arrival->rtt = rtt;
+    snprintf(arrival->path, sizeof arrival->path, "%s", path.remote);
+}
+
+/* What the disk has taken, the sender may send more of. */
+static size_t next_credit(struct arrival *arrival)
+{
+    if (arrival->phase != PHASE_WORKING)
+        return 0;
+    uint64_t now = arrival->session->now, done = file_writer_done_with(arrival->writer);
+    if (credit_is_due(&arrival->credit, now, arrival->rtt)) {
+        measure_path(arrival);
+        credit_measure(&arrival->credit, now, done, arrival->rtt);
+    }
+    if (!credit_grant(&arrival->credit, done))
+        return 0;
+    frame_write(arrival->out, FRAME_CREDIT, 8);
+    wire_put64(arrival->out + FRAME_LEN, arrival->credit.granted);
+    return FRAME_LEN + 8;
+}
+
 static bool send_frames(struct arrival *arrival)
 {
     bool any = false;
@@ -337,6 +386,8 @@ static bool send_frames(struct arrival *arrival)
             arrival->out_end =
                 arrival->writer ? file_writer_frames(arrival->writer, arrival->out, OUT_MAX) : 0;
         }
+        if (arrival->out_at == arrival->out_end)
+            arrival->out_end += next_credit(arrival);
         if (arrival->out_at == arrival->out_end)
             break;
         ptrdiff_t taken = p2p_stream_write(arrival->offer, arrival->out + arrival->out_at,
@@ -348,6 +399,13 @@ static bool send_frames(struct arrival *arrival)
     return any;
 }
 
+static void count_bytes(struct arrival *arrival)
+{
+    struct writer_bytes bytes = file_writer_bytes(arrival->writer);
+    arrival->transfer.moved = bytes.written, arrival->transfer.held = bytes.held;
+    arrival->transfer.zeros = bytes.zeros;
+}
+
 static void look_for_end(struct arrival *arrival)
 {
     const char *why;
@@ -355,7 +413,7 @@ static void look_for_end(struct arrival *arrival)
     enum writer_state state = file_writer_state(arrival->writer, &why);
     if (state == WRITER_WORKING)
         return;
-    file_writer_bytes(arrival->writer, &arrival->transfer.moved, &arrival->transfer.held);
+    count_bytes(arrival);
     take_results(arrival);
     if (state == WRITER_BROKEN) {
         break_off(arrival, why);
@@ -368,15 +426,42 @@ static void look_for_end(struct arrival *arrival)
 
 /* ---- one turn ---- */
 
+/* Somebody may take its time over the question, or the disk over a file: the sender shall know. */
+static void show_life(struct arrival *arrival)
+{
+    uint64_t due = arrival->signed_at + SIGN_S * CLOCK_S;
+    session_wake_at(arrival->session, due);
+    if (arrival->session->now < due)
+        return;
+    arrival->signed_at = arrival->session->now;
+    say(arrival, FRAME_SIGN, NULL);
+}
+
+/* A sender that could speak and does not. As long as we are busy it may be waiting for us. */
+static void look_for_silence(struct arrival *arrival)
+{
+    char why[80];
+    if (arrival->lanes_ended || !file_writer_waits(arrival->writer))
+        arrival->heard_at = arrival->session->now;
+    uint64_t limit = arrival->heard_at + SILENCE_S * CLOCK_S;
+    session_wake_at(arrival->session, limit);
+    if (arrival->session->now < limit)
+        return;
+    snprintf(why, sizeof why, "the sender has said nothing for %d seconds", SILENCE_S);
+    break_off(arrival, why);
+}
+
 static bool work(struct arrival *arrival)
 {
     struct session *session = arrival->session;
     bool moved = read_lanes(arrival);
     if (arrival->phase == PHASE_WORKING)
         look_for_last(arrival);
+    if (arrival->phase == PHASE_WORKING)
+        look_for_silence(arrival);
     if (arrival->phase != PHASE_WORKING)
         return true;
-    file_writer_bytes(arrival->writer, &arrival->transfer.moved, &arrival->transfer.held);
+    count_bytes(arrival);
     take_results(arrival);
     look_for_end(arrival);
     if (arrival->phase == PHASE_WORKING)
@@ -413,6 +498,8 @@ static bool arrival_step(struct arrival *arrival)
         moved = true;
     if (arrival->phase == PHASE_WORKING)
         moved = work(arrival) || moved;
+    if (arrival->phase == PHASE_ASKING || arrival->phase == PHASE_WORKING)
+        show_life(arrival);
     if (arrival->phase != PHASE_OVER)
         moved = send_frames(arrival) || moved;
     if (arrival->phase == PHASE_LEAVING)
@@ -441,7 +528,8 @@ static bool receive_step(struct session *session)
     for (struct arrival **at = &receiving->arrivals, *arrival; (arrival = *at);) {
         if (arrival->phase != PHASE_OVER)
             moved = arrival_step(arrival) || moved;
-        if (arrival->phase == PHASE_OVER && !arrival->member)
+        bool writes = arrival->writer && !file_writer_ended(arrival->writer);
+        if (arrival->phase == PHASE_OVER && !arrival->member && !writes)
             arrival_free(at);
         else
             at = &arrival->next;
@@ -463,6 +551,7 @@ static void receive_connected(struct session *session, struct member *member)
     }
     arrival->session = session, arrival->member = member;
     arrival->until = session->now + OFFER_PATIENCE_S * CLOCK_S;
+    arrival->signed_at = session->now;
     transfer_begin(&arrival->transfer, "receiving from", member->peer, NULL);
     arrival->next = receiving->arrivals;
     receiving->arrivals = arrival;

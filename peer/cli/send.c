@@ -6,6 +6,7 @@
  * to the next. */
 #include "clock.h"
 #include "commands.h"
+#include "credit.h"
 #include "file_reader.h"
 #include "session.h"
 #include "terminal.h"
@@ -21,14 +22,13 @@ enum {
     HEAP_KEPT = 8 << 20, /* bytes of free heap that are not given back, see pipe.c */
     HEAP_STEP = 1 << 20,
     PIECES_A_TURN = 32, /* so that the node gets its turn too */
-    WHY_MAX = TEXT_SHOWN * REASON_MAX + 600,
-    HELD_MAX =
-        1 << 27 /* leaves that a receiver may say it has: 16 TiB, 4 GB of hashes for who has sent them all */
+    WHY_MAX = TEXT_SHOWN * REASON_MAX + 600
 };
 
 struct lane {
     struct p2p_stream *stream;
     struct piece *piece; /* on its way; NULL: none */
+    size_t sign_left;    /* bytes of a sign of life that are not yet */
     bool blocked, ended;
 };
 
@@ -44,6 +44,8 @@ struct delivery {
     struct held *held;          /* one an entry */
     struct file_reader *reader; /* NULL: the receiver has not said go */
     struct lane lanes[LANES];
+    uint64_t credit, spent;      /* bytes of leaves that may be sent, and that are */
+    uint64_t spoke_at, heard_at; /* ns */
     struct transfer transfer;
     bool over;
 };
@@ -94,39 +96,38 @@ static void take_refusal(struct delivery *delivery, const uint8_t *body, size_t 
     delivery_end(delivery, EXIT_OTHER, sentence);
 }
 
-static bool hold(struct held *held, uint32_t first, const uint8_t *hashes, uint32_t count)
+/* Leaves that follow those told before. False: they do not, or no memory. */
+static bool hold(struct held *held, uint64_t first, const uint8_t *hashes, uint64_t count)
 {
-    if (first != held->count)
-        return false;
-    if (held->count + count > held->capacity) {
-        uint32_t capacity = held->capacity ? held->capacity * 2 : count;
-        capacity = capacity < held->count + count ? held->count + count : capacity;
-        uint8_t *grown = realloc(held->hashes, (size_t)capacity * HASH_LEN);
-        if (!grown)
-            return false;
-        held->hashes = grown, held->capacity = capacity;
-    }
-    if (count)
-        memcpy(held->hashes + (size_t)held->count * HASH_LEN, hashes, (size_t)count * HASH_LEN);
+    bool good = first == held->count && held->leaves.leaves - first >= count;
+    if (good && count && !hashes)
+        good = leaf_map_put_zeros(&held->leaves, first, count, LEAF_HELD);
+    for (uint64_t i = 0; good && hashes && i < count; i++)
+        good = leaf_map_put(&held->leaves, first + i, hashes + i * HASH_LEN, LEAF_HELD);
     held->count += count;
-    return true;
+    return good;
 }
 
 static void take_held(struct delivery *delivery, const uint8_t *body, size_t len)
 {
     const struct manifest *manifest = delivery->transfer.manifest;
-    uint32_t count = len < HAVE_HEAD ? 0 : (uint32_t)(len - HAVE_HEAD) / HASH_LEN;
-    bool good = len >= HAVE_HEAD && (len - HAVE_HEAD) % HASH_LEN == 0 && !delivery->reader;
-    uint32_t file = good ? wire_get32(body) : UINT32_MAX;
-    good = good && file < manifest->count && manifest->entries[file].kind == ENTRY_FILE;
-    uint64_t size = good ? manifest->entries[file].size : 0;
-    uint64_t most = size == MANIFEST_SIZE_UNKNOWN ? HELD_MAX : leaves_of(size);
-    if (!good || delivery->held[file].count + (uint64_t)count > most ||
-        !hold(&delivery->held[file], wire_get32(body + 4), body + HAVE_HEAD, count)) {
+    uint32_t file = len >= HAVE_HEAD ? wire_get32(body) : UINT32_MAX;
+    if (delivery->reader || file >= manifest->count || manifest->entries[file].kind != ENTRY_FILE) {
         delivery_confused(delivery);
         return;
     }
-    delivery->held[file].whole = body[8] & HAVE_WHOLE;
+    struct held *held = &delivery->held[file];
+    uint64_t size = manifest->entries[file].size;
+    if (!held->leaves.leaves)
+        leaf_map_begin(&held->leaves, leaves_of(size == MANIFEST_SIZE_UNKNOWN ? MANIFEST_SIZE_MAX : size));
+    bool zeros = body[8] & HAVE_ZEROS;
+    if (zeros ? len != HAVE_ZEROS_LEN || !hold(held, wire_get32(body + 4), NULL, wire_get32(body + HAVE_HEAD))
+              : (len - HAVE_HEAD) % HASH_LEN != 0 ||
+                    !hold(held, wire_get32(body + 4), body + HAVE_HEAD, (len - HAVE_HEAD) / HASH_LEN)) {
+        delivery_confused(delivery);
+        return;
+    }
+    held->whole = body[8] & HAVE_WHOLE;
 }
 
 static void take_skip(struct delivery *delivery, const uint8_t *body, size_t len)
@@ -166,6 +167,15 @@ static void take_go(struct delivery *delivery)
     }
 }
 
+static void take_credit(struct delivery *delivery, const uint8_t *body, size_t len)
+{
+    uint64_t credit = len == 8 ? wire_get64(body) : 0;
+    if (!credit)
+        delivery_confused(delivery);
+    else if (credit > delivery->credit)
+        delivery->credit = credit;
+}
+
 static void take_done(struct delivery *delivery, const uint8_t *body, size_t len)
 {
     char sentence[WHY_MAX];
@@ -197,6 +207,11 @@ static void take_frame(struct delivery *delivery, enum frame_kind kind, const ui
     case FRAME_GO:
         take_go(delivery);
         return;
+    case FRAME_CREDIT:
+        take_credit(delivery, body, len);
+        return;
+    case FRAME_SIGN:
+        return;
     case FRAME_DONE:
         take_done(delivery, body, len);
         return;
@@ -226,6 +241,7 @@ static bool read_frame(struct delivery *delivery, size_t *body)
             return false;
         }
         delivery->frame_len += (size_t)got;
+        delivery->heard_at = delivery->session->now;
     }
 }
 
@@ -276,6 +292,8 @@ static bool lane_load(struct delivery *delivery, struct lane *lane)
     }
     if (lane->piece && lane->piece->record.kind == RECORD_FAILED)
         tell_failure(delivery, lane->piece);
+    if (lane->piece && lane->piece->record.kind == RECORD_DATA)
+        delivery->spent += lane->piece->record.len;
     return lane->piece != NULL;
 }
 
@@ -295,12 +313,44 @@ static bool lane_write(struct delivery *delivery, struct lane *lane)
         piece->at += (size_t)taken;
     }
     const struct record *record = &piece->record;
-    delivery->transfer.moved += record->kind == RECORD_DATA   ? record->len
-                                : record->kind == RECORD_ZERO ? (uint64_t)record->len * LEAF_LEN
-                                                              : 0;
+    delivery->transfer.moved += record->kind == RECORD_DATA ? record->len : 0;
+    delivery->transfer.zeros += record->kind == RECORD_ZERO ? (uint64_t)record->len * LEAF_LEN : 0;
     file_reader_give_back(delivery->reader, piece);
     lane->piece = NULL;
     return true;
+}
+
+/* The rest of a sign of life. False: it waits. */
+static bool lane_sign(struct lane *lane)
+{
+    uint8_t head[RECORD_LEN];
+    record_write(head, &(struct record){.kind = RECORD_SIGN});
+    while (lane->sign_left && !lane->blocked) {
+        ptrdiff_t taken =
+            p2p_stream_write(lane->stream, head + RECORD_LEN - lane->sign_left, lane->sign_left);
+        lane->sign_left -= taken > 0 ? (size_t)taken : 0;
+        lane->blocked = taken <= 0;
+    }
+    return !lane->sign_left;
+}
+
+/* Whatever keeps us from sending: a receiver that hears nothing gives us up. */
+static void show_life(struct delivery *delivery)
+{
+    struct lane *lane = &delivery->lanes[0];
+    uint64_t due = delivery->spoke_at + SIGN_S * CLOCK_S;
+    session_wake_at(delivery->session, due);
+    if (delivery->session->now < due)
+        return;
+    delivery->spoke_at = delivery->session->now;
+    if (lane->stream && !lane->piece && !lane->ended && !lane->sign_left)
+        lane->sign_left = RECORD_LEN;
+}
+
+/* For another leaf. */
+static bool has_credit(const struct delivery *delivery)
+{
+    return delivery->spent + LEAF_LEN <= delivery->credit;
 }
 
 static bool send_pieces(struct delivery *delivery)
@@ -308,10 +358,13 @@ static bool send_pieces(struct delivery *delivery)
     unsigned through = 0;
     for (unsigned i = 0; i < LANES && delivery->reader; i++) {
         struct lane *lane = &delivery->lanes[i];
-        while (through < PIECES_A_TURN && !lane->blocked && !lane->ended &&
-               (lane->piece || lane_load(delivery, lane)) && lane_write(delivery, lane))
+        while (through < PIECES_A_TURN && !lane->blocked && !lane->ended && lane_sign(lane) &&
+               (lane->piece || (has_credit(delivery) && lane_load(delivery, lane))) &&
+               lane_write(delivery, lane))
             through++;
     }
+    if (through)
+        delivery->spoke_at = delivery->session->now;
     return through > 0;
 }
 
@@ -331,6 +384,8 @@ static void send_connected(struct session *session, struct member *member)
         return;
     }
     delivery->session = session, delivery->member = member, delivery->held = held;
+    delivery->credit = CREDIT_LEAST;
+    delivery->spoke_at = delivery->heard_at = session->now;
     transfer_begin(&delivery->transfer, "sending to", member->peer, &sending->tree.manifest);
     delivery->next = sending->deliveries;
     sending->deliveries = delivery;
@@ -374,15 +429,32 @@ static void send_closed(struct session *session, struct member *member, const st
     delivery_end(delivery, left ? EXIT_OTHER : EXIT_LOST, sentence);
 }
 
+static void look_for_silence(struct delivery *delivery)
+{
+    char sentence[WHY_MAX];
+    uint64_t limit = delivery->heard_at + SILENCE_S * CLOCK_S;
+    session_wake_at(delivery->session, limit);
+    if (delivery->session->now < limit)
+        return;
+    snprintf(sentence, sizeof sentence,
+             "%s has said nothing for %d seconds; the same command goes on from there",
+             delivery->transfer.name, SILENCE_S);
+    delivery_end(delivery, EXIT_OTHER, sentence);
+}
+
 static bool delivery_step(struct delivery *delivery)
 {
     struct session *session = delivery->session;
     bool moved = !delivery->over && take_answers(delivery);
     if (delivery->over)
         return moved;
+    look_for_silence(delivery);
+    if (delivery->over)
+        return true;
     moved = send_offer(delivery) || moved;
     moved = send_pieces(delivery) || moved;
     if (delivery->reader) {
+        show_life(delivery);
         delivery->transfer.held = file_reader_held(delivery->reader);
         session_wake_at(session, transfer_progress(&session->report, &delivery->transfer, session->now));
     }
@@ -400,7 +472,7 @@ static void delivery_free(struct delivery **at)
     for (unsigned i = 0; i < LANES; i++)
         p2p_stream_free(delivery->lanes[i].stream);
     for (uint32_t i = 0; i < sending->tree.manifest.count; i++)
-        free(delivery->held[i].hashes);
+        leaf_map_free(&delivery->held[i].leaves);
     free(delivery->held);
     free(delivery);
 }
@@ -458,6 +530,18 @@ static int gather(struct sending *sending, const struct options *options, struct
     return EXIT_OTHER;
 }
 
+/* Which they are was said before anything was sent, which may be long ago. */
+static void tell_count_left_out(const struct sending *sending, const struct options *options,
+                                uint64_t started_ns)
+{
+    struct report report;
+    char sentence[80];
+    snprintf(sentence, sizeof sentence, "%u of what was named was left out", sending->tree.left_out);
+    events_begin(&report, options, started_ns);
+    events_error(&report, EXIT_OTHER, sentence);
+    events_end(&report);
+}
+
 int send_main(const struct options *options, uint64_t started_ns)
 {
     static struct sending sending;
@@ -479,8 +563,10 @@ int send_main(const struct options *options, uint64_t started_ns)
         role.max_peers = 1; /* standard input can be read once */
     if (code == EXIT_DONE)
         code = session_run(options, started_ns, &role, &sending);
-    if (code == EXIT_DONE && sending.tree.left_out)
-        code = EXIT_OTHER; /* it was said what */
+    if (code == EXIT_DONE && sending.tree.left_out) {
+        code = EXIT_OTHER;
+        tell_count_left_out(&sending, options, started_ns);
+    }
     file_tree_free(&sending.tree);
     free(sending.offer);
     return code;

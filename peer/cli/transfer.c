@@ -32,7 +32,7 @@ static const char *show_path(char out[SHOWN_FILE_MAX], const char *path)
 
 const char *offer_words(char out[OFFER_WORDS_MAX], const struct manifest *manifest)
 {
-    char path[SHOWN_FILE_MAX], size[SIZE_WORDS_MAX], more[40] = "", folders[40] = "";
+    char path[SHOWN_FILE_MAX], size[SIZE_WORDS_MAX], more[40] = "", folders[40] = "", links[40] = "";
     uint32_t top = 0;
     for (uint32_t i = 0; i < manifest->count; i++)
         top += !strchr(manifest->entries[i].path, '/');
@@ -41,8 +41,10 @@ const char *offer_words(char out[OFFER_WORDS_MAX], const struct manifest *manife
     if (manifest->folders)
         snprintf(folders, sizeof folders, "%u folder%s, ", manifest->folders,
                  manifest->folders == 1 ? "" : "s");
-    snprintf(out, OFFER_WORDS_MAX, "%s%s: %u file%s, %s%s", show_path(path, manifest->entries[0].path), more,
-             manifest->files, manifest->files == 1 ? "" : "s", folders,
+    if (manifest->links)
+        snprintf(links, sizeof links, "%u link%s, ", manifest->links, manifest->links == 1 ? "" : "s");
+    snprintf(out, OFFER_WORDS_MAX, "%s%s: %u file%s, %s%s%s", show_path(path, manifest->entries[0].path),
+             more, manifest->files, manifest->files == 1 ? "" : "s", folders, links,
              manifest->endless ? "of unknown size" : size_words(size, manifest->bytes));
     return out;
 }
@@ -105,8 +107,17 @@ static void measure(struct transfer *transfer, uint64_t now)
 /* Both ends count what they can; a file that is read again is counted again. */
 static uint64_t bytes_done(const struct transfer *transfer)
 {
-    uint64_t done = transfer->moved + transfer->held, total = transfer->manifest->bytes;
+    uint64_t done = transfer->moved + transfer->held + transfer->zeros, total = transfer->manifest->bytes;
     return transfer->manifest->endless || done < total ? done : total;
+}
+
+static int rest_words(char *out, size_t capacity, double seconds)
+{
+    if (seconds < 100)
+        return snprintf(out, capacity, ", %.0f s left", seconds);
+    if (seconds < 6000)
+        return snprintf(out, capacity, ", %.0f min left", seconds / 60);
+    return snprintf(out, capacity, ", %.0f h left", seconds / 3600 < 9999 ? seconds / 3600 : 9999);
 }
 
 static void progress_words(char *out, size_t capacity, const struct transfer *transfer)
@@ -118,10 +129,11 @@ static void progress_words(char *out, size_t capacity, const struct transfer *tr
     if (!transfer->manifest->endless && total)
         len += snprintf(out + len, capacity - (size_t)len, " of %s, %u %%", size_words(all, total),
                         (unsigned)((double)bytes * 100 / (double)total));
-    len += snprintf(out + len, capacity - (size_t)len, ", %s/s", size_words(rate, (uint64_t)transfer->rate));
+    if (transfer->rate >= 1)
+        len +=
+            snprintf(out + len, capacity - (size_t)len, ", %s/s", size_words(rate, (uint64_t)transfer->rate));
     if (!transfer->manifest->endless && transfer->rate >= 1)
-        len += snprintf(out + len, capacity - (size_t)len, ", %.0f s left",
-                        (double)(total - bytes) / transfer->rate);
+        len += rest_words(out + len, capacity - (size_t)len, (double)(total - bytes) / transfer->rate);
     snprintf(out + len, capacity - (size_t)len, "%s%s", *transfer->kind ? ", " : "", transfer->kind);
 }
 
@@ -184,7 +196,8 @@ void transfer_file(struct report *report, struct transfer *transfer, const struc
 void transfer_summary(struct report *report, struct transfer *transfer, uint64_t now, const char *sentence)
 {
     double seconds = transfer->begun_ns ? (double)(now - transfer->begun_ns) / 1e9 : 0;
-    char moved[SIZE_WORDS_MAX], rate[SIZE_WORDS_MAX], held[80] = "", failed[40] = "", size[SIZE_WORDS_MAX];
+    char moved[SIZE_WORDS_MAX], rate[SIZE_WORDS_MAX], held[80] = "", zeros[80] = "", failed[40] = "";
+    char size[SIZE_WORDS_MAX];
     terminal_progress("");
     if (report->json) {
         struct line *line = begin_line(report, transfer, "transfer");
@@ -194,6 +207,7 @@ void transfer_summary(struct report *report, struct transfer *transfer, uint64_t
         line_number(line, "failed", transfer->failed);
         line_number(line, "moved", (long long)transfer->moved);
         line_number(line, "held", (long long)transfer->held);
+        line_number(line, "zeros", (long long)transfer->zeros);
         line_decimal(line, "seconds", seconds);
         line_string(line, "kind", transfer->kind);
         line_write(line);
@@ -203,12 +217,14 @@ void transfer_summary(struct report *report, struct transfer *transfer, uint64_t
         return;
     if (transfer->held)
         snprintf(held, sizeof held, ", %s were there already", size_words(size, transfer->held));
+    if (transfer->zeros)
+        snprintf(zeros, sizeof zeros, ", %s are zeros", size_words(size, transfer->zeros));
     if (transfer->failed)
         snprintf(failed, sizeof failed, ", %u failed", transfer->failed);
     terminal_say(report->colour, !sentence && !transfer->failed ? STYLE_GOOD : STYLE_WARNING,
-                 "%s %s: %u of %u files%s, %s in %.1f s (%s/s)%s%s", transfer->verb, transfer->name,
+                 "%s %s: %u of %u files%s, %s in %.1f s (%s/s)%s%s%s", transfer->verb, transfer->name,
                  transfer->arrived + transfer->already, transfer->manifest->files + transfer->manifest->links,
                  sentence ? "" : ", verified", size_words(moved, transfer->moved), seconds,
                  size_words(rate, seconds > 0 ? (uint64_t)((double)transfer->moved / seconds) : 0), held,
-                 failed);
+                 zeros, failed);
 }

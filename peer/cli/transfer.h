@@ -21,7 +21,8 @@ struct transfer {
     uint64_t begun_ns, shown_ns, rate_ns, rate_bytes;
     double rate;    /* bytes a second, smoothed */
     uint64_t moved; /* bytes that travelled */
-    uint64_t held;  /* bytes that need not */
+    uint64_t held;  /* bytes that need not: they are there, */
+    uint64_t zeros; /* or nothing but zeros */
     uint32_t arrived, already, failed;
 };
 

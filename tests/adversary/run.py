@@ -8,6 +8,7 @@ Scenes are as those of tests/cli, and what runs them is shared with it. Those th
 
 import importlib.util
 import os
+import signal
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -31,6 +32,7 @@ def collect():
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background starts with it ignored
     return cli_run.run(collect(), cli_run.arguments("scenes with adversaries"), jobs=3)
 
 

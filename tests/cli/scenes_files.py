@@ -204,7 +204,8 @@ def links_only_when_asked_for(world):
     os.symlink("../../up", world.path("source/up"))
     transfer(world, [world.path("source")], codes=(1, 0))
     check(os.listdir(world.path("target/source")) == ["file"], os.listdir(world.path("target/source")))
-    transfer(world, [world.path("source")], send=("--symlinks",), codes=(1, 1))
+    sender, _ = transfer(world, [world.path("source")], send=("--symlinks",), codes=(1, 1))
+    check(sender.events("file", path="source/inside", fate="failed"), sender.story())
     check(os.listdir(world.path("target/source")) == ["file"], os.listdir(world.path("target/source")))
     transfer(world, [world.path("source")], "--yes", "--symlinks", send=("--symlinks",), codes=(1, 0))
     check(sorted(os.listdir(world.path("target/source"))) == ["file", "inside"], os.listdir(world.path("target/source")))
@@ -249,6 +250,51 @@ def a_killed_transfer_goes_on(world):
 
 
 @scene(seconds=2)
+def hundreds_of_gigabytes_of_nothing(world):
+    """A sparse file of 400 GB with an island arrives at once and sparse, is compared at once, and goes on at once"""
+    source, size = world.path("sparse"), 400_000_000_001
+    with open(source, "wb") as file:
+        file.truncate(size)
+        file.seek(size // 2)
+        file.write(b"island")
+    if os.stat(source).st_blocks * 512 > 1 << 20:
+        raise Skip("this file system has no holes")
+    for already in (0, 1):
+        _, receiver = transfer(world, [source])
+        told = receiver.expect_event("transfer", complete=True, already=already)
+        check(told["moved"] <= 3 * 131072, receiver.story())
+    target = world.path("target/sparse")
+    check(os.stat(target).st_size == size and os.stat(target).st_blocks * 512 < 1 << 20, "it is not sparse")
+    with open(target, "r+b") as file:
+        file.seek(size // 2)
+        check(file.read(6) == b"island", "the island is gone")
+    os.unlink(target)
+    sender, receiver = pair(world, [source], "--yes")
+    receiver.expect_event("connected")
+    receiver.signal(SIGKILL)
+    sender.signal(SIGINT)
+    sender.wait()
+    transfer(world, [source])
+
+
+@scene(seconds=20, slow=True)
+def a_sender_that_is_back_at_once(world):
+    """Killed and begun again at once, a sender goes on with the file that the receiver still holds for its last session"""
+    source, room = world.file("large", random_bytes(80_000_000)), world.room
+    receiver = world.run("receive", world.path("target"), "--yes", "--keep", room=room)
+    sender = world.run("send", source, room=room)
+    until(lambda: any(os.stat(world.path("target/" + n)).st_blocks > 10_000 for n in os.listdir(world.path("target")))
+          if os.path.isdir(world.path("target")) else False, 20, receiver.story)
+    sender.signal(SIGKILL)
+    sender.wait()
+    again = world.run("send", source, room=room)
+    again.expect_code(0, 60)
+    check(again.expect_event("transfer", complete=True)["held"] > 0, again.story())
+    with open(world.path("target/large"), "rb") as file:
+        check(file.read() == random_bytes(80_000_000), "it is not the same")
+
+
+@scene(seconds=2)
 def what_was_altered_is_sent_again(world):
     """An unfinished file that was altered in between becomes the right one: nothing on the disk is believed"""
     source = world.file("large", random_bytes(60_000_000))
@@ -264,10 +310,10 @@ def what_was_altered_is_sent_again(world):
         check(file.read() == random_bytes(60_000_000), "it is not the same")
 
 
-def in_small_disk(world, size):
-    """The words before a command that give it a target of so many bytes, where that is allowed."""
+def in_small_disk(world, options):
+    """The words before a command that give it a file system of its own as target, where that is allowed."""
     os.makedirs(world.path("target"), exist_ok=True)
-    script = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
+    script = f'mount -t tmpfs -o {options} none "$0" && exec "$@"'
     for words in (["unshare", "-m"], ["unshare", "-rm"]):
         test = words + ["sh", "-c", script, world.path("target"), "true"]
         if subprocess.run(test, stderr=subprocess.DEVNULL, check=False).returncode == 0:
@@ -277,11 +323,21 @@ def in_small_disk(world, size):
 
 @scene(seconds=2)
 def a_full_disk(world):
-    """A disk that is full ends both sides with 1 and a sentence"""
-    source = world.file("large", random_bytes(20_000_000))
-    sender, receiver = transfer(world, [source], codes=(1, 1), before=in_small_disk(world, 8_000_000))
-    check("the disk is full" in receiver.err, receiver.story())
-    check("the disk is full" in sender.err, sender.story())
+    """A disk that is full ends both sides with 1 and a sentence; what has arrived whole is kept"""
+    sources = [world.file("a small one", "small"), world.file("large", random_bytes(20_000_000))]
+    sender, receiver = transfer(world, sources, codes=(1, 1), before=in_small_disk(world, "size=8000000"))
+    for program in (sender, receiver):
+        check("the disk is full" in program.err, program.story())
+    check(receiver.events("file", path="a small one", fate="arrived"), receiver.story())
+    check("what has arrived is kept" in receiver.err, receiver.story())
+
+
+@scene(seconds=2)
+def a_folder_that_can_only_be_read(world):
+    """A file system that can only be read ends both sides with 1 and a sentence"""
+    sender, receiver = transfer(world, [world.file("file", "x")], codes=(1, 1), before=in_small_disk(world, "ro"))
+    for program in (sender, receiver):
+        check("can only be read" in program.err, program.story())
 
 
 @scene

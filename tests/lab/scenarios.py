@@ -2,6 +2,7 @@
 
 import brokers
 import doctors
+import files
 import lives
 import moves
 import openings
@@ -14,6 +15,7 @@ import tunnels
 SCENARIOS = [
     *brokers.SCENARIOS,
     *doctors.SCENARIOS,
+    *files.SCENARIOS,
     *lives.SCENARIOS,
     *moves.SCENARIOS,
     *openings.SCENARIOS,

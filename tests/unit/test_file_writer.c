@@ -261,6 +261,84 @@ static void an_end_before_everything_has_come_ends_it(void **state)
     world_end(&world);
 }
 
+/* Announces so many zeros, says so in one record, and then something that is refused or not. */
+static void world_of_zeros(struct world *world, uint64_t size)
+{
+    struct manifest_entry file = {.kind = ENTRY_FILE, .path = (char *)"a", .size = size, .mode = 0644};
+    *world = (struct world){.writer = NULL};
+    snprintf(world->folder, sizeof world->folder, "/tmp/p2pconnect-writer-XXXXXX");
+    assert_non_null(mkdtemp(world->folder));
+    assert_true(manifest_add(&world->manifest, &file));
+    world_start(world);
+}
+
+static void put_zeros_finish(struct world *world, uint64_t size, uint64_t sent)
+{
+    struct finish finish = {.size = size, .leaves_sent = (uint32_t)sent};
+    struct hash_root root;
+    uint8_t body[FINISH_LEN];
+    hash_root_begin(&root);
+    hash_root_add_zeros(&root, leaves_of(size));
+    hash_root_end(&root, size, finish.root);
+    finish_write(body, &finish);
+    put(world, (struct record){RECORD_FINISH, 0, 0, FINISH_LEN}, body);
+}
+
+static double seconds_of_processor(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void a_sparse_file_of_terabytes_costs_nothing(void **state)
+{
+    const uint64_t size = UINT64_C(4) << 40;
+    struct world world;
+    struct file_result result;
+    struct stat status;
+    const char *why;
+    char path[80];
+    (void)state;
+    double before = seconds_of_processor();
+    world_of_zeros(&world, size);
+    put(&world, (struct record){RECORD_ZERO, 0, 0, (uint32_t)leaves_of(size)}, NULL);
+    put_zeros_finish(&world, size, leaves_of(size));
+    assert_int_equal(wait_for_end(&world, &result, &why), WRITER_DONE);
+    assert_int_equal(result.fate, FATE_ARRIVED);
+    snprintf(path, sizeof path, "%s/a", world.folder);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_size, size);
+    assert_in_range(status.st_blocks * 512, 0, 1 << 20);
+    file_writer_free(world.writer);
+    world_start(&world); /* and looking at it again neither */
+    put_zeros_finish(&world, size, 0);
+    assert_int_equal(wait_for_end(&world, &result, &why), WRITER_DONE);
+    assert_int_equal(result.fate, FATE_ALREADY);
+    assert_true(seconds_of_processor() - before < 1);
+    world_end(&world);
+}
+
+/* As many records as a liar can send, each about as much as there is: the time is of the records. */
+static void lies_about_zeros_cost_what_their_bytes_cost(void **state)
+{
+    const uint64_t size = MANIFEST_SIZE_MAX;
+    const uint32_t leaves = (uint32_t)leaves_of(size), records = 2000;
+    struct world world;
+    struct file_result result;
+    const char *why;
+    (void)state;
+    double before = seconds_of_processor();
+    world_of_zeros(&world, size);
+    for (uint32_t i = 0; i < records; i++)
+        put(&world, (struct record){RECORD_ZERO, 0, leaves / records * i, leaves / records - 1}, NULL);
+    put(&world, (struct record){RECORD_ZERO, 0, 0, leaves}, NULL); /* all of it again */
+    assert_int_equal(wait_for_end(&world, &result, &why), WRITER_BROKEN);
+    assert_string_equal(why, "the sender sends the same twice");
+    assert_true(seconds_of_processor() - before < 2);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +348,8 @@ int main(void)
         cmocka_unit_test(an_altered_rest_is_not_believed),
         cmocka_unit_test(lies_end_the_transfer),
         cmocka_unit_test(the_end_of_a_file_comes_once),
+        cmocka_unit_test(a_sparse_file_of_terabytes_costs_nothing),
+        cmocka_unit_test(lies_about_zeros_cost_what_their_bytes_cost),
         cmocka_unit_test(an_end_before_everything_has_come_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
