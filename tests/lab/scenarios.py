@@ -9,6 +9,7 @@ import pairs
 import places
 import relays
 import roads
+import rooms
 import tunnels
 
 SCENARIOS = [
@@ -21,5 +22,6 @@ SCENARIOS = [
     *places.SCENARIOS,
     *relays.SCENARIOS,
     *roads.SCENARIOS,
+    *rooms.SCENARIOS,
     *tunnels.SCENARIOS,
 ]
