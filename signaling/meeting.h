@@ -30,7 +30,10 @@ enum {
     RETRY_S = 6, /* a peer with which a run failed is not tried before (security.md: one run every 6 s) ... */
     RETRY_DOUBLINGS = 6, /* ... twice as long after each further failure, up to 6.4 minutes: its secret cannot
                             change, but whoever altered its messages may stop */
-    HELLO_SHARE = 300,   /* in a flood one of so many hellos is ours, ... */
+    HELLO_CROWD_MS =
+        750,           /* who has met two says hello once more, so long after or twice that: a third may have
+                          missed the first, and would hear the next 15 s later. In a room of two it is not said */
+    HELLO_SHARE = 300, /* in a flood one of so many hellos is ours, ... */
     HELLO_FLOODED_MS =
         33, /* ... but no more than 30 a second: whoever draws from the flood at random finds us */
     FULL_GAP_MS = 1000, /* that no place is left is said at most this often, whoever knocks */
@@ -62,6 +65,7 @@ struct rendezvous {
     bool was_connected;
     uint64_t entered; /* the room: the first connection */
     bool company;     /* somebody is proven */
+    bool crowded;     /* two have been, at a time */
     uint64_t hello_due;
     unsigned hello_step; /* doublings of the interval so far */
     uint64_t hello_said; /* when the last one left */

@@ -152,10 +152,17 @@ static void restart_hellos(struct rendezvous *r, uint64_t now)
 
 void rendezvous_pace(struct rendezvous *r, uint64_t now)
 {
-    bool company = crowd_sessions(&r->crowd) > 0;
+    unsigned sessions = crowd_sessions(&r->crowd);
+    bool company = sessions > 0;
     if (company != r->company)
         restart_hellos(r, now);
     r->company = company;
+    if (sessions < 2 || r->crowded)
+        return;
+    r->crowded = true;
+    uint64_t due =
+        now + HELLO_CROWD_MS * NS_PER_MS + random_below(r->party.random, HELLO_CROWD_MS) * NS_PER_MS;
+    r->hello_due = due < r->hello_due ? due : r->hello_due;
 }
 
 /* Strangers say so much that our hello, at its own rate, would be one of thousands. */
