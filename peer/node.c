@@ -39,6 +39,7 @@ struct node *node_new(const struct node_config *config)
         .name = config->name,
         .purpose = config->purpose,
         .slots = config->max_peers,
+        .serves = config->serves,
         .machine = config->machine,
         .brokers = config->brokers,
         .random = config->random,

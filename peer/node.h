@@ -11,7 +11,9 @@
 
 enum {
     NODE_PEERS_MAX = SLOTS_MAX,
-    NODE_ADDRESSES_MAX = 32, /* of this machine */
+    NODE_TO_MAX = PEER_NAME_MAX + 1 + PEER_ID_LEN, /* bytes of NAME#ID ... */
+    NODE_TO_ID_MIN = 4,                            /* ... of whose id so many characters suffice */
+    NODE_ADDRESSES_MAX = 32,                       /* of this machine */
     NODE_SECRET_PATIENCE_S =
         3,                  /* interface.md, exit code 6; longer while others are there who were not tried */
     NODE_SOCKETS_MAX = 256, /* extra sockets (security.md: at most 256 for the holes of one punch) */
@@ -48,7 +50,8 @@ struct node_config {
     const char *purpose;
     const uint8_t *machine;
     unsigned brokers;
-    const char *to;        /* connect to the peer of this name only; NULL: anybody */
+    const char *to;        /* connect to the peer of this name, or NAME#ID, only; NULL: anybody */
+    bool serves;           /* as rendezvous_config's */
     unsigned max_peers;    /* 1 to NODE_PEERS_MAX */
     unsigned paths;        /* PATH_BIT set */
     uint32_t broker_relay; /* bytes a second that all peers together may send through the broker, and each be
@@ -72,17 +75,17 @@ enum node_event_type {
     NODE_READABLE,
     NODE_WRITABLE,
     NODE_DATAGRAM,
-    NODE_STALLED,       /* as conn's */
-    NODE_CLOSED,        /* `end`, `text`; the slot is free after node_release */
-    NODE_BUSY,          /* `name` is there but does not take us, or we do not take it: `text` */
-    NODE_SECRET,        /* `final` as P2P_EVENT_SECRET */
-    NODE_TRACE,         /* `text`, `outgoing` */
-    NODE_PORTMAP,       /* no gateway opens a port for `address`: `text` says why */
-    NODE_RELAY_OPEN,    /* for whoever has the sockets: a stream to `address` from `local` (family 0: the
-                           system's choice) for the TURN server `relay`; node_relay_connected or _closed
-                           answers
-                         */
-    NODE_RELAY_CLOSE,   /* ... is not needed any more */
+    NODE_STALLED,     /* as conn's */
+    NODE_CLOSED,      /* `end`, `text`; the slot is free after node_release */
+    NODE_BUSY,        /* `name` (maybe empty) with `id` is there but does not take us, or we not it: `text` */
+    NODE_SECRET,      /* `final` as P2P_EVENT_SECRET */
+    NODE_TRACE,       /* `text`, `outgoing` */
+    NODE_PORTMAP,     /* no gateway opens a port for `address`: `text` says why */
+    NODE_RELAY_OPEN,  /* for whoever has the sockets: a stream to `address` from `local` (family 0: the
+                         system's choice) for the TURN server `relay`; node_relay_connected or _closed
+                         answers
+                       */
+    NODE_RELAY_CLOSE, /* ... is not needed any more */
     NODE_RELAY_TROUBLE, /* a TURN server cannot be used: `text`. Once, until it works again */
     NODE_DOUBT,  /* for whoever has the brokers: a path is in doubt, or we have slept (`final`): do they still
                     hold us? */
@@ -105,7 +108,7 @@ struct node_event {
     struct addr address, local;
     enum candidate_kind candidate;
     unsigned relay; /* of the TURN servers, in the order in which they were added */
-    char name[PEER_NAME_MAX + 1];
+    char name[PEER_NAME_MAX + 1], id[PEER_ID_LEN + 1];
     const char *text; /* never NULL; valid until the next call */
 };
 

@@ -36,11 +36,13 @@ static struct peer *peer_begin(struct node *node, uint64_t now, const struct ren
 static void offer_wanted(struct node *node, uint64_t now, const struct rendezvous_event *told)
 {
     node_ask_stun_again(node, now, STUN_STALE_S);
-    struct peer *peer = node->leaving ? NULL : peer_begin(node, now, told);
+    bool full = node_is_full(node);
+    struct peer *peer = node->leaving || full ? NULL : peer_begin(node, now, told);
     if (peer)
         node_describe(node, now, peer);
     else
-        rendezvous_refuse(node_touch(node), now, told->peer, "no room for another peer");
+        rendezvous_refuse(node_touch(node), now, told->peer,
+                          full ? node_full_text(node) : "no room for another peer");
 }
 
 static void take_nat(struct node *node, struct peer *peer, const struct description *theirs)
@@ -78,15 +80,23 @@ static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
     node_doubt_heard(node, now, peer);
 }
 
-static bool is_wanted(const struct node *node, const char *name)
+/* Asked for by its name, or by NAME#ID where several have that name. */
+static bool is_wanted(const struct node *node, const char *name, const char *id)
 {
-    return !node->to[0] || strcmp(node->to, name) == 0;
+    size_t len = strlen(name);
+    if (!node->to[0] || strcmp(node->to, name) == 0)
+        return true;
+    if (strncmp(node->to, name, len) != 0 || node->to[len] != '#')
+        return false;
+    const char *start = node->to + len + 1;
+    return strlen(start) >= NODE_TO_ID_MIN && strncmp(id, start, strlen(start)) == 0;
 }
 
-static bool event_busy(struct node_event *event, const char *name, const char *why)
+static bool event_busy(struct node_event *event, const char *name, const char *id, const char *why)
 {
     event->type = NODE_BUSY;
     snprintf(event->name, sizeof event->name, "%s", name);
+    snprintf(event->id, sizeof event->id, "%s", id);
     event->text = why;
     return true;
 }
@@ -99,17 +109,19 @@ static bool peer_proven(struct node *node, uint64_t now, const struct rendezvous
     bool initiator = told->role == PAKE_INITIATOR;
     node->proven++;
     node->secret_deadline = NEVER;
-    if (!is_wanted(node, told->description->name)) {
+    if (!is_wanted(node, told->description->name, told->id)) {
         if (peer)
             node_peer_drop(peer);
         rendezvous_refuse(node_touch(node), now, told->peer, "it waits for somebody else");
-        return event_busy(event, told->description->name, "it is not the one who was asked for");
+        return event_busy(event, told->description->name, told->id, "it is not the one who was asked for");
     }
-    if (initiator && !peer && !node->leaving)
+    bool full = node_is_full(node);
+    if (initiator && !peer && !node->leaving && !full)
         peer = peer_begin(node, now, told);
     if (!peer) {
-        rendezvous_refuse(node_touch(node), now, told->peer, "no room for another peer");
-        return event_busy(event, told->description->name, "there is no room for another peer");
+        rendezvous_refuse(node_touch(node), now, told->peer,
+                          full ? node_full_text(node) : "no room for another peer");
+        return event_busy(event, told->description->name, told->id, "there is no room for another peer");
     }
     struct ice *ice = conn_ice(peer->conn);
     peer->state = PEER_MET;
@@ -144,7 +156,7 @@ static bool peer_busy(struct node *node, uint64_t now, const struct rendezvous_e
     if (peer && peer->state == PEER_MEETING)
         node_peer_drop(peer);
     (void)now;
-    return !peer || peer->state == PEER_FREE ? event_busy(event, "", told->text) : false;
+    return !peer || peer->state == PEER_FREE ? event_busy(event, told->name, told->id, told->text) : false;
 }
 
 static void peer_bye(struct node *node, uint64_t now, const struct rendezvous_event *told)

@@ -111,21 +111,31 @@ void node_update_slots(struct node *node, uint64_t now)
     stun_client_set_refresh(node->stun, now, left > 0);
 }
 
+bool node_is_full(const struct node *node)
+{
+    return count_connected(node) >= node->max_peers;
+}
+
+const char *node_full_text(const struct node *node)
+{
+    return node->max_peers == 1 ? "it is connected to somebody else" : "all its places are taken";
+}
+
 /* The last place is taken: everybody else is told so. Those of whom the program knows are closed. */
 void node_refuse_others(struct node *node, uint64_t now)
 {
-    if (count_connected(node) < node->max_peers)
+    if (!node_is_full(node))
         return;
     for (unsigned i = 0; i < node->peers_used; i++) {
         struct peer *peer = &node->peers[i];
         if (!node_peer_is_live(peer) || peer->connected)
             continue;
-        rendezvous_refuse(node_touch(node), now, peer->handle, "it is connected to somebody else");
+        rendezvous_refuse(node_touch(node), now, peer->handle, node_full_text(node));
         if (peer->state == PEER_MEETING) {
             node_peer_drop(peer);
         } else {
             peer->refused = true;
-            conn_close(peer->conn, now, "connected to somebody else");
+            conn_close(peer->conn, now, node_full_text(node));
         }
     }
 }

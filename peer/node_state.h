@@ -60,7 +60,7 @@ struct node {
     struct node_relays *relays;
     bool bound;
     const struct random *random;
-    char to[PEER_NAME_MAX + 1];
+    char to[NODE_TO_MAX + 1];
     unsigned max_peers, paths, streams_max;
     struct node_addresses addresses;
     struct nat_behavior nat; /* of our network, as far as is known ... */
@@ -133,6 +133,10 @@ void node_sweep(struct node *node, uint64_t now);
 void node_share_places(struct node *node, uint64_t now);
 /* Tells rendezvous and the STUN client whether there is room for more. */
 void node_update_slots(struct node *node, uint64_t now);
+/* Whether the last place is taken. */
+bool node_is_full(const struct node *node);
+/* What those hear for whom there is none. */
+const char *node_full_text(const struct node *node);
 /* Where the last place is taken: everybody else is told so. */
 void node_refuse_others(struct node *node, uint64_t now);
 /* Whether somebody met is held although packets could go. */

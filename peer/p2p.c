@@ -162,6 +162,7 @@ static int make_machine(struct p2p_node *node, const char *room, const void *sec
                                  .machine = known ? machine : NULL,
                                  .brokers = node->broker_count,
                                  .to = node->to[0] ? node->to : NULL,
+                                 .serves = node->serves,
                                  .max_peers = node->max_peers,
                                  .streams_max = node->max_streams,
                                  .paths = node->paths,

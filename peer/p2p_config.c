@@ -118,6 +118,7 @@ int config_take(struct p2p_node *node, const struct p2p_config *config)
     node->paths = config->paths ? config->paths : PATH_ALL;
     node->port = config->port;
     node->trace = config->trace;
+    node->serves = config->serves;
     node->maps_ports = !config->no_portmap;
     memory_begin(node, config);
     if (config->broker_relay != P2P_BROKER_RELAY_OFF && config->broker_relay > BROKER_RELAY_MAX)

@@ -8,7 +8,7 @@
 struct queued {
     struct queued *next;
     struct p2p_event event;
-    char detail[128];
+    char detail[128], id[PEER_ID_LEN + 1];
     char text[];
 };
 
@@ -26,6 +26,8 @@ void events_put(struct p2p_node *node, const struct p2p_event *event)
     snprintf(queued->detail, sizeof queued->detail, "%s", event->detail ? event->detail : "");
     queued->event.text = queued->text;
     queued->event.detail = queued->detail;
+    snprintf(queued->id, sizeof queued->id, "%s", event->id ? event->id : "");
+    queued->event.id = queued->id;
     *node->last = queued;
     node->last = &queued->next;
     node->queued_count++;
@@ -70,7 +72,7 @@ void events_free(struct p2p_node *node)
 
 int p2p_next_event(struct p2p_node *node, struct p2p_event *event)
 {
-    *event = (struct p2p_event){.type = P2P_EVENT_NONE, .text = "", .detail = ""};
+    *event = (struct p2p_event){.type = P2P_EVENT_NONE, .text = "", .detail = "", .id = ""};
     free(node->returned);
     if (node->closing) {
         node->closing->passed = true;
@@ -135,6 +137,7 @@ static void describe_ours(const struct node_event *told, struct p2p_event *event
     case NODE_BUSY:
         event->text = told->name;
         event->detail = told->text;
+        event->id = told->id;
         break;
     case NODE_SECRET:
         event->error = P2P_ESECRET;

@@ -78,7 +78,8 @@ struct p2p_node {
     char *stun[STUN_MAX];
     size_t stun_count;
     char *interfaces[LIST_MAX + 1], *exclude[LIST_MAX + 1]; /* ended by NULL */
-    char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1], to[PEER_NAME_MAX + 1];
+    char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1], to[NODE_TO_MAX + 1];
+    bool serves;
     unsigned paths, max_peers, max_streams;
     uint32_t broker_relay; /* bytes a second; 0: none */
     uint16_t port;

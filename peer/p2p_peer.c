@@ -2,6 +2,7 @@
 #include "p2p_internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char *p2p_peer_name(const struct p2p_peer *peer)
 {
@@ -11,6 +12,33 @@ const char *p2p_peer_name(const struct p2p_peer *peer)
 const char *p2p_peer_id(const struct p2p_peer *peer)
 {
     return peer->used ? node_peer_id(peer->node->node, peer->slot) : "";
+}
+
+/* How many characters tell these ids apart. */
+static unsigned different_at(const char *id, const char *other)
+{
+    unsigned n = 0;
+    while (n < PEER_ID_LEN && id[n] == other[n])
+        n++;
+    return n + 1;
+}
+
+_Static_assert(P2P_LABEL_MAX == NODE_TO_MAX + 1, "a label is what node_config.to takes");
+
+const char *p2p_peer_label(const struct p2p_peer *peer, char label[P2P_LABEL_MAX])
+{
+    const char *name = p2p_peer_name(peer), *id = p2p_peer_id(peer);
+    unsigned chars = strchr(name, '#') ? NODE_TO_ID_MIN : 0;
+    for (unsigned i = 0; peer->used && i < NODE_PEERS_MAX; i++) {
+        const struct p2p_peer *other = &peer->node->peers[i];
+        if (other == peer || !other->used || strcmp(p2p_peer_name(other), name) != 0)
+            continue;
+        unsigned needed = different_at(id, p2p_peer_id(other));
+        needed = needed < NODE_TO_ID_MIN ? NODE_TO_ID_MIN : needed;
+        chars = needed > chars ? needed : chars;
+    }
+    snprintf(label, P2P_LABEL_MAX, "%s%s%.*s", name, chars ? "#" : "", (int)chars, id);
+    return label;
 }
 
 const char *p2p_peer_purpose(const struct p2p_peer *peer)

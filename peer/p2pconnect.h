@@ -75,13 +75,14 @@ struct p2p_config {
         *stun; /* HOST[:PORT], at most 8; default two public ones; the single entry "none": no STUN */
     const char *const *interfaces; /* use only these network interfaces; default all */
     const char *const *exclude;    /* do not use these */
-    const char *name;      /* what the others call us, 1 to 64 bytes of UTF-8; default the host's name */
-    const char *purpose;   /* who pairs with whom: chat, pipe, echo, ping, library (the default), ... */
-    const char *to;        /* connect to the peer of this name only; default anybody */
-    unsigned paths;        /* bits 1 << enum p2p_path_kind that may be used; default all */
-    unsigned max_peers;    /* 1 to 64; default 8 */
-    uint16_t port;         /* local UDP port; default chosen by the system */
-    uint8_t trace;         /* not 0: TRACE events */
+    const char *name;    /* what the others call us, 1 to 64 bytes of UTF-8; default the host's name */
+    const char *purpose; /* who pairs with whom: chat, pipe, echo, ping, library (the default), ... */
+    const char *to;      /* connect to the peer of this name only, or of this label (p2p_peer_label), whose id
+                            may be longer; default anybody */
+    unsigned paths;      /* bits 1 << enum p2p_path_kind that may be used; default all */
+    unsigned max_peers;  /* 1 to 64; default 8 */
+    uint16_t port;       /* local UDP port; default chosen by the system */
+    uint8_t trace;       /* not 0: TRACE events */
     uint64_t broker_relay; /* bytes a second that may go through the broker when nothing else works, at most
                               1000000000; default 32768; P2P_BROKER_RELAY_OFF: none */
     uint8_t no_portmap;    /* not 0: no gateway is asked to open a port (PCP, NAT-PMP, UPnP) */
@@ -96,6 +97,7 @@ struct p2p_config {
                            broken counts as that */
     size_t memory_len;
     uint8_t no_memory; /* not 0: nothing is remembered */
+    uint8_t serves;    /* not 0: who comes while max_peers are connected is told so, and has BUSY */
 };
 
 enum { P2P_MEMORY_MAX = 2048 }; /* bytes */
@@ -165,9 +167,10 @@ enum p2p_event_type {
                             work again */
     P2P_EVENT_DATAGRAM,  /* `peer` sent datagrams; again only after P2P_EAGAIN */
     P2P_EVENT_STALLED,   /* nothing comes from `peer`, nothing is sent to it; PATH follows if it comes back */
-    P2P_EVENT_CLOSED, /* `peer` is gone: detail = left, lost, refused, error; text = why, error = P2P_E... or
-                         0 */
-    P2P_EVENT_BUSY, /* somebody is there but does not take us, or we not it: text = its name, detail = why */
+    P2P_EVENT_CLOSED,  /* `peer` is gone: detail = left, lost, refused, error; text = why, error = P2P_E... or
+                          0 */
+    P2P_EVENT_BUSY,    /* somebody is there but does not take us, or we not it: text = its name, `id`,
+                          detail = why */
     P2P_EVENT_SECRET,  /* somebody in the room could not prove the secret, or messages were altered; `final`:
                           we came later than that one, and nobody else has proven it for 3 s */
     P2P_EVENT_TRACE,   /* config.trace: text = a message, detail = in or out */
@@ -187,6 +190,7 @@ struct p2p_event {
     int final;          /* BROKER: every broker has failed at least once and none is connected */
     uint8_t kind;       /* STREAM: what it carries */
     uint8_t words[3];   /* PEER: 24 bits equal on both sides unless somebody is in between */
+    const char *id;     /* BUSY: whose text is the name; never NULL */
 };
 
 /* Fills *event with the next one and returns 1; returns 0 (and NONE) when there is none. */
@@ -207,6 +211,12 @@ struct p2p_path {
 
 P2P_API const char *p2p_peer_name(const struct p2p_peer *peer);
 P2P_API const char *p2p_peer_id(const struct p2p_peer *peer);
+
+enum { P2P_LABEL_MAX = 82 }; /* bytes with the NUL */
+
+/* The name as long as nobody else here has it; else NAME#ID, with as many characters of the id as tell them
+ * apart, four at least: the same on every machine. So is a name that has a '#' itself. Returns `label`. */
+P2P_API const char *p2p_peer_label(const struct p2p_peer *peer, char label[P2P_LABEL_MAX]);
 P2P_API const char *p2p_peer_purpose(const struct p2p_peer *peer);
 /* 0, or P2P_EGONE: there is no path now (*path then has the last one, if any). */
 P2P_API int p2p_peer_path(const struct p2p_peer *peer, struct p2p_path *path);

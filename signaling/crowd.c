@@ -9,7 +9,7 @@
 
 struct peer *crowd_find(struct crowd *crowd, const char *id)
 {
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++)
+    for (size_t i = 0; i < crowd->used; i++)
         if (*crowd->peers[i].id && !strcmp(crowd->peers[i].id, id))
             return &crowd->peers[i];
     return NULL;
@@ -32,7 +32,9 @@ static int worth(const struct peer *peer)
 static struct peer *least_worth(struct crowd *crowd)
 {
     struct peer *least = &crowd->peers[0];
-    for (size_t i = 1; i < RENDEZVOUS_PEERS_MAX; i++) {
+    if (crowd->used < RENDEZVOUS_PEERS_MAX)
+        return &crowd->peers[crowd->used++];
+    for (size_t i = 1; i < crowd->used; i++) {
         struct peer *peer = &crowd->peers[i];
         int order = worth(peer) - worth(least);
         if (order < 0 || (order == 0 && peer->heard < least->heard))
@@ -57,7 +59,7 @@ struct peer *crowd_admit(struct crowd *crowd, uint64_t now, const char *id)
 
 bool crowd_handle(struct crowd *crowd, peer_handle handle, struct peer **peer, struct run **run)
 {
-    for (size_t i = 0; handle && i < RENDEZVOUS_PEERS_MAX; i++) {
+    for (size_t i = 0; handle && i < crowd->used; i++) {
         struct run *runs[] = {crowd->peers[i].session, crowd->peers[i].invited};
         for (size_t n = 0; n < 2; n++) {
             if (runs[n] && runs[n]->announced && runs[n]->handle == handle) {
@@ -72,7 +74,7 @@ bool crowd_handle(struct crowd *crowd, peer_handle handle, struct peer **peer, s
 
 void crowd_forgive(struct crowd *crowd)
 {
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+    for (size_t i = 0; i < crowd->used; i++) {
         crowd->peers[i].declined = 0;
         crowd->peers[i].put_off = 0;
     }
@@ -81,17 +83,47 @@ void crowd_forgive(struct crowd *crowd)
 unsigned crowd_sessions(const struct crowd *crowd)
 {
     unsigned count = 0;
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++)
+    for (size_t i = 0; i < crowd->used; i++)
         count += crowd->peers[i].session != NULL;
     return count;
+}
+
+/* Until when this peer keeps a place from others; 0: it does not. */
+static uint64_t arrival_end(const struct peer *peer)
+{
+    if (peer->session)
+        return peer->session->settled ? 0 : peer->session->proven + ARRIVAL_MS * NS_PER_MS;
+    return peer->invited ? peer->invited->began + PROOF_MS * NS_PER_MS : 0;
+}
+
+uint64_t crowd_place(const struct crowd *crowd, uint64_t now, unsigned places)
+{
+    unsigned arriving = 0;
+    uint64_t first = NEVER;
+    for (size_t i = 0; i < crowd->used; i++) {
+        uint64_t end = arrival_end(&crowd->peers[i]);
+        if (end <= now)
+            continue;
+        arriving++;
+        first = end < first ? end : first;
+    }
+    return arriving < places ? now : first;
 }
 
 unsigned crowd_invited(const struct crowd *crowd)
 {
     unsigned count = 0;
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++)
+    for (size_t i = 0; i < crowd->used; i++)
         count += crowd->peers[i].invited != NULL;
     return count;
+}
+
+bool crowd_knocks(const struct crowd *crowd)
+{
+    for (size_t i = 0; i < crowd->used; i++)
+        if (crowd->peers[i].wish == WISH_KNOCK)
+            return true;
+    return false;
 }
 
 struct run *run_new(peer_handle handle)

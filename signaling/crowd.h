@@ -8,6 +8,10 @@
 enum {
     RUN_MAIL_MAX =
         8, /* sealed messages of one run that are being repeated; a ninth takes the place of the first */
+    ARRIVAL_MS = 1500, /* so long a proven peer that is not connected keeps a place from others: one that
+                          lives is connected then, or by way of the broker; ... */
+    PROOF_MS = 250,    /* ... and one so long whose pake1 we answered: two ways over most brokers are shorter,
+                          and strangers who never prove anything must not take the last place for long */
 };
 
 /* One run with one peer, and the session that it becomes. */
@@ -21,6 +25,7 @@ struct run {
     struct parcel *reply;  /* pake1, pake2 or pake3, whichever we said last */
     struct parcel *mail;   /* sealed messages */
     uint64_t proven;       /* when it became the session */
+    bool settled;          /* packets flow: it has its place */
     uint64_t began;        /* INVITED: when we took pake1 */
     uint64_t expires;      /* INVITED, ANSWERED: pake3 must have come by then */
 };
@@ -31,7 +36,8 @@ enum wish { WISH_NOTHING, WISH_HELLO, WISH_KNOCK };
 struct knock {
     struct message_about about;
     uint8_t point[POINT_LEN], commit[COMMIT_LEN];
-    uint32_t rivals; /* how many different ones came under this id since one was served */
+    uint32_t rivals; /* how many different ones came under this id since one was served, or fell silent */
+    uint64_t heard;  /* when this one was last said */
 };
 
 struct peer {
@@ -48,6 +54,7 @@ struct peer {
     struct run *invited;        /* it sent pake1 */
     struct run *session;        /* proven */
     unsigned failures;          /* runs with it that failed, one after the other */
+    uint64_t turn;              /* WISH_HELLO: others may answer it first, so not before this time */
     uint64_t retry;             /* after a failure, not before this time */
     unsigned declined;          /* times that we turned it away */
     uint64_t put_off;           /* ... so that it is not met before this time */
@@ -59,6 +66,7 @@ struct peer {
 
 struct crowd {
     struct peer peers[RENDEZVOUS_PEERS_MAX];
+    size_t used; /* places from here on were never taken: a room of two looks at two */
 };
 
 /* NULL: unknown. */
@@ -72,6 +80,11 @@ bool crowd_handle(struct crowd *crowd, peer_handle handle, struct peer **peer, s
 /* Those who were turned away may be met again at once. */
 void crowd_forgive(struct crowd *crowd);
 unsigned crowd_sessions(const struct crowd *crowd);
+/* When fewer than `places` are on their way from a proof to a connection: `now`, or as soon as one of them
+ * has had its time. */
+uint64_t crowd_place(const struct crowd *crowd, uint64_t now, unsigned places);
+/* Whether somebody waits for its pake1 to be answered. */
+bool crowd_knocks(const struct crowd *crowd);
 /* Handshakes that wait for a pake3: each may be a guess at the secret. */
 unsigned crowd_invited(const struct crowd *crowd);
 

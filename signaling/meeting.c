@@ -52,10 +52,29 @@ static bool is_asked(const struct rendezvous *r, uint64_t now, struct peer *peer
     return true;
 }
 
+/* It has no place left. Anybody can say so in its name, so nothing ends by it: an answer that waits for its
+ * turn is not given, one that is under way not repeated. Its next hello makes up for both. */
+static void hold_back(struct rendezvous *r, const char *id)
+{
+    struct peer *peer = crowd_find(&r->crowd, id);
+    if (!peer)
+        return;
+    if (peer->wish == WISH_HELLO)
+        peer->wish = WISH_NOTHING;
+    if (peer->asking && run_is_asking(peer->asking))
+        parcel_stop(peer->asking->reply);
+}
+
 void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message)
 {
+    bool alike = !strcmp(r->purpose, message->about.purpose);
     r->heard++;
-    if (!r->slots || !message->about.slots || !purpose_matches(r->purpose, message->about.purpose))
+    if (alike)
+        presence_note(&r->presence, now, message->from, message->about.slots > 0);
+    if (!message->about.slots)
+        hold_back(r, message->from);
+    if ((!r->slots && !r->serves) || !message->about.slots ||
+        !purpose_matches(r->purpose, message->about.purpose))
         return;
     struct peer *peer = crowd_admit(&r->crowd, now, message->from);
     if (!peer) {
@@ -68,8 +87,11 @@ void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     peer->known |= sightings_note(&r->sightings, now, message->from);
     if (peer->session || peer->invited || peer->wish == WISH_KNOCK)
         return;
-    if (!is_asked(r, now, peer, message))
-        peer->wish = WISH_HELLO;
+    if (is_asked(r, now, peer, message))
+        return;
+    if (peer->wish == WISH_NOTHING)
+        peer->turn = answer_time(r, now, message->about.slots, alike);
+    peer->wish = WISH_HELLO;
 }
 
 /* The peer may be answering the pake1 that was forgotten: under a new one that answer would look like a wrong
@@ -164,14 +186,18 @@ static bool is_old_knock(struct rendezvous *r, uint64_t now, uint32_t broker, st
 }
 
 /* Waits for its turn. Under one id there is one place: whoever forges the id has no better chance at it than
- * its owner. */
-static void wait_at_door(struct rendezvous *r, struct peer *peer, const struct message *pake1)
+ * its owner. What has not been said for so long that its sender would begin anew is no rival: an answer to it
+ * would look like a wrong secret. */
+static void wait_at_door(struct rendezvous *r, uint64_t now, struct peer *peer, const struct message *pake1)
 {
     struct knock *knock = &peer->knock;
     bool same = peer->wish == WISH_KNOCK && !memcmp(knock->point, pake1->point, POINT_LEN);
-    if (peer->wish != WISH_KNOCK)
+    if (peer->wish != WISH_KNOCK || now >= knock->heard + ASKED_MAX_S * NS_PER_S)
         knock->rivals = 0;
-    if (!same && random_below(r->party.random, ++knock->rivals) == 0) {
+    if (same)
+        knock->heard = now;
+    else if (random_below(r->party.random, ++knock->rivals) == 0) {
+        knock->heard = now;
         knock->about = pake1->about;
         memcpy(knock->point, pake1->point, POINT_LEN);
         memcpy(knock->commit, pake1->commit, COMMIT_LEN);
@@ -188,7 +214,8 @@ void meeting_pake1(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     }
     if (peer && is_old_knock(r, now, broker, peer, message))
         return;
-    bool room = r->slots || (peer && peer->session);
+    bool room = r->slots || r->serves || (peer && peer->session);
+    r->tell_full |= !r->slots && !(peer && peer->session);
     peer = room ? crowd_admit(&r->crowd, now, message->from) : NULL;
     if (!peer) {
         r->stats.limited++;
@@ -198,7 +225,7 @@ void meeting_pake1(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     peer->known |= sightings_note(&r->sightings, now, message->from);
     if (!peer->session)
         peer->broker = broker;
-    wait_at_door(r, peer, message);
+    wait_at_door(r, now, peer, message);
 }
 
 static void knock_message(struct message *pake1, const struct peer *peer)

@@ -5,6 +5,7 @@
  *   session.c     what is said from then on
  *   parting.c     how runs end: refused, said goodbye to, forgotten, replaced, failed
  *   relay.c       packets of proven peers, by way of the broker
+ *   answer.c      when a hello is answered, where many could do it
  *   turns.c       whose turn it is when more want to meet than may, and who has waited too long */
 #ifndef MEETING_H
 #define MEETING_H
@@ -12,6 +13,7 @@
 #include "crowd.h"
 #include "notice.h"
 #include "packet.h"
+#include "presence.h"
 #include "quota.h"
 #include "sightings.h"
 
@@ -28,10 +30,14 @@ enum {
     RETRY_S = 6, /* a peer with which a run failed is not tried before (security.md: one run every 6 s) ... */
     RETRY_DOUBLINGS = 6, /* ... twice as long after each further failure, up to 6.4 minutes: its secret cannot
                             change, but whoever altered its messages may stop */
-    HELLO_SHARE = 300,   /* in a flood one of so many hellos is ours, ... */
+    HELLO_CROWD_MS =
+        750,           /* who has met two says hello once more, so long after or twice that: a third may have
+                          missed the first, and would hear the next 15 s later. In a room of two it is not said */
+    HELLO_SHARE = 300, /* in a flood one of so many hellos is ours, ... */
     HELLO_FLOODED_MS =
-        33,     /* ... but no more than 30 a second: whoever draws from the flood at random finds us */
-    HINT_S = 5, /* an unproven goodbye of one peer is passed on this often: anybody can forge it */
+        33, /* ... but no more than 30 a second: whoever draws from the flood at random finds us */
+    FULL_GAP_MS = 1000, /* that no place is left is said at most this often, whoever knocks */
+    HINT_S = 5,         /* an unproven goodbye of one peer is passed on this often: anybody can forge it */
     FAREWELLS_MAX = SLOTS_MAX,
     FAREWELL_COPIES = 2, /* of busy and bye: they may be lost, consent notices too */
 };
@@ -40,13 +46,14 @@ struct rendezvous {
     struct party party;
     struct quota quota;
     struct sightings sightings;
+    struct presence presence;
     struct crowd crowd;
     struct notices notices;
     struct rendezvous_stats stats;
     char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1];
     uint8_t nonce[NONCE_LEN]; /* one for all our runs: the other's nonce and both ids make the sid differ */
     uint8_t machine[32];
-    bool have_machine;
+    bool have_machine, serves;
     unsigned slots, brokers;
     char hello_topic[TOPIC_MAX], inbox_topic[TOPIC_MAX];
     uint64_t now; /* of the latest call */
@@ -58,10 +65,13 @@ struct rendezvous {
     bool was_connected;
     uint64_t entered; /* the room: the first connection */
     bool company;     /* somebody is proven */
+    bool crowded;     /* two have been, at a time */
     uint64_t hello_due;
     unsigned hello_step; /* doublings of the interval so far */
     uint64_t hello_said; /* when the last one left */
     unsigned heard;      /* hellos of others since then */
+    bool tell_full;      /* somebody knocked although no place is left: a hello says so */
+    uint64_t full_said;  /* when one did last */
 
     struct parcel *farewells; /* of runs that are forgotten already */
     peer_handle last_handle;
@@ -114,6 +124,10 @@ void parting_farewell(struct rendezvous *r, struct peer *peer, struct run *run, 
 /* The peer said busy or bye, in pake2, pake3 or later: `notice` is about that. The caller ends the run. */
 void parting_declined(struct rendezvous *r, struct run *run, const struct body *body, struct notice *notice);
 void parting_drop_asking(struct peer *peer);
+
+/* answer.c */
+/* When to answer the hello of who has so many `places`; `alike`: its purpose is ours. */
+uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike);
 
 /* turns.c */
 void turns_take(struct rendezvous *r, uint64_t now);

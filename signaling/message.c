@@ -82,6 +82,11 @@ struct member {
     {                                                                    \
         name, types, SHAPE_INT, AT(holder, field), min, max, NULL, false \
     }
+#define OPTIONAL_TEXT(name, types, holder, field, min, valid)                                            \
+    {                                                                                                    \
+        name, types, SHAPE_TEXT, AT(holder, field), min, sizeof(((struct holder *)0)->field) - 1, valid, \
+            true                                                                                         \
+    }
 #define OPTIONAL_BOOL(name, types, holder, field)                    \
     {                                                                \
         name, types, SHAPE_BOOL, AT(holder, field), 0, 0, NULL, true \
@@ -131,6 +136,7 @@ static const struct member body_members[] = {
     OPTIONAL_BOOL("udp_blocked", LISTED, body, description.udp_blocked),
     OPTIONAL_INT("worked", LISTED, body, description.worked, 1, UINT8_MAX),
     TEXT("reason", REASON, body, reason, 0, is_printable),
+    OPTIONAL_TEXT("name", BIT(BODY_BUSY), body, description.name, 1, is_printable),
 };
 
 static const char *const kind_names[] = {"host", "mapped", NULL, "srflx", "relay"}; /* prflx never travels */
@@ -223,6 +229,8 @@ static bool is_left_out(const struct member *member, const void *holder)
     const uint8_t *at = (const uint8_t *)holder + member->offset;
     if (!member->optional)
         return false;
+    if (member->shape == SHAPE_TEXT)
+        return !*at;
     return member->shape == SHAPE_BOOL ? !*(const bool *)at : load_int(at, member->size) == 0;
 }
 

@@ -99,7 +99,8 @@ enum body_type { BODY_OFFER, BODY_ANSWER, BODY_CANDIDATES, BODY_BUSY, BODY_BYE, 
 struct body {
     enum body_type type;
     uint8_t reveal[REVEAL_LEN];     /* ANSWER: rA */
-    struct description description; /* OFFER, ANSWER; CANDIDATES uses its candidates, `complete` and `nat` */
+    struct description description; /* OFFER, ANSWER; CANDIDATES uses its candidates, `complete` and `nat`,
+                                       BUSY its name (empty: an older peer's) */
     char reason[128];               /* BUSY, BYE: for people; may be empty */
 };
 

@@ -24,6 +24,7 @@ void parting_declined(struct rendezvous *r, struct run *run, const struct body *
 {
     notice->event.type = body->type == BODY_BUSY ? RENDEZVOUS_BUSY : RENDEZVOUS_BYE;
     notice->event.proven = true;
+    memcpy(notice->event.name, body->description.name, sizeof notice->event.name);
     notice_set_reason(notice, body->reason);
     parting_notify(r, run, notice);
 }
@@ -50,9 +51,9 @@ static void park(struct run *run)
 static void slow_down(struct rendezvous *r)
 {
     struct peer *peers = r->crowd.peers;
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+    for (size_t i = 0; i < r->crowd.used; i++) {
         unsigned newer = 0; /* handles count up */
-        for (size_t n = 0; run_awaits_answer(peers[i].asking) && n < RENDEZVOUS_PEERS_MAX; n++)
+        for (size_t n = 0; run_awaits_answer(peers[i].asking) && n < r->crowd.used; n++)
             newer += run_awaits_answer(peers[n].asking) && peers[n].asking->handle > peers[i].asking->handle;
         if (newer >= ASKED_KEPT)
             park(peers[i].asking);
@@ -173,6 +174,8 @@ static void decline(struct rendezvous *r, uint64_t now, peer_handle handle, enum
     if (!crowd_handle(&r->crowd, handle, &peer, &run))
         return;
     body_decline(&body, type, reason);
+    if (type == BODY_BUSY)
+        memcpy(body.description.name, r->name, sizeof body.description.name);
     run->announced = false;
     if (type == BODY_BUSY)
         put_off(peer, now);

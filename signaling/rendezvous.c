@@ -32,6 +32,7 @@ struct rendezvous *rendezvous_new(const struct rendezvous_config *config)
     pake_password(r->party.prs, config->room, config->secret, config->secret_len);
     veil_key(r->party.veil_key, config->room);
     sightings_start(&r->sightings, config->random);
+    presence_start(&r->presence, config->random);
     r->quota.has_guesses = config->secret != NULL;
     snprintf(r->name, sizeof r->name, "%s", config->name);
     snprintf(r->purpose, sizeof r->purpose, "%s", config->purpose);
@@ -39,6 +40,7 @@ struct rendezvous *rendezvous_new(const struct rendezvous_config *config)
     if (config->machine)
         memcpy(r->machine, config->machine, sizeof r->machine);
     r->slots = config->slots;
+    r->serves = config->serves;
     r->brokers = config->brokers;
     set_topics(r);
     return r;
@@ -48,7 +50,7 @@ void rendezvous_free(struct rendezvous *r)
 {
     if (!r)
         return;
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++)
+    for (size_t i = 0; i < r->crowd.used; i++)
         peer_leave(&r->crowd.peers[i]);
     parcel_free_list(r->farewells);
     notices_clear(&r->notices);
@@ -150,10 +152,17 @@ static void restart_hellos(struct rendezvous *r, uint64_t now)
 
 void rendezvous_pace(struct rendezvous *r, uint64_t now)
 {
-    bool company = crowd_sessions(&r->crowd) > 0;
+    unsigned sessions = crowd_sessions(&r->crowd);
+    bool company = sessions > 0;
     if (company != r->company)
         restart_hellos(r, now);
     r->company = company;
+    if (sessions < 2 || r->crowded)
+        return;
+    r->crowded = true;
+    uint64_t due =
+        now + HELLO_CROWD_MS * NS_PER_MS + random_below(r->party.random, HELLO_CROWD_MS) * NS_PER_MS;
+    r->hello_due = due < r->hello_due ? due : r->hello_due;
 }
 
 /* Strangers say so much that our hello, at its own rate, would be one of thousands. */
@@ -166,7 +175,7 @@ static bool is_flooded(const struct rendezvous *r, uint64_t now)
 static uint32_t hello_brokers(const struct rendezvous *r, uint64_t now)
 {
     if (!r->slots)
-        return 0;
+        return r->tell_full && now >= r->full_said + FULL_GAP_MS * NS_PER_MS ? r->connected : 0;
     if (!r->said)
         return all_brokers(r); /* not connected yet: it leaves in the first flight */
     if (r->hello_due <= now || is_flooded(r, now))
@@ -184,6 +193,9 @@ static bool output_hello(struct rendezvous *r, uint64_t now, struct letter *lett
     r->said = true;
     r->hello_said = now;
     r->heard = 0;
+    if (!r->slots)
+        r->full_said = now;
+    r->tell_full = false;
     r->greeted |= letter->brokers;
     r->greet &= ~letter->brokers;
     write_letter(r, now, MESSAGE_HELLO, letter);
@@ -200,12 +212,14 @@ void rendezvous_set_slots(struct rendezvous *r, uint64_t now, unsigned slots)
         r->hello_due = now;
         crowd_forgive(&r->crowd); /* there was no room, now there is */
     }
+    if (!slots && r->slots)
+        r->tell_full = crowd_knocks(&r->crowd);
     r->slots = slots;
 }
 
 bool rendezvous_has_untried(const struct rendezvous *r, uint64_t now)
 {
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+    for (size_t i = 0; i < r->crowd.used; i++) {
         const struct peer *peer = &r->crowd.peers[i];
         if (*peer->id && !peer->session && !peer->failures && now < peer->heard + WISH_MAX_S * NS_PER_S)
             return true;
@@ -329,7 +343,7 @@ static bool output_farewell(struct rendezvous *r, uint64_t now, struct letter *l
 
 static bool output_peers(struct rendezvous *r, uint64_t now, struct letter *letter)
 {
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+    for (size_t i = 0; i < r->crowd.used; i++) {
         struct peer *peer = &r->crowd.peers[i];
         if (output_run(r, now, peer->session, letter) || output_run(r, now, peer->invited, letter) ||
             output_run(r, now, peer->asking, letter))
@@ -376,8 +390,10 @@ uint64_t rendezvous_deadline(const struct rendezvous *r)
         return deadline;
     if (r->slots)
         deadline = sooner(deadline, r->greet & r->connected ? r->now : r->hello_due);
+    else if (r->tell_full)
+        deadline = sooner(deadline, r->full_said + FULL_GAP_MS * NS_PER_MS);
     deadline = sooner(deadline, parcels_deadline(r->farewells));
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+    for (size_t i = 0; i < r->crowd.used; i++) {
         const struct peer *peer = &r->crowd.peers[i];
         deadline = sooner(deadline, run_deadline(peer->session));
         deadline = sooner(deadline, run_deadline(peer->invited));

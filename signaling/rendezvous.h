@@ -29,6 +29,7 @@ struct rendezvous_config {
     const char *name;            /* our own, 1 to PEER_NAME_MAX bytes of UTF-8 */
     const char *purpose;         /* what this peer is for; purpose_matches says who pairs with whom */
     unsigned slots;              /* peers that may be met at most, 1 to SLOTS_MAX */
+    bool serves;                 /* who comes while no place is free is told so */
     const uint8_t *machine;      /* 32 bytes that only programs of this machine know; NULL: unknown */
     unsigned brokers;            /* how many, 1 to RENDEZVOUS_BROKERS_MAX */
     const struct random *random; /* outlives the machine */
@@ -53,7 +54,8 @@ enum rendezvous_event_type {
                         initiator (role says so) call rendezvous_describe (or _refuse) now: pake3 waits for it
                       */
     RENDEZVOUS_CANDIDATES, /* more of them, in `description` */
-    RENDEZVOUS_BUSY,       /* the peer cannot take us now (sealed); it is met again when it says hello anew */
+    RENDEZVOUS_BUSY,       /* the peer cannot take us now (sealed); it is met again when it says hello anew.
+                              Its name is in `name`, empty from an older one */
     RENDEZVOUS_BYE, /* `proven`: it said goodbye under the seal. Otherwise a will or a forgery: check for life
                      */
     RENDEZVOUS_FAILED, /* its secret is not ours, or somebody altered what was said. `later`: it was here
@@ -77,6 +79,7 @@ struct rendezvous_event {
     uint64_t delay;                        /* PEER: ns, one way over the broker as measured, 0 unknown */
     const struct description *description; /* PEER, CANDIDATES: valid until the next call */
     const char *text;                      /* TRACE, BUSY, BYE: valid until the next call */
+    char name[PEER_NAME_MAX + 1];          /* BUSY */
     bool outgoing;                         /* TRACE */
 };
 
@@ -127,7 +130,8 @@ bool rendezvous_is_relay(const struct rendezvous *rendezvous, const char *topic)
 void rendezvous_connected(struct rendezvous *rendezvous, uint64_t now, unsigned broker);
 void rendezvous_disconnected(struct rendezvous *rendezvous, uint64_t now, unsigned broker);
 
-/* How many more peers can be taken; 0: hellos stay unanswered and none are said. */
+/* How many more peers can be taken; 0: hellos stay unanswered (or, of one that serves, are answered with
+ * busy), and none are said but the one that tells those who knock. */
 void rendezvous_set_slots(struct rendezvous *rendezvous, uint64_t now, unsigned slots);
 void rendezvous_set_trace(struct rendezvous *rendezvous, bool on);
 

@@ -102,6 +102,7 @@ void rendezvous_settle(struct rendezvous *r, peer_handle handle)
     if (!crowd_handle(&r->crowd, handle, &peer, &run))
         return;
     run_drop_mail(run);
+    run->settled = true;
     if (run == peer->session && run->reply)
         parcel_stop(run->reply); /* kept: the responder may yet ask for it */
 }

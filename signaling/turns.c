@@ -9,21 +9,41 @@
 
 enum { PENDING_KNOWN = 2 }; /* of RENDEZVOUS_PENDING_MAX: places that are no stranger's */
 
-static bool may_be_asked(const struct rendezvous *r, const struct peer *peer)
+/* When somebody new may be taken, or told that no place is left; NEVER: as long as nothing changes. Whoever
+ * has proven itself has a place before it is connected: others would only be sent away. */
+static uint64_t place_time(const struct rendezvous *r, uint64_t now)
 {
-    return peer->wish == WISH_HELLO && r->slots && !peer->session && !peer->invited;
+    if (r->slots)
+        return crowd_place(&r->crowd, now, r->slots);
+    return r->serves ? now : NEVER;
 }
 
-/* A proven peer may knock without a free slot: it lost its state, and takes the place it has. */
-static bool may_be_invited(const struct rendezvous *r, const struct peer *peer, unsigned pending)
+static bool may_be_asked(const struct peer *peer)
+{
+    return peer->wish == WISH_HELLO && !peer->session && !peer->invited;
+}
+
+static bool may_be_invited(const struct peer *peer, unsigned pending)
 {
     unsigned places = RENDEZVOUS_PENDING_MAX - (peer->known ? 0 : PENDING_KNOWN);
-    return peer->wish == WISH_KNOCK && !peer->invited && pending < places && (r->slots || peer->session);
+    return peer->wish == WISH_KNOCK && !peer->invited && pending < places;
 }
 
-static bool may_begin(const struct rendezvous *r, const struct peer *peer, unsigned pending)
+static uint64_t later(uint64_t a, uint64_t b)
 {
-    return *peer->id && (may_be_asked(r, peer) || may_be_invited(r, peer, pending));
+    return a > b ? a : b;
+}
+
+/* When its turn may come, by itself; `place` is place_time. A proven peer may knock without a free slot: it
+ * lost its state, and takes the place it has. */
+static uint64_t turn_time(const struct peer *peer, uint64_t place, unsigned pending)
+{
+    uint64_t at = later(peer->retry, peer->put_off);
+    if (!*peer->id || (!may_be_asked(peer) && !may_be_invited(peer, pending)))
+        return NEVER;
+    if (peer->wish == WISH_HELLO)
+        at = later(at, peer->turn);
+    return peer->session ? at : later(at, place);
 }
 
 static struct peer *one_of(struct rendezvous *r, struct peer *const pair[2])
@@ -33,20 +53,16 @@ static struct peer *one_of(struct rendezvous *r, struct peer *const pair[2])
     return pair[0] ? pair[0] : pair[1];
 }
 
-static uint64_t not_before(const struct peer *peer)
-{
-    return peer->retry > peer->put_off ? peer->retry : peer->put_off;
-}
-
 /* A reservoir of one for each kind, then one of the kinds. */
 static struct peer *draw(struct rendezvous *r, uint64_t now)
 {
     struct peer *drawn[2][2] = {{NULL, NULL}, {NULL, NULL}}; /* [known][knock] */
     uint32_t count[2][2] = {{0, 0}, {0, 0}};
     unsigned pending = crowd_invited(&r->crowd);
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+    uint64_t place = place_time(r, now);
+    for (size_t i = 0; i < r->crowd.used; i++) {
         struct peer *peer = &r->crowd.peers[i];
-        if (!may_begin(r, peer, pending) || not_before(peer) > now)
+        if (turn_time(peer, place, pending) > now)
             continue;
         int known = peer->known, knock = peer->wish == WISH_KNOCK;
         if (random_below(r->party.random, ++count[known][knock]) == 0)
@@ -74,7 +90,7 @@ static void expire(struct rendezvous *r, uint64_t now, struct peer *peer)
 
 void turns_take(struct rendezvous *r, uint64_t now)
 {
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+    for (size_t i = 0; i < r->crowd.used; i++) {
         struct peer *peer = &r->crowd.peers[i];
         if (peer->invited && peer->invited->expires <= now)
             expire(r, now, peer);
@@ -95,14 +111,12 @@ void turns_take(struct rendezvous *r, uint64_t now)
 uint64_t turns_deadline(const struct rendezvous *r)
 {
     unsigned pending = crowd_invited(&r->crowd);
-    uint64_t deadline = NEVER, next = quota_next(&r->quota, r->now, pending);
-    for (size_t i = 0; i < RENDEZVOUS_PEERS_MAX; i++) {
+    uint64_t deadline = NEVER, next = quota_next(&r->quota, r->now, pending), place = place_time(r, r->now);
+    for (size_t i = 0; i < r->crowd.used; i++) {
         const struct peer *peer = &r->crowd.peers[i];
         if (peer->invited && peer->invited->expires < deadline)
             deadline = peer->invited->expires;
-        if (!may_begin(r, peer, pending))
-            continue;
-        uint64_t turn = not_before(peer) > next ? not_before(peer) : next;
+        uint64_t turn = later(turn_time(peer, place, pending), next);
         if (turn < deadline)
             deadline = turn;
     }

@@ -43,8 +43,9 @@ struct line *events_line(struct report *report, const char *event)
 
 const char *events_name(char shown[SHOWN_NAME_MAX], const struct p2p_peer *peer)
 {
-    const char *name = p2p_peer_name(peer);
-    text_show(shown, SHOWN_NAME_MAX, name, strlen(name));
+    char label[P2P_LABEL_MAX];
+    p2p_peer_label(peer, label);
+    text_show(shown, SHOWN_NAME_MAX, label, strlen(label));
     return shown;
 }
 
@@ -294,6 +295,7 @@ static void tell_busy(const struct telling *telling)
     text_show(why, sizeof why, event->detail, strlen(event->detail));
     if (telling->report->json) {
         struct line *line = peer_line(telling, "busy");
+        line_string(line, "peer", event->id);
         line_string(line, "name", event->text);
         line_string(line, "text", event->detail);
         line_write(line);

@@ -39,9 +39,10 @@ void events_note(struct report *report, int level, const char *format, ...)
 /* Begins a JSON line with "event" and "t_ms"; the caller adds members and calls line_write. */
 struct line *events_line(struct report *report, const char *event);
 
-enum { SHOWN_NAME_MAX = 260 }; /* 64 bytes of a name, each at most as \xNN */
+enum { SHOWN_NAME_MAX = 280 }; /* 64 bytes of a name, each at most as \xNN, and #ID */
 
-/* A peer's name, fit for a terminal. Returns `shown`. */
+/* A peer's name, fit for a terminal; where another here has the same, with # and the start of its id. Returns
+ * `shown`. */
 const char *events_name(char shown[SHOWN_NAME_MAX], const struct p2p_peer *peer);
 
 #endif

@@ -109,6 +109,8 @@ static void settle(struct options *options, const struct command *command)
 {
     if (options->wait_s == WAIT_UNSET)
         options->wait_s = options->keep || isatty(STDERR_FILENO) ? 0 : WAIT_DEFAULT_S;
+    if (!options->max_peers && options->keep)
+        options->max_peers = KEEP_PEERS;
     if (options->port == PORT_UNSET)
         options->port = command->bit == COMMAND_STUN_SERVER ? STUN_PORT_DEFAULT : 0;
 }

@@ -43,6 +43,13 @@ static bool valid_name(const char *value, const char **complaint)
     return text_is_name(value, NAME_MAX_BYTES);
 }
 
+/* A name, or what two of one name are shown as: NAME#ID. */
+static bool valid_to(const char *value, const char **complaint)
+{
+    *complaint = "a peer is called by its name, or by NAME#ID, without control characters";
+    return text_is_name(value, P2P_LABEL_MAX - 1);
+}
+
 static bool read_number(const char *text, unsigned least, unsigned most, unsigned *number)
 {
     if (!isdigit((unsigned char)text[0]))
@@ -244,8 +251,8 @@ const struct option option_table[] = {
      0, 0, false, NULL},
     {"name", 0, "NAME", "what the others call this peer (this machine's name)", COMMANDS_ROOM, OPTION_TEXT,
      AT(name), 0, 0, false, valid_name},
-    {"to", 0, "NAME", "connect to the peer of this name only", COMMANDS_ROOM, OPTION_TEXT, AT(to), 0, 0,
-     false, valid_name},
+    {"to", 0, "NAME", "connect to this peer only; of two namesakes NAME#ID", COMMANDS_ROOM, OPTION_TEXT,
+     AT(to), 0, 0, false, valid_to},
     {"paths", 0, "LIST", "use only these of host,lan,direct,turn,broker", COMMANDS_ROOM, OPTION_PATHS,
      AT(paths), 0, 0, false, NULL},
     {"broker-relay", 0, "RATE", "bytes/s through the broker at worst; off (32K)", COMMANDS_ROOM, OPTION_RATE,
@@ -262,7 +269,7 @@ const struct option option_table[] = {
      AT(life), 0, 0, false, NULL},
     {"no-memory", 0, NULL, "neither use nor keep what worked between networks", COMMANDS_ROOM, OPTION_FLAG,
      AT(no_memory), 0, 0, false, NULL},
-    {"max-peers", 0, "N", "connect to so many peers at most, 1 to 64 (8)",
+    {"max-peers", 0, "N", "connect to so many at most, 1 to 64 (8; --keep: 64)",
      COMMAND_CHAT | COMMAND_ECHO | COMMAND_SEND | COMMAND_RECEIVE | COMMAND_FORWARD, OPTION_NUMBER,
      AT(max_peers), 1, 64, false, NULL},
     {"keep", 0, NULL, "echo, send, receive, forward: stay, serve all",

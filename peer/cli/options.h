@@ -27,6 +27,7 @@ enum command_bit {
 enum {
     ENVIRONMENT_SECRET_MAX = 1024, /* bytes of a secret or a code */
     LIST_MAX = 32,                 /* values of an option that may be given several times */
+    KEEP_PEERS = 64,               /* interface.md: --keep takes all comers */
     WAIT_DEFAULT_S = 120,          /* interface.md: 0 on a terminal, 120 otherwise */
     STUN_PORT_DEFAULT = 3478,      /* RFC 8489 18.6 */
     WAIT_UNSET = INT_MAX,          /* as the two below before anything is read: 0 says something */

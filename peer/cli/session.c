@@ -84,30 +84,58 @@ void session_print(struct session *session, const char *format, ...)
     }
 }
 
-/* The names of who is there but was not asked for, for exit code 4. */
+static bool has_namesake(const struct session *session, const struct present *present)
+{
+    for (unsigned i = 0; i < session->present_count; i++)
+        if (&session->present[i] != present && strcmp(session->present[i].name, present->name) == 0)
+            return true;
+    return false;
+}
+
+/* The names of who is there but was not asked for, or has no place, for exit code 4. */
 static const char *present_names(const struct session *session, char *names, size_t capacity)
 {
     size_t used = 0;
     names[0] = '\0';
-    for (unsigned i = 0; i < session->present_count && used < capacity; i++)
-        used += (size_t)snprintf(names + used, capacity - used, "%s%s", i ? ", " : "", session->present[i]);
+    for (unsigned i = 0; i < session->present_count && used < capacity; i++) {
+        const struct present *present = &session->present[i];
+        bool namesake = has_namesake(session, present);
+        used += (size_t)snprintf(names + used, capacity - used, "%s%s%s%s", i ? ", " : "", present->name,
+                                 namesake ? "#" : "", namesake ? present->id : "");
+    }
     return names;
+}
+
+/* Who was asked for by --to and is there, but does not take us; or NULL. */
+static const struct present *present_named(const struct session *session)
+{
+    for (unsigned i = 0; i < session->present_count; i++)
+        if (session->present[i].asked_for)
+            return &session->present[i];
+    return NULL;
 }
 
 static void end_waiting(struct session *session)
 {
     char names[512], to[SHOWN_NAME_MAX];
     const struct options *options = session->options;
+    const struct present *named = present_named(session);
     if (session->guessed) {
         session_end(
             session, EXIT_SECRET,
             "somebody came, but could not prove the room's secret, or messages were altered on their way");
+    } else if (named) {
+        session_end(session, EXIT_NOBODY, "%s was here, but not for us within %u s (--wait): %s", named->name,
+                    options->wait_s, named->why);
     } else if (options->to) {
         text_show(to, sizeof to, options->to, strlen(options->to));
         session_end(session, EXIT_NOBODY, "nobody called %s came within %u s; there: %s", to, options->wait_s,
                     session->present_count ? present_names(session, names, sizeof names) : "nobody");
     } else if (!session->report.in_room) {
         session_end(session, EXIT_BROKER, "no broker has answered within %u s", options->wait_s);
+    } else if (session->present_count) {
+        session_end(session, EXIT_NOBODY, "nobody took us within %u s (--wait); there: %s", options->wait_s,
+                    present_names(session, names, sizeof names));
     } else {
         session_end(session, EXIT_NOBODY, "nobody came within %u s (--wait)", options->wait_s);
     }
@@ -159,15 +187,23 @@ static void member_forget(struct session *session, struct member *gone)
 /* ---- what the library says ---- */
 
 /* Remembers who is there without being for us. False: that is known already. */
-static bool note_present(struct session *session, const char *name)
+static bool note_present(struct session *session, const struct p2p_event *event)
 {
-    char shown[SHOWN_NAME_MAX];
-    text_show(shown, sizeof shown, *name ? name : "somebody", *name ? strlen(name) : strlen("somebody"));
+    const char *name = event->text, *id = event->id, *to = session->options->to;
     for (unsigned i = 0; i < session->present_count; i++)
-        if (strcmp(session->present[i], shown) == 0)
+        if (strcmp(session->present[i].id, id) == 0)
             return false;
-    if (session->present_count < PRESENT_MAX)
-        snprintf(session->present[session->present_count++], SHOWN_NAME_MAX, "%s", shown);
+    if (session->present_count == PRESENT_MAX)
+        return true;
+    struct present *present = &session->present[session->present_count++];
+    text_show(present->name, sizeof present->name, *name ? name : "somebody",
+              *name ? strlen(name) : strlen("somebody"));
+    snprintf(present->id, sizeof present->id, "%s", id);
+    text_show(present->why, sizeof present->why, event->detail, strlen(event->detail));
+    size_t len = strlen(name);
+    present->asked_for =
+        to && len && strncmp(to, name, len) == 0 &&
+        (!to[len] || (to[len] == '#' && strncmp(id, to + len + 1, strlen(to + len + 1)) == 0));
     return true;
 }
 
@@ -175,16 +211,35 @@ static bool note_present(struct session *session, const char *name)
 static bool is_minor(struct session *session, const struct member *member, const struct p2p_event *event)
 {
     if (event->type == P2P_EVENT_BUSY)
-        return !note_present(session, event->text);
+        return !note_present(session, event);
     if (event->type == P2P_EVENT_PATH || event->type == P2P_EVENT_CLOSED)
         return !member || !member->connected;
     return false;
+}
+
+/* Whoever was here alone of that name has been shown without its id so far. */
+static void tell_namesake(struct session *session, const struct member *member)
+{
+    const struct member *namesake = NULL;
+    char name[SHOWN_NAME_MAX];
+    for (const struct member *other = session->members; other; other = other->next) {
+        if (other == member || !other->connected ||
+            strcmp(p2p_peer_name(other->peer), p2p_peer_name(member->peer)) != 0)
+            continue;
+        if (namesake)
+            return; /* told when the second came */
+        namesake = other;
+    }
+    if (namesake)
+        events_note(&session->report, 0, "of the two who have this name now, the first is shown as %s",
+                    events_name(name, namesake->peer));
 }
 
 static void take_connected(struct session *session, struct member *member)
 {
     bool pings = strcmp(p2p_peer_purpose(member->peer), "ping") == 0;
     member->connected = true;
+    tell_namesake(session, member);
     member->partner = !pings || session->role->serves_pings;
     if (!member->partner)
         return;
@@ -415,6 +470,7 @@ static void fill_config(const struct session *session, const struct secret *secr
         .max_streams = session->role->max_streams,
         .no_portmap = options->no_portmap,
         .no_memory = options->no_memory,
+        .serves = options->keep,
         .turn = options->turn.count ? options->turn.item : NULL,
         .turn_user = options->turn_user,
         .turn_password = secret->turn_password[0] ? secret->turn_password : NULL,

@@ -53,7 +53,14 @@ struct role {
     void (*release)(struct session *session);
 };
 
-enum { PRESENT_MAX = 16 }; /* names listed when --to finds others */
+enum { PRESENT_MAX = 16 /* listed when --to finds others, or nobody has a place */ };
+
+/* Somebody who is there but not for us. */
+struct present {
+    char name[SHOWN_NAME_MAX], id[17];
+    char why[256];  /* fit for a terminal */
+    bool asked_for; /* by --to: it does not take us */
+};
 
 struct session {
     const struct options *options;
@@ -68,7 +75,7 @@ struct session {
     uint64_t now;      /* ns, read once a turn */
     uint64_t deadline; /* of this turn: step lowers it with session_wake_at; UINT64_MAX: none */
     uint64_t wait_until;
-    char present[PRESENT_MAX][SHOWN_NAME_MAX]; /* who is there but is not --to */
+    struct present present[PRESENT_MAX];
     unsigned present_count;
     bool was_connected; /* a partner was connected at some time */
     bool guessed;       /* somebody did not have our secret */

@@ -89,7 +89,7 @@ class Peer:
                     return found
                 self.change.wait(min(left, 0.05))
 
-    def event(self, name, seconds=0, after=0, **members):
+    def event(self, name, /, seconds=0, after=0, **members):
         """The first such event since `after` (monotonic seconds), or None."""
         wanted = {"event": name} | members
 
@@ -105,7 +105,7 @@ class Peer:
         """The latest such event, or None."""
         return next((event for event in reversed(list(self.events)) if event["event"] == name), None)
 
-    def expect_event(self, name, seconds, after=0, **members):
+    def expect_event(self, name, /, seconds, after=0, **members):
         event = self.event(name, seconds, after, **members)
         if not event:
             told = " ".join(f"{key}={value}" for key, value in members.items())

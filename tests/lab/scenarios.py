@@ -10,6 +10,7 @@ import pairs
 import places
 import relays
 import roads
+import rooms
 import tunnels
 
 SCENARIOS = [
@@ -23,5 +24,6 @@ SCENARIOS = [
     *places.SCENARIOS,
     *relays.SCENARIOS,
     *roads.SCENARIOS,
+    *rooms.SCENARIOS,
     *tunnels.SCENARIOS,
 ]

@@ -49,6 +49,7 @@ static void publish(struct player *from, const struct letter *letter)
     struct posted posted = {.len = letter->len};
     memcpy(posted.topic, letter->topic, sizeof posted.topic);
     memcpy(posted.data, letter->data, letter->len);
+    meeting->letters++;
     from->relayed += letter->relay ? letter->len : 0;
     for (unsigned i = 0; i < meeting->count && !meeting->down; i++)
         if (meeting->players[i]->node && is_subscribed(meeting->players[i], letter->topic))

@@ -6,7 +6,7 @@
 #include "node.h"
 #include "world.h"
 
-enum { PLAYERS_MAX = 8 };
+enum { PLAYERS_MAX = 201 };
 
 /* The room: who is subscribed to what, and how letters travel. */
 struct meeting {
@@ -16,6 +16,7 @@ struct meeting {
     bool down;
     struct player *players[PLAYERS_MAX];
     unsigned count;
+    uint64_t letters; /* that were published */
 };
 
 /* What a peer does once connected: it sends `bytes` to every peer on one stream, a pattern that the other

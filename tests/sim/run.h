@@ -33,8 +33,9 @@ void run_move(struct run *run, unsigned i);
 /* scenario_run.c */
 struct chance *run_chance(struct run *run);
 void run_start(struct run *run, unsigned i);
-/* Everybody, in any order, at once or up to a second apart. */
+/* Everybody, or the first `count`, in any order, at once or up to a second apart. */
 void run_start_all(struct run *run);
+void run_start_first(struct run *run, unsigned count);
 void run_for(struct run *run, uint64_t ns);
 /* Until `done`, for `ns` at most; returns whether it was. */
 bool run_until(struct run *run, uint64_t ns, bool (*done)(void *run));
@@ -50,6 +51,7 @@ void story_again_blank(struct run *run); /* ... have forgotten it */
 void story_again_wrong(struct run *run); /* ... remember something that is not so */
 void story_chat(struct run *run);        /* story_room.c: all meet all */
 void story_pipe(struct run *run);        /* ... one takes one */
+void story_full(struct run *run);        /* ... and the last comes when all the others are taken */
 void story_secrets(struct run *run);     /* ... who does not know the secret learns so */
 void story_idle(struct run *run);        /* story_life.c: a minute without a byte */
 void story_outage(struct run *run);      /* ... the network is gone for a minute */

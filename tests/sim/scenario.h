@@ -4,7 +4,7 @@
 
 #include "player.h"
 
-enum { SCENARIOS_MAX = 200, SCENARIO_NAME_MAX = 48, RUN_PLAYERS_MAX = 5, RECORD_MAX = 400 };
+enum { SCENARIOS_MAX = 200, SCENARIO_NAME_MAX = 48, RUN_PLAYERS_MAX = 201, RECORD_MAX = 400 };
 
 /* Where the peers are to each other. */
 enum placement {

@@ -245,6 +245,30 @@ static void add_rooms(void)
     add_room("room/chat-of-5", story_chat, 5, 8);
     s = add_room("room/chat-of-5-glare", story_chat, 5, 8);
     s->at_once = true;
+    s = add_room("room/chat-of-8", story_chat, 8, 8);
+    s->seeds = 500;
+    s->fewer = 5;
+    s = add_room("room/chat-of-8-lossy", story_chat, 8, 8);
+    s->weather.loss = s->letters_lost = s->letters_doubled = 5;
+    s->letter_jitter = 20 * NS_PER_MS;
+    s->bytes_within = 30 * NS_PER_S; /* whose hello is lost for one is heard by it 15 s later */
+    s->seeds = 500;
+    s->fewer = 5;
+    s = add_room("room/chat-of-64", story_chat, 64, 64);
+    s->kinds[1] = s->kinds[0];
+    s->seeds = 4;
+    s->fewer = 1000;
+    s = add_room("room/full-200", story_full, 201, 1);
+    s->kinds[0] = s->kinds[1] = NULL;
+    s->bytes = 0;
+    s->seeds = 20;
+    s->fewer = 500;
+    s = add_room("room/full-200-at-once", story_full, 201, 1);
+    s->kinds[0] = s->kinds[1] = NULL;
+    s->bytes = 0;
+    s->at_once = true;
+    s->seeds = 20;
+    s->fewer = 1000; /* half a minute each */
     add_room("room/pipe-of-3", story_pipe, 3, 1)->bytes_within = 8 * NS_PER_S;
     add_room("room/pipe-of-5", story_pipe, 5, 1)->bytes_within = 8 * NS_PER_S;
     s = add_room("room/secrets", story_secrets, 2, 8);

@@ -15,38 +15,43 @@ struct chance *run_chance(struct run *run)
 
 void run_start(struct run *run, unsigned i)
 {
-    static const char *const names[RUN_PLAYERS_MAX] = {"first", "second", "third", "fourth", "fifth"};
-    static const uint8_t machines[RUN_PLAYERS_MAX][32] = {{1}, {2}, {3}, {4}, {5}};
     const struct scenario *s = run->scenario;
+    char name[16];
+    const uint8_t machine[32] = {(uint8_t)(s->placement == ONE_MACHINE ? 1 : i + 1)};
+    snprintf(name, sizeof name, "player %u", i);
     struct player_options options = {
-        .name = names[i],
+        .name = name,
         .secret = s->secrets[i % 2],
         .paths = PATH_ALL,
         .broker_relay = s->broker_relay,
         .max_peers = s->max_peers,
         .memory = run->memories ? &run->memories[i] : NULL,
-        .machine = machines[s->placement == ONE_MACHINE ? 0 : i],
+        .machine = machine,
     };
-    uint16_t port = (uint16_t)(40000 + i * 1000 + chance_below(run_chance(run), 1000));
+    uint16_t port = (uint16_t)(40000 + i % 20 * 1000 + chance_below(run_chance(run), 1000));
     host_set_port(run->hosts[i], port);
     player_start(&run->players[i], &run->meeting, run->hosts[i],
                  run->seed * 2 + i + (uint64_t)run->starts++ / s->players * 1000003, &options, port,
                  run->servers, run->server_count);
 }
 
-void run_start_all(struct run *run)
+void run_start_first(struct run *run, unsigned count)
 {
-    unsigned count = run->scenario->players, left = (1u << count) - 1;
     /* Every start order, and everything from the same moment to a second apart. */
-    while (left) {
+    for (unsigned left = count; left;) {
         unsigned i = (unsigned)chance_below(run_chance(run), count);
-        if (!(left & 1u << i))
+        if (run->players[i].node)
             continue;
-        left &= ~(1u << i);
+        left--;
         run_start(run, i);
         if (left && !run->scenario->at_once && !chance_percent(run_chance(run), 25))
             run_for(run, chance_below(run_chance(run), NS_PER_S));
     }
+}
+
+void run_start_all(struct run *run)
+{
+    run_start_first(run, run->scenario->players);
 }
 
 void run_for(struct run *run, uint64_t ns)

@@ -1,7 +1,7 @@
 /* story_room.c - more than two in a room: who meets whom, and who must not. */
 #include "run.h"
 
-enum { LIMIT_S = 30, LEAVE_S = 1, SECRET_S = 12, PATIENCE_S = 1 };
+enum { LIMIT_S = 40, LEAVE_S = 1, SECRET_S = 12, PATIENCE_S = 1 };
 
 /* Says how long it took from the last start. */
 static void note_time(struct run *run)
@@ -128,6 +128,53 @@ void story_pipe(struct run *run)
     run_check(run, 0, run->result.bytes <= run->scenario->bytes_within, "saw the room take too long to pair");
     if (run->result.ok && alone < count)
         one_takes_the_place(run);
+}
+
+/* ---- full: all but the last are pairs of two, who are silent ---- */
+
+enum { SILENCE_S = 60, SILENT_HELLOS = 12 /* 0, 0.25, 0.5, 1, 2, 4, 8, then every 15 s, a fifth less */ };
+
+static unsigned count_paired(const struct run *run)
+{
+    unsigned paired = 0;
+    for (unsigned i = 0; i + 1 < run->scenario->players; i++)
+        paired += run->players[i].connected == 1;
+    return paired;
+}
+
+static bool all_but_the_last_are_paired(void *self)
+{
+    const struct run *run = self;
+    return count_paired(run) == run->scenario->players - 1;
+}
+
+static bool the_last_has_met(void *self)
+{
+    const struct run *run = self;
+    return run->players[run->scenario->players - 1].connected == 1;
+}
+
+void story_full(struct run *run)
+{
+    unsigned last = run->scenario->players - 1;
+    run_start_first(run, last);
+    run_check(run, 0, run_until(run, LIMIT_S * NS_PER_S, all_but_the_last_are_paired),
+              "saw somebody left over");
+    run->result.bytes = world_now(run->world) - NS_PER_S;
+    run_for(run, 30 * NS_PER_S);
+    uint64_t letters = run->meeting.letters;
+    run_start(run, last);
+    run_for(run, SILENCE_S * NS_PER_S);
+    run_check(run, last, !the_last_has_met(run), "met somebody who has a peer");
+    run_check(run, last, run->meeting.letters - letters <= SILENT_HELLOS, "was answered by who has no place");
+    letters = run->meeting.letters;
+    unsigned gone = (unsigned)chance_below(run_chance(run), last);
+    player_leave(&run->players[gone]);
+    run_check(run, last, run_until(run, LEAVE_S * NS_PER_S, the_last_has_met),
+              "did not meet who became free");
+    run_for(run, LEAVE_S * NS_PER_S);
+    run_check(run, last, run->meeting.letters - letters <= 12, "cost the broker too many messages");
+    run_check(run, last, count_paired(run) == last - 1, "saw a pair disturbed");
 }
 
 /* ---- secrets: the players 0 and 2 know it, 1 does not ---- */

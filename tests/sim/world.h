@@ -5,7 +5,7 @@
 #include "packet.h"
 #include "sim_nat.h"
 
-enum { NETWORKS_MAX = 8, HOSTS_MAX = 16, HOST_ADDRESSES_MAX = 4, HOST_EXTRA_MAX = 1024 };
+enum { NETWORKS_MAX = 72, HOSTS_MAX = 208, HOST_ADDRESSES_MAX = 4, HOST_EXTRA_MAX = 1024 };
 
 /* How the internet treats a packet. A local network loses nothing and takes LAN_DELAY. */
 struct weather {

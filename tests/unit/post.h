@@ -14,7 +14,11 @@
 
 #include <cmocka.h>
 
-enum { HOSTS_MAX = 6, FLIGHTS_MAX = 4096, LINKS_MAX = 16, RECORD_MAX = 128 };
+#ifndef POST_HOSTS_MAX
+#define POST_HOSTS_MAX 6 /* a test of a crowd defines more */
+#endif
+
+enum { HOSTS_MAX = POST_HOSTS_MAX, FLIGHTS_MAX = 4096, LINKS_MAX = 16, RECORD_MAX = 128 };
 
 /* What one host knows of one run. */
 struct link {
@@ -24,7 +28,7 @@ struct link {
     uint8_t key[PAKE_KEY_LEN], words[3];
     uint64_t delay;
     bool same_machine;
-    bool heard; /* its candidates */
+    bool heard, settled; /* its candidates; both have each other's */
 };
 
 struct host {
@@ -37,8 +41,10 @@ struct host {
     bool mute;                  /* never describes: the test does */
     bool refuses, refuses_late; /* at WANT_OFFER or as the initiator at PEER; after describing */
     bool keeps_talking;         /* never settles */
-    bool online;                /* runs, and its subscriptions hold */
-    bool down;                  /* killed: hears and says nothing */
+    unsigned places; /* so many are joined at most, as a node counts them; 0: slots stay as they are */
+    char busy_name[PEER_NAME_MAX + 1];
+    bool online; /* runs, and its subscriptions hold */
+    bool down;   /* killed: hears and says nothing */
 };
 
 struct flight {
@@ -234,13 +240,33 @@ static inline struct description post_description(void)
     return own;
 }
 
+static inline unsigned post_joined(const struct host *host)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        count += host->links[i].handle && host->links[i].settled;
+    return count;
+}
+
+static inline bool post_is_full(const struct host *host)
+{
+    return host->places && post_joined(host) >= host->places;
+}
+
+static inline void post_count_places(struct post *post, struct host *host)
+{
+    unsigned joined = post_joined(host);
+    if (host->places)
+        rendezvous_set_slots(host->machine, post->now, joined < host->places ? host->places - joined : 0);
+}
+
 static inline void post_proven(struct post *post, struct host *host, const struct rendezvous_event *event)
 {
     struct description own = post_description();
     host->peers++;
     assert_string_equal(event->description->name, "attic");
     assert_string_equal(event->description->ufrag, own.ufrag);
-    if (event->role == PAKE_INITIATOR && host->refuses) {
+    if ((event->role == PAKE_INITIATOR && host->refuses) || post_is_full(host)) {
         rendezvous_refuse(host->machine, post->now, event->peer, "taken");
         return;
     }
@@ -261,7 +287,7 @@ static inline void post_wanted(struct post *post, struct host *host, const struc
     struct description own = post_description();
     host->wanted++;
     host->last_wanted = event->peer;
-    if (host->refuses) {
+    if (host->refuses || post_is_full(host)) {
         rendezvous_refuse(host->machine, post->now, event->peer, "taken");
         return;
     }
@@ -286,6 +312,9 @@ static inline void post_settle(struct post *post, struct host *host, peer_handle
             continue;
         rendezvous_settle(host->machine, handle);
         rendezvous_settle(other->machine, back->handle);
+        link->settled = back->settled = true;
+        post_count_places(post, host);
+        post_count_places(post, other);
     }
 }
 
@@ -311,6 +340,7 @@ static inline void post_react(struct post *post, struct host *host, const struct
         break;
     case RENDEZVOUS_BUSY:
         host->busy++;
+        memcpy(host->busy_name, event->name, sizeof host->busy_name);
         post_ended(host, event->peer);
         break;
     case RENDEZVOUS_BYE:

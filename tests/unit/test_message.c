@@ -237,9 +237,28 @@ static void no_member_of_a_body_may_miss_or_be_of_another_type(void **state)
         struct body body = sample_body(type);
         body.description.candidate_count = 2;
         body.description.nat = (struct nat_behavior){0}; /* may miss: test_message_nat.c */
+        if (type == BODY_BUSY)
+            body.description.name[0] = '\0'; /* may miss: below */
         assert_true(body_encode(&body, text, sizeof text) > 0);
         alter_every_member(text, body_is_good);
     }
+}
+
+static void who_is_busy_may_say_its_name(void **state)
+{
+    (void)state;
+    struct body body = {.type = BODY_BUSY, .reason = "all places are taken"}, back;
+    char text[MESSAGE_MAX + 1];
+    assert_true(body_encode(&body, text, sizeof text) > 0);
+    assert_null(strstr(text, "name"));
+    assert_true(body_decode(&back, (const uint8_t *)text, strlen(text)));
+    assert_string_equal(back.description.name, "");
+    snprintf(body.description.name, sizeof body.description.name, "hub");
+    assert_true(body_encode(&body, text, sizeof text) > 0);
+    assert_true(body_decode(&back, (const uint8_t *)text, strlen(text)));
+    assert_string_equal(back.description.name, "hub");
+    assert_false(body_is_good("{\"type\":\"busy\",\"reason\":\"\",\"name\":\"\"}"));
+    assert_false(body_is_good("{\"type\":\"busy\",\"reason\":\"\",\"name\":\"a\\u001bb\"}"));
 }
 
 static bool hello_with(const char *member, const char *value)
@@ -604,6 +623,7 @@ int main(void)
         cmocka_unit_test(every_body_returns_as_it_was_even_at_its_longest),
         cmocka_unit_test(a_description_travels_with_everything_in_it),
         cmocka_unit_test(no_member_of_a_body_may_miss_or_be_of_another_type),
+        cmocka_unit_test(who_is_busy_may_say_its_name),
         cmocka_unit_test(what_an_older_peer_does_not_say_is_nothing),
         cmocka_unit_test(a_rate_that_is_none_is_malformed),
         cmocka_unit_test(candidates_are_judged_one_by_one),

@@ -299,7 +299,7 @@ static void only_the_first_hello_is_said_before_a_broker_is_connected(void **sta
 
 static void alone_hello_is_repeated_ever_more_rarely(void **state)
 {
-    static const uint64_t expected_ms[] = {250, 500, 1000, 2000, 4000, 8000, 15000, 15000};
+    static const uint64_t expected_ms[] = {250, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000};
     struct post *post = post_new(21, 1);
     bool differ = false;
     (void)state;

@@ -1,0 +1,32 @@
+/* answer.c - when a hello is answered, where many could do it: a room of hundreds must not answer a newcomer
+ * who has a place for one.
+ *
+ * As many as it has places answer at once, each by the toss of a coin of its own; the same number more within
+ * the first step of time, twice as many in the next, and so on, until all have had their turn. So the
+ * newcomer's places are taken early, whatever we know of the others, and the wait grows with the logarithm of
+ * their number only: who counts thousands that are not there, because somebody made them up, waits for less
+ * than three seconds. The newcomer says when it has no place left, and those who have not answered yet never
+ * do. (Timers drawn so are an old remedy of multicast protocols, RandomBackoff of RFC 5401.) */
+#include "meeting.h"
+
+enum {
+    ANSWER_STEP_MS = 250, /* a PAKE over a broker and a handshake take as long: time for the first who fit */
+    FULL_WORD_MS = 1000,  /* that we have no place is said later: who has one goes first */
+};
+
+uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike)
+{
+    uint64_t step = ANSWER_STEP_MS * NS_PER_MS, begins = 0;
+    if (!r->slots)
+        return now + (FULL_WORD_MS + random_below(r->party.random, FULL_WORD_MS)) * NS_PER_MS;
+    unsigned able =
+        presence_count(&r->presence, now) + !alike; /* and we: the newcomer is counted if it is alike */
+    if (able <= places)
+        return now;
+    unsigned number = random_below(r->party.random, able);
+    if (number < places)
+        return now;
+    for (unsigned turn = 2 * places; turn <= number; turn *= 2)
+        begins += step;
+    return now + begins + random_below(r->party.random, ANSWER_STEP_MS) * NS_PER_MS;
+}

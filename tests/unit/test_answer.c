@@ -1,0 +1,230 @@
+/* test_answer.c - a newcomer among many: a few answer, the others never do; who is full says so. */
+#define POST_HOSTS_MAX 301
+
+#include "meeting.h"
+#include "post.h"
+#include <sodium.h>
+
+static void note_others(struct rendezvous *machine, uint64_t now, unsigned count)
+{
+    char id[PEER_ID_LEN + 1];
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(id, sizeof id, "peer%012u", i);
+        presence_note(&machine->presence, now, id, true);
+    }
+}
+
+static void where_all_fit_everybody_answers_at_once(void **state)
+{
+    struct post *post = post_new(1, 1);
+    (void)state;
+    post_add(post, post_config());
+    struct rendezvous *machine = post->hosts[0].machine;
+    for (unsigned others = 1; others <= 8; others++) { /* the newcomer is one of them */
+        note_others(machine, post->now, others);
+        for (unsigned i = 0; i < 100; i++)
+            assert_int_equal(answer_time(machine, post->now, others, true), post->now);
+    }
+    assert_int_equal(answer_time(machine, post->now, 9, false), post->now);
+    post_free(post);
+}
+
+/* `able` answer, `places` of them at once, as many again within a quarter of a second, then twice as many. */
+static void as_many_answer_at_once_as_fit_and_nobody_waits_for_three_seconds(void **state)
+{
+    static const unsigned crowds[][2] = {{2, 1}, {20, 1}, {1000, 1}, {20, 8}, {1000, 8}};
+    enum { ROUNDS = 20000 };
+    (void)state;
+    for (size_t n = 0; n < sizeof crowds / sizeof *crowds; n++) {
+        struct post *post = post_new(2 + n, 1);
+        unsigned places = crowds[n][1], at_once = 0, soon = 0;
+        post_add(post, post_config());
+        struct rendezvous *machine = post->hosts[0].machine;
+        note_others(machine, post->now, crowds[n][0]);
+        double able = presence_count(&machine->presence, post->now);
+        for (unsigned i = 0; i < ROUNDS; i++) {
+            uint64_t wait = answer_time(machine, post->now, places, true) - post->now;
+            assert_true(wait < 3 * NS_PER_S);
+            at_once += wait == 0;
+            soon += wait > 0 && wait < 250 * NS_PER_MS;
+        }
+        double expected = ROUNDS * places / able, rest = ROUNDS - expected;
+        assert_true(at_once > 0.6 * expected && at_once < 1.5 * expected);
+        expected = expected < rest ? expected : rest;
+        assert_true(soon > 0.6 * expected && soon < 1.5 * expected);
+        post_free(post);
+    }
+}
+
+static void add_many(struct post *post, unsigned count, const char *purpose, unsigned slots)
+{
+    struct rendezvous_config config = post_config();
+    config.purpose = purpose;
+    config.slots = slots;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned n = post_add(post, config);
+        post->hosts[n].places = slots;
+    }
+}
+
+/* A room of servers that know of each other, and one who wants one of them. */
+static void a_newcomer_among_hundreds_costs_the_broker_a_handful_of_messages(void **state)
+{
+    enum { SERVERS = 300, ROUNDS = 5 };
+    unsigned letters = 0;
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct post *post = post_new(50 + round, 1);
+        add_many(post, SERVERS, "echo", 8);
+        for (unsigned i = 0; i < SERVERS; i++)
+            note_others(post->hosts[i].machine, post->now, SERVERS - 1);
+        add_many(post, 1, "pipe", 1);
+        for (unsigned i = 0; i < SERVERS; i++) { /* they are there: their own hellos are of no interest */
+            post->hosts[i].online = post->hosts[i].machine->said = true;
+            post->hosts[i].machine->hello_due = NEVER - NS_PER_S;
+            post->hosts[i].machine->connected = post->hosts[i].machine->was_connected = true;
+        }
+        post_connect(post, SERVERS);
+        uint64_t begun = post->now;
+        while (!post_joined(&post->hosts[SERVERS]))
+            assert_true(post_step(post, begun + 3 * NS_PER_S));
+        post_run(post, 5 * NS_PER_S);
+        assert_int_equal(post_joined(&post->hosts[SERVERS]), 1);
+        assert_int_equal(post->hosts[SERVERS].peers, 1); /* nobody was met in vain */
+        assert_in_range(post->sent_of[MESSAGE_HELLO], 1, 4);
+        letters += post->sent;
+        post_free(post);
+    }
+    print_message("%.1f messages\n", (double)letters / ROUNDS);
+    assert_in_range(letters, 6 * ROUNDS, 11 * ROUNDS);
+}
+
+/* Of a peer with places for one, proven and on its way, nothing more is wanted until it is connected. */
+static void who_is_on_its_way_keeps_its_place_for_a_while(void **state)
+{
+    struct post *post = post_new(7, 1);
+    (void)state;
+    add_many(post, 3, "pipe", 1);
+    for (unsigned i = 0; i < 3; i++)
+        post->hosts[i].keeps_talking = true; /* never connected */
+    post_connect(post, 0);
+    post_connect(post, 1);
+    post_run(post, 200 * NS_PER_MS);
+    assert_true(post_are_joined(post, 0, 1));
+    post_connect(post, 2);
+    post_run(post, NS_PER_S);
+    assert_int_equal(post->hosts[2].peers + post->hosts[2].wanted, 0);
+    post_run(post, 2 * NS_PER_S); /* the two have had their time */
+    assert_true(post->hosts[2].peers > 0);
+    post_free(post);
+}
+
+static void who_is_full_says_so_when_somebody_knocks_and_not_otherwise(void **state)
+{
+    struct post *post = post_new(8, 1);
+    (void)state;
+    add_many(post, 2, "pipe", 1);
+    post_connect(post, 0);
+    post_connect(post, 1);
+    assert_true(post_join(post, NS_PER_S) != NEVER);
+    post_run(post, 10 * NS_PER_S);
+    unsigned hellos = post->sent_of[MESSAGE_HELLO];
+    assert_in_range(hellos, 2, 3); /* in a room of two nobody is told */
+    struct message knock = {.type = MESSAGE_PAKE1, .about = {.purpose = "pipe", .slots = 1}};
+    snprintf(knock.from, sizeof knock.from, "abcdefghijklmnop");
+    char inbox[TOPIC_MAX], hello[TOPIC_MAX], text[MESSAGE_MAX];
+    uint8_t key[VEIL_KEY_LEN], hash[64] = {1};
+    crypto_core_ristretto255_from_hash(knock.point, hash);
+    veil_key(key, "demo");
+    veil_close(key, &knock);
+    size_t len = message_encode(&knock, text, sizeof text);
+    rendezvous_topics(post->hosts[0].machine, hello, inbox);
+    for (unsigned i = 0; i < 50; i++) { /* at most once a second */
+        rendezvous_input(post->hosts[0].machine, post->now, 0, inbox, (const uint8_t *)text, len);
+        post_run(post, 50 * NS_PER_MS);
+    }
+    assert_in_range(post->sent_of[MESSAGE_HELLO] - hellos, 3, 4);
+    assert_int_equal(post->hosts[0].wanted + post->hosts[1].wanted, 1);
+    post_free(post);
+}
+
+/* Host 1 has a place for one, which host 0 has; host 2 waits, and hears why if it serves. */
+static unsigned told_busy(bool serves)
+{
+    struct post *post = post_new(9, 1);
+    struct rendezvous_config config = post_config();
+    config.purpose = "echo";
+    config.slots = 1;
+    config.serves = serves;
+    add_many(post, 1, "pipe", 1);
+    post->hosts[post_add(post, config)].places = 1;
+    add_many(post, 1, "pipe", 1);
+    post_connect(post, 0);
+    post_connect(post, 1);
+    post_run(post, NS_PER_S);
+    assert_true(post_are_joined(post, 0, 1));
+    post_connect(post, 2);
+    post_run(post, 4 * NS_PER_S);
+    unsigned busy = post->hosts[2].busy;
+    assert_true(!busy || !strcmp(post->hosts[2].busy_name, "attic"));
+    assert_int_equal(post_joined(&post->hosts[2]), 0);
+    rendezvous_bye(post->hosts[1].machine, post->now, post_link_to(&post->hosts[1], &post->hosts[0])->handle,
+                   "");
+    post->hosts[0].down = true;
+    post_ended(&post->hosts[1], post_link_to(&post->hosts[1], &post->hosts[0])->handle);
+    post_count_places(post, &post->hosts[1]);
+    post_run(post, NS_PER_S);
+    assert_true(post_are_joined(post, 1, 2)); /* a place is free: at once */
+    post_free(post);
+    return busy;
+}
+
+static void who_serves_and_is_full_tells_each_who_waits_and_takes_it_when_a_place_is_free(void **state)
+{
+    (void)state;
+    assert_int_equal(told_busy(true), 1);
+    assert_int_equal(told_busy(false), 0); /* others stay silent */
+}
+
+/* The bye of its places in somebody else's name ends nothing. */
+static void a_forged_word_that_no_place_is_left_ends_nothing(void **state)
+{
+    struct post *post = post_new(10, 1);
+    (void)state;
+    post_add(post, post_config());
+    post_add(post, post_config());
+    post_connect(post, 0);
+    post_run(post, 100 * NS_PER_MS);
+    post_connect(post, 1);
+    for (unsigned i = 0; i < 40; i++) {
+        struct message full = {.type = MESSAGE_HELLO, .about = {.purpose = "chat"}};
+        char text[MESSAGE_MAX], hello[TOPIC_MAX], inbox[TOPIC_MAX];
+        uint8_t key[VEIL_KEY_LEN];
+        for (unsigned of = 0; of < 2; of++) {
+            memcpy(full.from, rendezvous_id(post->hosts[of].machine), sizeof full.from);
+            veil_key(key, "demo");
+            veil_close(key, &full);
+            size_t len = message_encode(&full, text, sizeof text);
+            rendezvous_topics(post->hosts[!of].machine, hello, inbox);
+            rendezvous_input(post->hosts[!of].machine, post->now, 0, hello, (const uint8_t *)text, len);
+        }
+        post_run(post, 10 * NS_PER_MS);
+    }
+    assert_true(post_are_joined(post, 0, 1));
+    assert_int_equal(post->hosts[0].byes + post->hosts[1].byes, 0);
+    post_free(post);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(where_all_fit_everybody_answers_at_once),
+        cmocka_unit_test(as_many_answer_at_once_as_fit_and_nobody_waits_for_three_seconds),
+        cmocka_unit_test(a_newcomer_among_hundreds_costs_the_broker_a_handful_of_messages),
+        cmocka_unit_test(who_is_on_its_way_keeps_its_place_for_a_while),
+        cmocka_unit_test(who_is_full_says_so_when_somebody_knocks_and_not_otherwise),
+        cmocka_unit_test(who_serves_and_is_full_tells_each_who_waits_and_takes_it_when_a_place_is_free),
+        cmocka_unit_test(a_forged_word_that_no_place_is_left_ends_nothing),
+    };
+    return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}
