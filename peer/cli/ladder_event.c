@@ -233,6 +233,12 @@ static void read_path(const struct reading *reading, bool connected)
     if (!connected)
         row.rank = RANK_DETAIL;
     memcpy(reading->reader->path, path, sizeof path);
+    struct ladder_row *last = ladder_last(reading->ladder);
+    if (connected && !*row.text && last && last->shape == SHAPE_PATH && last->to == peer) {
+        memcpy(last->label, row.label, sizeof row.label);
+        last->at_ms = row.at_ms, last->rank = RANK_TURN;
+        return;
+    }
     ladder_add(reading->ladder, &row);
 }
 
@@ -274,12 +280,13 @@ static void read_closed(const struct reading *reading)
 
 /* ---- what travels ---- */
 
-static void add_exchange(const struct reading *reading, enum ladder_rank rank, const char *label,
+/* `came`: from the peer; else both may have a part in it. */
+static void add_exchange(const struct reading *reading, enum ladder_rank rank, bool came, const char *label,
                          const char *text)
 {
     uint8_t peer = peer_of(reading);
     struct ladder_row row = note(reading, STYLE_PLAIN);
-    if (peer != LADDER_NOWHERE)
+    if (peer != LADDER_NOWHERE && came)
         row = ladder_row(reading->at_ms, SHAPE_ARROW, peer, 0);
     row.rank = rank;
     ladder_print(row.label, sizeof row.label, "%s", label);
@@ -291,7 +298,7 @@ static void read_message(const struct reading *reading)
 {
     char label[64];
     snprintf(label, sizeof label, "message, %zu bytes", strlen(event_text(reading->event, "text")));
-    add_exchange(reading, RANK_CHATTER, label, "");
+    add_exchange(reading, RANK_CHATTER, true, label, "");
 }
 
 static void read_ping(const struct reading *reading)
@@ -299,7 +306,7 @@ static void read_ping(const struct reading *reading)
     char label[64];
     snprintf(label, sizeof label, "ping %.0f: %.1f ms", number_of(reading->event, "number"),
              number_of(reading->event, "rtt_ms"));
-    add_exchange(reading, RANK_CHATTER, label, "");
+    add_exchange(reading, RANK_CHATTER, true, label, "");
 }
 
 static void read_summary(const struct reading *reading)
@@ -317,9 +324,10 @@ static void read_summary(const struct reading *reading)
 static void read_offer(const struct reading *reading)
 {
     char label[80], text[80];
-    snprintf(label, sizeof label, "offers %.0f files", number_of(reading->event, "files"));
+    double files = number_of(reading->event, "files");
+    snprintf(label, sizeof label, "offers %.0f file%s", files, files == 1 ? "" : "s");
     snprintf(text, sizeof text, "%.0f bytes", number_of(reading->event, "bytes"));
-    add_exchange(reading, RANK_DETAIL, label, text);
+    add_exchange(reading, RANK_DETAIL, true, label, text);
 }
 
 static void read_progress(const struct reading *reading)
@@ -327,7 +335,7 @@ static void read_progress(const struct reading *reading)
     char label[100];
     snprintf(label, sizeof label, "%.1f of %.1f MB", number_of(reading->event, "bytes") / 1e6,
              number_of(reading->event, "total") / 1e6);
-    add_exchange(reading, RANK_CHATTER, label, "");
+    add_exchange(reading, RANK_CHATTER, false, label, "");
 }
 
 static void read_file(const struct reading *reading)
@@ -349,7 +357,7 @@ static void read_transfer(const struct reading *reading)
     snprintf(text, sizeof text, "%.0f arrived, %.0f were there, %.0f failed; %.0f bytes travelled",
              number_of(event, "arrived"), number_of(event, "already"), number_of(event, "failed"),
              number_of(event, "moved"));
-    add_exchange(reading, RANK_TURN, complete ? "transfer complete" : "transfer ended", text);
+    add_exchange(reading, RANK_TURN, false, complete ? "transfer complete" : "transfer ended", text);
 }
 
 /* ---- ourselves ---- */

@@ -144,11 +144,13 @@ static struct ladder_row *translate_rows(struct ladder *left, const struct ladde
 }
 
 /* Where both logs are there, each tells its own half of a message's way: to the broker, from the broker. */
-static void add_half(struct ladder *ladder, struct ladder_row row, uint8_t peer)
+static void add_half(struct ladder *ladder, struct ladder_row row, uint8_t peer, const struct ladder *other)
 {
     uint8_t broker = ladder_find(ladder, PLACE_BROKER, NULL);
     if (row.came && broker != LADDER_NOWHERE && (row.from == 0 || row.from == peer))
         row.from = broker, row.via = LADDER_NOWHERE;
+    if (row.came && only(other, row.key, true)) /* said where it was sent */
+        row.text[0] = '\0';
     ladder_add(ladder, &row);
 }
 
@@ -167,7 +169,7 @@ bool ladder_join(struct ladder *left, const struct ladder *right, int64_t ahead_
         left->row_count = 0;
         while (sides[0].next < sides[0].count || sides[1].next < sides[1].count) {
             struct side *side = choose(&sides[0], &sides[1]);
-            add_half(left, side->rows[side->next++], peer);
+            add_half(left, side->rows[side->next++], peer, side->other);
         }
     }
     free(here);

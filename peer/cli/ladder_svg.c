@@ -249,7 +249,7 @@ static void draw_columns(const struct drawing *drawing, unsigned height)
             continue;
         fprintf(drawing->out,
                 "<line x1=\"%u\" y1=\"%u\" x2=\"%u\" y2=\"%u\" stroke=\"#d0d7de\" stroke-width=\"%s\"/>\n", x,
-                HEAD - 6, x, height - LINE,
+                (unsigned)HEAD - 6, x, height - LINE,
                 column->place == PLACE_NAT || column->place == PLACE_PEER_NAT ? "6" : "1.5");
         print_text(drawing, x, 24, "middle\" font-weight=\"bold", STYLE_PLAIN, name, wrap_cut(name, cells));
         if (!shared)

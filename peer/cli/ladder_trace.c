@@ -35,6 +35,16 @@ static void append(char *text, const char *separator, const char *more)
     ladder_print(text + len, LADDER_TEXT_MAX - len, "%s%s", len ? separator : "", more);
 }
 
+static const char *from_where(const char *kind)
+{
+    static const char *const kinds[][2] = {
+        {"srflx", " (seen outside)"}, {"mapped", " (opened port)"}, {"relay", " (relay)"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i][0], kind) == 0)
+            return kinds[i][1];
+    return "";
+}
+
 /* `peer`: whose they are; NULL: ours. */
 static void tell_addresses(struct ladder *ladder, const struct json *inner, const char *peer, char *text)
 {
@@ -46,21 +56,24 @@ static void tell_addresses(struct ladder *ladder, const struct json *inner, cons
         const char *kind = event_text(candidate, "kind"), *address = event_text(candidate, "address");
         if (peer && strcmp(kind, "srflx") == 0)
             learn_nat(ladder, peer, address);
-        snprintf(one, sizeof one, "%.64s%s%.16s", address, strcmp(kind, "host") ? " " : "",
-                 strcmp(kind, "host") ? kind : "");
+        snprintf(one, sizeof one, "%.64s%s", address, from_where(kind));
         append(text, ", ", one);
     }
 }
 
+/* What is known of the NAT in front of it; what is not known is not said. */
 static void tell_nat(const struct json *inner, char *text)
 {
-    char one[200];
+    static const char *const members[][2] = {
+        {"map", "its NAT maps by"}, {"filter", "filters by"}, {"ports", "ports"}};
     const struct json *nat = json_get_object(inner, "nat");
     bool blocked = false;
-    if (nat) {
-        snprintf(one, sizeof one, "its NAT: maps by %.20s, filters by %.20s, ports %.20s",
-                 event_text(nat, "map"), event_text(nat, "filter"), event_text(nat, "ports"));
-        append(text, "; ", one);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        char one[100];
+        const char *value = event_text(nat, members[i][0]);
+        snprintf(one, sizeof one, "%s %.20s", members[i][1], value);
+        if (*value)
+            append(text, i ? ", " : "; ", one);
     }
     if (json_get_bool(inner, "udp_blocked", &blocked) && blocked)
         append(text, "; ", "no UDP passes there");

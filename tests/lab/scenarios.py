@@ -6,6 +6,7 @@ import lives
 import moves
 import openings
 import pairs
+import pictures
 import places
 import relays
 import roads
@@ -18,6 +19,7 @@ SCENARIOS = [
     *moves.SCENARIOS,
     *openings.SCENARIOS,
     *pairs.SCENARIOS,
+    *pictures.SCENARIOS,
     *places.SCENARIOS,
     *relays.SCENARIOS,
     *roads.SCENARIOS,
