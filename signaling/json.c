@@ -182,9 +182,9 @@ static bool only_space(const char *at, const char *end)
     return at == end;
 }
 
-struct json *json_parse(const uint8_t *text, size_t len)
+struct json *json_parse_long(const uint8_t *text, size_t len, size_t most)
 {
-    if (len == 0 || len > JSON_MAX || !utf8_valid(text, len) || !scan(text, len))
+    if (len == 0 || len > most || !utf8_valid(text, len) || !scan(text, len))
         return NULL;
     const char *start = (const char *)text, *end = start;
     cJSON *root = cJSON_ParseWithLengthOpts(start, len, &end, false);
@@ -192,6 +192,11 @@ struct json *json_parse(const uint8_t *text, size_t len)
         return (struct json *)root;
     cJSON_Delete(root);
     return NULL;
+}
+
+struct json *json_parse(const uint8_t *text, size_t len)
+{
+    return json_parse_long(text, len, JSON_MAX);
 }
 
 void json_free(struct json *root)
@@ -239,6 +244,15 @@ bool json_get_int(const struct json *object, const char *name, int64_t min, int6
     if ((double)value != member->valuedouble || value < min || value > max)
         return false;
     *out = value;
+    return true;
+}
+
+bool json_get_number(const struct json *object, const char *name, double *out)
+{
+    const cJSON *member = member_of(object, name);
+    if (!cJSON_IsNumber(member))
+        return false;
+    *out = member->valuedouble;
     return true;
 }
 
@@ -291,6 +305,12 @@ const struct json *json_array_object(const struct json *array, size_t index)
 {
     const cJSON *element = element_of(array, index);
     return cJSON_IsObject(element) ? (const struct json *)element : NULL;
+}
+
+const char *json_array_text(const struct json *array, size_t index)
+{
+    const cJSON *element = element_of(array, index);
+    return cJSON_IsString(element) ? element->valuestring : NULL;
 }
 
 /* ---- writing ---- */

@@ -18,6 +18,8 @@ struct json; /* a value inside a document; borrowed from the root, which alone i
 /* Reads one object and nothing after it. NULL: too long, not UTF-8, NUL inside, a key twice in one object,
  * too deep, too many members, a number that is not finite, trailing bytes, not an object, or no memory. */
 struct json *json_parse(const uint8_t *text, size_t len);
+/* The same of up to `most` bytes: for what is no message but, say, a line of events. */
+struct json *json_parse_long(const uint8_t *text, size_t len, size_t most);
 void json_free(struct json *root);
 
 /* Members of an object by exact name. False (or NULL): missing or of another type, and *out is as it was. */
@@ -27,6 +29,8 @@ bool json_get_bool(const struct json *object, const char *name, bool *out);
 bool json_has(const struct json *object, const char *name);
 /* A whole number within [min, max]. */
 bool json_get_int(const struct json *object, const char *name, int64_t min, int64_t max, int64_t *out);
+/* Any number; it is finite. */
+bool json_get_number(const struct json *object, const char *name, double *out);
 /* Exactly `len` bytes of unpadded base64url (RFC 4648 5). */
 bool json_get_bytes(const struct json *object, const char *name, uint8_t *out, size_t len);
 /* At most `capacity` bytes of unpadded base64url; *len is how many. */
@@ -34,6 +38,7 @@ bool json_get_blob(const struct json *object, const char *name, uint8_t *out, si
 const struct json *json_get_object(const struct json *object, const char *name);
 const struct json *json_get_array(const struct json *object, const char *name, size_t *count);
 const struct json *json_array_object(const struct json *array, size_t index); /* NULL: not an object */
+const char *json_array_text(const struct json *array, size_t index);          /* NULL: not a text */
 
 /* Writing. A failure to allocate is remembered: json_print then returns 0. `text` must be UTF-8. */
 struct json *json_object(void);

@@ -16,6 +16,7 @@ int echo_main(const struct options *options, uint64_t started_ns);
 int forward_main(const struct options *options, uint64_t started_ns);
 int code_main(const struct options *options, uint64_t started_ns);
 int doctor_main(const struct options *options, uint64_t started_ns);
+int explain_main(const struct options *options, uint64_t started_ns);
 int stun_server_main(const struct options *options, uint64_t started_ns);
 
 #endif

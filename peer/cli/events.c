@@ -374,6 +374,15 @@ void events_error(struct report *report, int code, const char *sentence)
     line_write(line);
 }
 
+void events_exit(struct report *report, int code)
+{
+    if (!report->json)
+        return;
+    struct line *line = events_line(report, "end");
+    line_number(line, "code", code);
+    line_write(line);
+}
+
 void events_note(struct report *report, int level, const char *format, ...)
 {
     char sentence[1024];

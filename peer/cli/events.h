@@ -33,6 +33,8 @@ void events_show(struct report *report, const struct p2p_node *node, const struc
 void events_message(struct report *report, const struct p2p_peer *peer, const char *text, size_t len);
 /* The reason why the program ends with `code`. */
 void events_error(struct report *report, int code, const char *sentence);
+/* The last event of a session: the code that it ends with. */
+void events_exit(struct report *report, int code);
 /* Something worth knowing that is no event of the library: `level` as in the report. */
 void events_note(struct report *report, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

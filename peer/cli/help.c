@@ -29,8 +29,7 @@ bool help_print(const struct command *commands, size_t count)
     printf("\nOptions:\n");
     for (size_t i = 0; i < option_table_len; i++)
         print_option(&option_table[i]);
-    printf("\nAlso as OPTION = VALUE in ~/.config/p2pconnect/config, and as P2PCONNECT_OPTION\n"
-           "in the environment; the command line wins. Exit codes, events, examples: the\n"
-           "manual, man p2pconnect.\n");
+    printf("\nAlso as OPTION = VALUE in ~/.config/p2pconnect/config, or P2PCONNECT_OPTION in\n"
+           "the environment. All of it, with exit codes and examples: man p2pconnect.\n");
     return fflush(stdout) == 0 && !ferror(stdout);
 }

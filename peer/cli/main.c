@@ -30,6 +30,8 @@ static const struct command commands[] = {
     {"code", COMMAND_CODE, code_main, "print a fresh room code, for --code on both sides", 0, NULL},
     {"doctor", COMMAND_DOCTOR, doctor_main, "look at this machine's network, and say what to change", 0,
      NULL},
+    {"explain", COMMAND_EXPLAIN, explain_main, "draw a session, or both sides of it, from --json's events", 2,
+     "FILE"},
     {"stun-server", COMMAND_STUN_SERVER, stun_server_main,
      "tell others their public address (RFC 8489, 5780)", 0, NULL},
 };

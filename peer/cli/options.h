@@ -19,9 +19,10 @@ enum command_bit {
     COMMAND_SEND = 1 << 7,
     COMMAND_RECEIVE = 1 << 8,
     COMMAND_FORWARD = 1 << 9,
+    COMMAND_EXPLAIN = 1 << 10,
     COMMANDS_ROOM = COMMAND_CHAT | COMMAND_PIPE | COMMAND_PING | COMMAND_ECHO | COMMAND_SEND |
                     COMMAND_RECEIVE | COMMAND_FORWARD,
-    COMMANDS_ALL = COMMANDS_ROOM | COMMAND_STUN_SERVER | COMMAND_CODE | COMMAND_DOCTOR
+    COMMANDS_ALL = COMMANDS_ROOM | COMMAND_STUN_SERVER | COMMAND_CODE | COMMAND_DOCTOR | COMMAND_EXPLAIN
 };
 
 enum {
@@ -64,7 +65,7 @@ struct options {
     unsigned wait_s;                        /* 0: for ever */
     struct environment_secrets *hidden;     /* never NULL; not from here but from secret_take_environment */
     bool room_said, secret_said, code_said; /* on the command line, which stands before everything else */
-    bool ask_secret, ask_code, keep, yes, symlinks, udp, no_portmap, no_memory, life, json, quiet, help,
+    bool ask_secret, ask_code, keep, yes, symlinks, udp, no_portmap, no_memory, life, svg, json, quiet, help,
         version;
     unsigned verbose;
 };

@@ -569,6 +569,7 @@ int session_run(const struct options *options, uint64_t started_ns, const struct
         member_forget(&session, session.members);
     channel_close(&session.input);
     channel_close(&session.output);
+    events_exit(&session.report, session.code);
     events_end(&session.report);
     return session.code;
 }

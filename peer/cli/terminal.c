@@ -13,12 +13,17 @@
 
 enum { SENTENCE_MAX = 34000 }; /* bytes; the longest is a whole message of the room, shown by -vv */
 
-bool terminal_has_colour(void)
+bool terminal_takes_colour(int fd)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     if (no_color && *no_color)
         return false;
-    return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+    return isatty(fd) && term && strcmp(term, "dumb") != 0;
+}
+
+bool terminal_has_colour(void)
+{
+    return terminal_takes_colour(STDERR_FILENO);
 }
 
 static bool progress_shown;

@@ -7,8 +7,10 @@
 
 enum style { STYLE_PLAIN, STYLE_QUIET, STYLE_GOOD, STYLE_WARNING, STYLE_PROBLEM };
 
-/* Whether standard error is a terminal that wants colour: not with NO_COLOR (https://no-color.org), not when
+/* Whether this descriptor is a terminal that wants colour: not with NO_COLOR (https://no-color.org), not when
  * dumb. */
+bool terminal_takes_colour(int fd);
+/* The same of standard error. */
 bool terminal_has_colour(void);
 /* One sentence and a line feed, in one write. What peers said must have gone through text_show. A standard
  * error that cannot be written to is nobody's fault: nothing happens. */

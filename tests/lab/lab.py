@@ -198,6 +198,7 @@ class Run:
         seed = f"{self.seed} {scenario.name} {order} {run}"
         try:
             with Trial(lab, self.program, logs, seed, order, self.limit, self.options.quick) as trial:
+                trial.results = self.directory
                 outcome = scenario.function(trial)
             record |= {"ok": True} | vars(outcome)
         except Unmet as error:

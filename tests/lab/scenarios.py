@@ -7,6 +7,7 @@ import lives
 import moves
 import openings
 import pairs
+import pictures
 import places
 import relays
 import roads
@@ -21,6 +22,7 @@ SCENARIOS = [
     *moves.SCENARIOS,
     *openings.SCENARIOS,
     *pairs.SCENARIOS,
+    *pictures.SCENARIOS,
     *places.SCENARIOS,
     *relays.SCENARIOS,
     *roads.SCENARIOS,

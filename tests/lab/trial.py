@@ -52,6 +52,7 @@ class Trial:
         self.lab = lab
         self.program = os.path.abspath(program)
         self.logs = logs
+        self.results = logs  # where pictures go
         self.rng = random.Random(seed_text)
         self.order = order
         self.limit = limit

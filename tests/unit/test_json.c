@@ -421,6 +421,35 @@ static int begin(void **state)
     return sodium_init() >= 0 ? 0 : -1;
 }
 
+static void a_line_of_events_may_be_longer_than_a_message(void **state)
+{
+    (void)state;
+    static char text[JSON_MAX + 16];
+    int len = snprintf(text, sizeof text, "{\"a\":\"%0*d\"}", JSON_MAX, 7);
+    assert_null(json_parse((const uint8_t *)text, (size_t)len));
+    assert_null(json_parse_long((const uint8_t *)text, (size_t)len, (size_t)len - 1));
+    struct json *json = json_parse_long((const uint8_t *)text, (size_t)len, (size_t)len);
+    assert_non_null(json);
+    json_free(json);
+}
+
+static void numbers_of_any_kind_and_lists_of_text_are_read(void **state)
+{
+    (void)state;
+    struct json *json = parse("{\"n\":-40.25,\"t\":\"1\",\"l\":[\"one\",2]}");
+    double number = 7;
+    size_t count = 0;
+    assert_true(json_get_number(json, "n", &number) && number == -40.25);
+    assert_false(json_get_number(json, "t", &number) || json_get_number(json, "none", &number));
+    assert_true(number == -40.25);
+    const struct json *list = json_get_array(json, "l", &count);
+    assert_int_equal(count, 2);
+    assert_string_equal(json_array_text(list, 0), "one");
+    assert_null(json_array_text(list, 1));
+    assert_null(json_array_text(list, 2));
+    json_free(json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +464,8 @@ int main(void)
         cmocka_unit_test(bytes_of_every_length_survive_the_journey),
         cmocka_unit_test(writing_is_compact_and_exact),
         cmocka_unit_test(no_allocation_that_fails_is_forgotten),
+        cmocka_unit_test(a_line_of_events_may_be_longer_than_a_message),
+        cmocka_unit_test(numbers_of_any_kind_and_lists_of_text_are_read),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
 }
