@@ -17,8 +17,8 @@ SAN_FLAGS := $(if $(strip $(SAN)),-fsanitize=address$(comma)undefined -fno-sanit
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null)
 CFLAGS_ALL = $(WARN) $(OPT) -fPIC -fvisibility=hidden -pthread -D_GNU_SOURCE -DP2P_VERSION='"$(VERSION)"' \
-	$(SAN_FLAGS) $(PKG_CFLAGS) $(CFLAGS)
-LDLIBS_ALL = $(PKG_LIBS) -pthread $(LDLIBS)
+	$(SAN_FLAGS) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+LDLIBS_ALL = $(LDFLAGS) $(PKG_LIBS) -pthread $(LDLIBS)
 TEST_LIBS = $(shell pkg-config --cflags --libs cmocka)
 
 # A floor sees itself and the floors below: an include upward does not build.

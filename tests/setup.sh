@@ -8,8 +8,8 @@ build="pkg-config gcc make libmosquitto-dev libcjson-dev libsodium-dev libngtcp2
 libgnutls28-dev nettle-dev libminiupnpc-dev"
 demo="$build mosquitto python3"
 test="$demo clang clang-format libclang-rt-dev libcmocka-dev libnice-dev coturn mosquitto-clients socat nftables
-iproute2 procps openssl man-db miniupnpd-nftables"
-all="$test cppcheck tcpdump strace"
+iproute2 procps openssl man-db miniupnpd-nftables zsh fish debhelper musl-tools"
+all="$test cppcheck tcpdump strace mandoc lintian debootstrap"
 
 case $what in
 build) packages=$build ;;
