@@ -77,6 +77,12 @@ deb: dist
 	else echo "lintian: not installed, left out"; fi
 	ls $(DEBS)/*.deb
 
+# The same, built and used on a Debian 12 that is put into a folder for it: takes root, the network, and minutes.
+.PHONY: deb-test
+deb-test: deb
+	@tests/setup.sh all
+	@python3 tests/clean_debian.py --sources $(DEBS)
+
 # The command with every library in it that its package has an archive of. What has none stays shared: libmosquitto (and the
 # OpenSSL that comes with it), cJSON, p11-kit (GnuTLS's; it loads modules), and libc, which these need and whose names
 # service would not be static anyway.

@@ -64,28 +64,36 @@ class Shell:
         with open(path, encoding="utf-8") as file:
             return file.read().strip()
 
+    def check_lines(self):
+        self.wait_for(lambda: PROMPT in self.seen)
+        for typed, wanted in LINES:
+            got = self.completed(typed)
+            check(got.rstrip("/") == wanted, f"{typed!r} and Tab: {got!r}, not {wanted!r}")
+
     def close(self):
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self.terminal)
 
 
-def complete_in(world, shell, argv, place, environment=None):
-    need(shell)
-    folder = world.path("shell")
+def prepare(folder):
+    """What the lines complete to: a file and a folder."""
     os.makedirs(os.path.join(folder, "folder"))
     with open(os.path.join(folder, "secret-of-ours"), "w", encoding="utf-8") as file:
         file.write("x")
+
+
+def complete_in(world, shell, argv, place, environment=None):
+    need(shell)
+    folder = world.path("shell")
+    prepare(folder)
     script = world.plain("--completion", shell, stdin=subprocess.DEVNULL)
     script.expect_code(0)
     with open(os.path.join(folder, place), "wb") as file:
         file.write(script.out)
     terminal = Shell(argv, folder, environment or {})
     try:
-        terminal.wait_for(lambda: PROMPT in terminal.seen)
-        for typed, wanted in LINES:
-            got = terminal.completed(typed)
-            check(got.rstrip("/") == wanted, f"{typed!r} and Tab: {got!r}, not {wanted!r}")
+        terminal.check_lines()
     finally:
         terminal.close()
 
