@@ -13,11 +13,14 @@ WARN := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror
 OPT ?= -O2 -g
 SAN ?= # 1: address and undefined-behaviour sanitizers
 SAN_FLAGS := $(if $(strip $(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+# 1: as on a system without epoll, netlink and several datagrams a call (peer/README.md)
+PORTABLE ?=
+PORTABLE_FLAGS := $(if $(strip $(PORTABLE)),-DP2P_NO_EPOLL -DP2P_NO_NETLINK -DP2P_NO_BATCHES)
 # Empty where the libraries are missing: `make demo` and `make test` install them and start again.
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null)
 CFLAGS_ALL = $(WARN) $(OPT) -fPIC -fvisibility=hidden -pthread -D_GNU_SOURCE -DP2P_VERSION='"$(VERSION)"' \
-	$(SAN_FLAGS) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+	$(SAN_FLAGS) $(PORTABLE_FLAGS) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LDLIBS_ALL = $(LDFLAGS) $(PKG_LIBS) -pthread $(LDLIBS)
 TEST_LIBS = $(shell pkg-config --cflags --libs cmocka)
 
@@ -229,4 +232,4 @@ examples: $(EXAMPLES)
 clean:
 	rm -rf build
 
--include $(shell find $(B) -path '*/deb' -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find $(B) -path $(B)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -21,10 +21,10 @@ sys.path.insert(0, os.path.join(TOP, "tests", "cli"))
 from harness import Failure, check, free_port, until  # noqa: E402
 from scenes_completion import PROMPT, LINES, Shell, prepare  # noqa: E402
 
-FOLDER = os.path.join(TOP, "build", "clean")
+FOLDER = os.path.join(TOP, "build", "deb", "clean")
 SUITE = "bookworm"
 # What is mounted goes with the process that needed it; what apt has fetched stays for the next run.
-ENTER = """mount -t proc proc "$0/proc" && mount --bind "$1" "$0/var/cache/apt/archives" && root=$0 && shift && exec chroot "$root" "$@" """
+ENTER = """mount -t proc proc "$0/proc" && mount --bind /sys "$0/sys" && mount --bind "$1" "$0/var/cache/apt/archives" && root=$0 && shift && exec chroot "$root" "$@" """
 
 
 def run(argv, **options):

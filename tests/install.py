@@ -179,7 +179,7 @@ def the_archive_is_reproducible(world):
 def the_packages_have_their_files(world):
     """make deb splits command, library and development files; each package depends on what it needs"""
     need("dh")
-    debs = os.path.join(TOP, world.build, "test-deb")
+    debs = os.path.join(TOP, "build", "deb", "test")
     world.make("deb", f"DEBS={debs}", f"BUILT={world.build}")
     multi = call("gcc", "-print-multiarch").strip()
     for package, wanted in PACKAGED.items():

@@ -58,9 +58,9 @@ dist:
 		--files-from=build/dist.files --transform='s|^|$(DIST)/|' --mtime=@$(DIST_TIME) --owner=0 --group=0 \
 		--numeric-owner --mode=u+rw,go=rX
 
-# Debian packages, from that archive, into build/deb; what debian/ is elsewhere lies in peer/packaging/debian. BUILT=DIR takes
+# Debian packages, from that archive, into build/deb/packages; what debian/ is elsewhere lies in peer/packaging/debian. BUILT=DIR takes
 # object files from there instead of compiling: for the tests, who look at the layout. lintian judges where it is installed.
-DEBS ?= build/deb
+DEBS ?= build/deb/packages
 BUILT ?=
 .PHONY: deb
 deb: dist
