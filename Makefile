@@ -13,12 +13,15 @@ WARN := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror
 OPT ?= -O2 -g
 SAN ?= # 1: address and undefined-behaviour sanitizers
 SAN_FLAGS := $(if $(strip $(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+# 1: as on a system without epoll, netlink and several datagrams a call (peer/README.md)
+PORTABLE ?=
+PORTABLE_FLAGS := $(if $(strip $(PORTABLE)),-DP2P_NO_EPOLL -DP2P_NO_NETLINK -DP2P_NO_BATCHES)
 # Empty where the libraries are missing: `make demo` and `make test` install them and start again.
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null)
 CFLAGS_ALL = $(WARN) $(OPT) -fPIC -fvisibility=hidden -pthread -D_GNU_SOURCE -DP2P_VERSION='"$(VERSION)"' \
-	$(SAN_FLAGS) $(PKG_CFLAGS) $(CFLAGS)
-LDLIBS_ALL = $(PKG_LIBS) -pthread $(LDLIBS)
+	$(SAN_FLAGS) $(PORTABLE_FLAGS) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+LDLIBS_ALL = $(LDFLAGS) $(PKG_LIBS) -pthread $(LDLIBS)
 TEST_LIBS = $(shell pkg-config --cflags --libs cmocka)
 
 # A floor sees itself and the floors below: an include upward does not build.
@@ -162,8 +165,9 @@ PURE_SRC := $(STUN_SRC) $(filter-out signaling/mqtt% signaling/worker.c signalin
 	$(filter $(patsubst %,peer/%%.c,broker_path bucket candidate ice punch path quic conn node),$(PEER_SRC))
 
 .PHONY: lint
-lint: $(call obj,$(PURE_SRC))
-	@CC='$(CC)' WARN='$(WARN)' CPPFLAGS='-D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) cmocka)' tests/lint/run $^
+lint: $(call obj,$(PURE_SRC)) $(B)/p2pconnect.3
+	@CC='$(CC)' WARN='$(WARN)' CPPFLAGS='-D_GNU_SOURCE $(shell pkg-config --cflags $(LIBS) cmocka)' MANUAL=$(B)/p2pconnect.3 tests/lint/run \
+		$(filter %.o,$^)
 
 # An internet in memory, in virtual time; SEEDS a scenario (0: as many as each asks for), SIM=pattern: a part.
 # What random pairs of networks gave (SIM=networks) is a table, build/sim/networks.json and networks.svg.
@@ -217,22 +221,8 @@ bench:
 	@$(MAKE) -s --no-print-directory -j2 all $(B)/lab/delay B=$(B)
 	@python3 tests/bench/bench.py --build $(B) $(BENCH)
 
-MAN := $(DESTDIR)$(PREFIX)/share/man/man1
-.PHONY: install uninstall
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(MAN)
-	install -m 755 $(B)/p2pconnect $(DESTDIR)$(PREFIX)/bin/p2pconnect
-	install -m 644 peer/p2pconnect.h $(DESTDIR)$(PREFIX)/include/p2pconnect.h
-	install -m 644 $(B)/libp2pconnect.a $(DESTDIR)$(PREFIX)/lib/libp2pconnect.a
-	install -m 755 $(B)/libp2pconnect.so $(DESTDIR)$(PREFIX)/lib/libp2pconnect.so.$(VERSION)
-	ln -sf libp2pconnect.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libp2pconnect.so.0
-	ln -sf libp2pconnect.so.0 $(DESTDIR)$(PREFIX)/lib/libp2pconnect.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' peer/p2pconnect.pc.in \
-		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libp2pconnect.pc
-	install -m 644 peer/cli/p2pconnect.1 $(MAN)/p2pconnect.1
-uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/p2pconnect $(DESTDIR)$(PREFIX)/include/p2pconnect.h $(MAN)/p2pconnect.1 \
-		$(DESTDIR)$(PREFIX)/lib/libp2pconnect.* $(DESTDIR)$(PREFIX)/lib/pkgconfig/libp2pconnect.pc
+# Installing: `make install`, `make dist`, `make deb`, `make static`.
+include peer/packaging/install.mk
 
 # The examples stand on the public header alone, as a program outside the tree would.
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
@@ -248,4 +238,4 @@ examples: $(EXAMPLES)
 clean:
 	rm -rf build
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -123,6 +123,8 @@ static bool keep_none(void *context, const struct addr *local)
 size_t checkup_sockets(struct examination *e, const struct addr *like, struct addr *locals, size_t count)
 {
     struct addr ports[NET_EXTRA_MAX];
+    if (net_fd(e->net, NET_EXTRA) >= 0)
+        loop_forget(e->loop, net_fd(e->net, NET_EXTRA));
     net_set_extra(e->net, 0, keep_none, NULL);
     net_set_extra(e->net, count, keep_none, NULL);
     size_t opened = net_extra(e->net, ports);

@@ -1,38 +1,35 @@
 /* net_extra.c - many IPv4 sockets for a while: to hold open, or to look through, a hard NAT.
  *
- * One epoll descriptor stands for all of them, so that whoever waits has one more to watch, and 256 that are
- * silent cost nothing. While there are none, neither is there anything else. */
+ * One descriptor stands for all of them, so that whoever waits has one more to watch, and 256 that are silent
+ * cost nothing. While there are none, neither is there anything else. */
 #include "net_extra.h"
+
+#include "loop_set.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 enum { READY_MAX = 16 /* sockets that one call tells of */ };
 
 struct extra {
-    int epoll; /* -1: there are none */
+    struct loop_set *set; /* tagged with the ports; NULL: there are none */
     struct inbox *inbox;
     size_t count;
     struct net_socket sockets[NET_EXTRA_MAX];
-    struct epoll_event ready[READY_MAX];
+    struct loop_set_ready ready[READY_MAX];
     int ready_count, ready_next;
 };
 
 struct extra *extra_new(void)
 {
-    struct extra *extra = calloc(1, sizeof *extra);
-    if (extra)
-        extra->epoll = -1;
-    return extra;
+    return calloc(1, sizeof(struct extra));
 }
 
 static void close_waiting(struct extra *extra)
 {
-    if (extra->epoll >= 0)
-        close(extra->epoll);
-    extra->epoll = -1;
+    loop_set_free(extra->set);
+    extra->set = NULL;
     inbox_free(extra->inbox);
     extra->inbox = NULL;
 }
@@ -41,26 +38,26 @@ void extra_free(struct extra *extra)
 {
     if (!extra)
         return;
+    close_waiting(extra);
     for (size_t i = 0; i < extra->count; i++)
         close(extra->sockets[i].fd);
-    close_waiting(extra);
     free(extra);
 }
 
 int extra_fd(const struct extra *extra)
 {
-    return extra->epoll;
+    return extra->set ? loop_set_fd(extra->set) : -1;
 }
 
 /* ---- opened and closed ---- */
 
 static bool open_waiting(struct extra *extra)
 {
-    if (extra->epoll >= 0)
+    if (extra->set)
         return true;
-    extra->epoll = epoll_create1(EPOLL_CLOEXEC);
+    extra->set = loop_set_new();
     extra->inbox = inbox_new();
-    if (extra->epoll >= 0 && extra->inbox)
+    if (extra->set && extra->inbox)
         return true;
     close_waiting(extra);
     return false;
@@ -70,14 +67,11 @@ static bool open_one(struct extra *extra)
 {
     struct net_socket *sock = &extra->sockets[extra->count];
     *sock = (struct net_socket){.fd = -1};
-    struct epoll_event event = {.events = EPOLLIN};
-    if (net_socket_open(sock, 4, 0) == NET_OK && sock->fd >= 0) {
-        event.data.u32 = sock->port;
-        if (epoll_ctl(extra->epoll, EPOLL_CTL_ADD, sock->fd, &event) == 0) {
-            net_socket_narrow(sock);
-            extra->count++;
-            return true;
-        }
+    if (net_socket_open(sock, 4, 0) == NET_OK && sock->fd >= 0 &&
+        loop_set_add(extra->set, sock->fd, LOOP_SET_READ, sock->port)) {
+        net_socket_narrow(sock);
+        extra->count++;
+        return true;
     }
     if (sock->fd >= 0)
         close(sock->fd);
@@ -102,6 +96,7 @@ static void close_others(struct extra *extra, size_t count,
             net_socket_widen(sock);
         if (used || extra->count <= count)
             continue;
+        loop_set_remove(extra->set, sock->fd);
         close(sock->fd);
         extra->count--;
         memmove(sock, sock + 1, (extra->count - i) * sizeof *sock);
@@ -148,14 +143,14 @@ bool extra_receive(struct extra *extra, struct packet *in, struct net_stats *sta
         return false;
     for (;;) {
         for (; extra->ready_next < extra->ready_count; extra->ready_next++) {
-            const struct epoll_event *event = &extra->ready[extra->ready_next];
-            const struct net_socket *sock = extra_find(extra, (uint16_t)event->data.u32);
-            if (sock && event->events & ~(unsigned)EPOLLOUT && inbox_next(extra->inbox, sock, in, stats))
+            const struct loop_set_ready *ready = &extra->ready[extra->ready_next];
+            const struct net_socket *sock = extra_find(extra, (uint16_t)ready->tag);
+            if (sock && ready->what & LOOP_SET_READ && inbox_next(extra->inbox, sock, in, stats))
                 return true;
         }
         bool more = extra->ready_count == READY_MAX || extra->ready_next == 0;
         extra->ready_count = extra->ready_next = 0;
-        int got = more ? epoll_wait(extra->epoll, extra->ready, READY_MAX, 0) : 0;
+        int got = more ? loop_set_wait(extra->set, extra->ready, READY_MAX, 0) : 0;
         if (got <= 0)
             return false;
         extra->ready_count = got;
@@ -164,6 +159,5 @@ bool extra_receive(struct extra *extra, struct packet *in, struct net_stats *sta
 
 bool extra_await(struct extra *extra, const struct net_socket *sock, bool on)
 {
-    struct epoll_event event = {.events = EPOLLIN | (on ? EPOLLOUT : 0), .data.u32 = sock->port};
-    return epoll_ctl(extra->epoll, EPOLL_CTL_MOD, sock->fd, &event) == 0;
+    return loop_set_change(extra->set, sock->fd, LOOP_SET_READ | (on ? LOOP_SET_WRITE : 0u), sock->port);
 }

@@ -70,7 +70,7 @@ bool gateway_read6(struct addr *out, FILE *table, const char *interface, uint32_
     return best != UINT32_MAX;
 }
 
-#ifdef __linux__
+#if defined(__linux__) && !defined(P2P_NO_NETLINK)
 bool gateway_of(struct addr *out, int family, const char *interface)
 {
     FILE *table = fopen(family == 4 ? "/proc/net/route" : "/proc/net/ipv6_route", "re");

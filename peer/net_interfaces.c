@@ -1,6 +1,7 @@
 /* net_interfaces.c - this machine's network interfaces and their addresses, watched through rtnetlink.
  *
- * Elsewhere than on Linux nothing is watched: the addresses are those of the start. */
+ * Elsewhere than on Linux, and with -DP2P_NO_NETLINK, nothing is watched: the addresses are those of the
+ * start. */
 #include "net_interfaces.h"
 #include "socket_address.h"
 
@@ -19,7 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifdef __linux__
+#if defined(__linux__) && !defined(P2P_NO_NETLINK)
+#define NETLINK 1
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #endif
@@ -45,7 +47,7 @@ static size_t copy_names(char out[][IF_NAMESIZE], const char *const *names)
     return count;
 }
 
-#ifdef __linux__
+#ifdef NETLINK
 static int open_watch(void)
 {
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);

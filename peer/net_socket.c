@@ -2,7 +2,7 @@
  *
  * The source address is chosen for every packet (IP_PKTINFO), so one socket serves all interfaces and keeps
  * its NAT mappings. Long writes leave as one call (GSO), arrive as one (GRO); where the system has neither,
- * or a device breaks it, datagrams go one by one. */
+ * or a device breaks it, or with -DP2P_NO_BATCHES, datagrams go one by one. */
 #include "net_socket.h"
 #include "socket_address.h"
 
@@ -14,6 +14,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#if defined(__linux__) && !defined(P2P_NO_BATCHES)
+#define BATCHES 1
+#else
+#define BATCHES 0
+#endif
+
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
@@ -22,11 +28,34 @@
 #endif
 
 enum {
-    BATCH = 8,            /* buffers a receive call fills */
-    BUFFER = 65536,       /* bytes of each: the longest that GRO makes */
-    CONTROL = 128,        /* bytes of control messages: packet info and segment size */
-    NARROW_BUFFER = 8192, /* bytes: some checks */
+    BATCH = BATCHES ? 8 : 1, /* buffers a receive call fills */
+    BUFFER = 65536,          /* bytes of each: the longest that GRO makes */
+    CONTROL = 128,           /* bytes of control messages: packet info and segment size */
+    NARROW_BUFFER = 8192,    /* bytes: some checks */
 };
+
+#if BATCHES
+#define MESSAGE struct mmsghdr
+
+static int receive_batch(int fd, struct mmsghdr *messages)
+{
+    return recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL);
+}
+
+#else
+struct single {
+    struct msghdr msg_hdr;
+    unsigned msg_len;
+};
+#define MESSAGE struct single
+
+static int receive_batch(int fd, struct single *messages)
+{
+    ssize_t got = recvmsg(fd, &messages->msg_hdr, MSG_DONTWAIT);
+    messages->msg_len = got > 0 ? (unsigned)got : 0;
+    return got < 0 ? -1 : 1;
+}
+#endif
 
 struct inbox {
     bool dry;                  /* the last call found less than it had room for: nothing more for now */
@@ -34,7 +63,7 @@ struct inbox {
     size_t offset;             /* inside it */
     size_t segment;            /* of it */
     struct addr local, remote; /* of it */
-    struct mmsghdr messages[BATCH];
+    MESSAGE messages[BATCH];
     struct iovec vectors[BATCH];
     union socket_address sources[BATCH];
     char controls[BATCH][CONTROL];
@@ -95,8 +124,10 @@ void net_socket_widen(struct net_socket *sock)
 {
     set_option(sock->fd, SOL_SOCKET, SO_RCVBUF, NET_SOCKET_BUFFER);
     set_option(sock->fd, SOL_SOCKET, SO_SNDBUF, NET_SOCKET_BUFFER);
+#if BATCHES
     set_option(sock->fd, IPPROTO_UDP, UDP_GRO, 1);
     sock->gso = true;
+#endif
 }
 
 void net_socket_buffers(const struct net_socket *sock, int *receive, int *send)
@@ -161,14 +192,14 @@ static bool fill(struct inbox *inbox, const struct net_socket *sock, struct net_
     }
     int got;
     do { /* ICMP errors of earlier packets come here too: they are nobody's business, the next try succeeds */
-        got = recvmmsg(sock->fd, inbox->messages, BATCH, MSG_DONTWAIT, NULL);
+        got = receive_batch(sock->fd, inbox->messages);
         stats->receive_calls++;
     } while (got < 0 &&
              (errno == ECONNREFUSED || errno == EINTR || errno == EHOSTUNREACH || errno == ENETUNREACH));
     inbox->next = 0;
     inbox->offset = 0;
     inbox->batch = got > 0 ? got : 0;
-    inbox->dry = got < BATCH;
+    inbox->dry = got > 0 && got < BATCH;
     return got > 0;
 }
 
@@ -215,7 +246,7 @@ bool inbox_next(struct inbox *inbox, const struct net_socket *sock, struct packe
                 struct net_stats *stats)
 {
     while (has_more(inbox, sock, stats)) {
-        struct mmsghdr *message = &inbox->messages[inbox->next];
+        MESSAGE *message = &inbox->messages[inbox->next];
         size_t len = message->msg_len;
         if (inbox->offset >= len || message->msg_hdr.msg_flags & MSG_TRUNC) {
             stats->truncated += inbox->offset == 0 && len;

@@ -8,11 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-const char *p2p_version(void)
-{
-    return P2P_VERSION;
-}
-
 const char *p2p_strerror(int error)
 {
     static const char *const texts[] = {

@@ -58,6 +58,10 @@ enum p2p_error {
 P2P_API const char *p2p_strerror(int error);
 /* "0.1.0". */
 P2P_API const char *p2p_version(void);
+/* The libraries that this one runs with, as they were loaded: "libmosquitto 2.0.11, cJSON 1.7.15, ...", for
+ * reports of bugs. Writes at most `capacity` bytes with the NUL; returns the length of the whole, as
+ * snprintf. */
+P2P_API size_t p2p_libraries(char *out, size_t capacity);
 
 /* ---- the node ---- */
 

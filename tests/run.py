@@ -41,7 +41,7 @@ NICE = 10
 # They mostly wait, for other people's programs and for time to pass: one after the other, beside those that compute.
 WAITING = [
     ("header", MAKE + ["header-test"]),
-    ("install", ["sh", "tests/install.sh"]),
+    ("install", ["python3", "tests/install.py", "--build", GCC]),
     ("interop", ["python3", "tests/interop/run.py", "--build", GCC]),
     ("cli", ["python3", "tests/cli/run.py", "--build", GCC]),
     ("adversary", ["python3", "tests/adversary/run.py", "--build", GCC, "--quick", "--beside"]),

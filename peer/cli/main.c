@@ -1,6 +1,7 @@
 /* main.c - p2pconnect: finds the command, checks the options, runs it. */
 #include "clock.h"
 #include "commands.h"
+#include "completion.h"
 #include "events.h"
 #include "help.h"
 #include "option_table.h"
@@ -119,7 +120,9 @@ static void settle(struct options *options, const struct command *command)
 
 static int print_version(void)
 {
-    printf("p2pconnect %s\n", p2p_version());
+    char libraries[512];
+    p2p_libraries(libraries, sizeof libraries);
+    printf("p2pconnect %s\n%s\n", p2p_version(), libraries);
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_OTHER;
 }
 
@@ -134,6 +137,22 @@ static int print_information(const struct options *options, uint64_t started_ns)
     return code ? complain(options, started_ns, code, "cannot write to standard output") : code;
 }
 
+/* `p2pconnect --completion SHELL`, for who builds packages: no option of the table, since nobody else needs
+ * it. */
+static bool asks_completion(int argc, char **argv)
+{
+    return argc == 3 && strcmp(argv[1], "--completion") == 0;
+}
+
+static int print_completion(const struct options *options, const char *shell, uint64_t started_ns)
+{
+    if (!completion_print(shell, commands, command_count))
+        return complain(options, started_ns, EXIT_USAGE, "--completion: there is one for bash, zsh and fish");
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? EXIT_DONE
+               : complain(options, started_ns, EXIT_OTHER, "cannot write to standard output");
+}
+
 int main(int argc, char **argv)
 {
     static struct environment_secrets hidden;
@@ -143,6 +162,8 @@ int main(int argc, char **argv)
     secret_take_environment(&hidden);
     if (!fill_standard_descriptors())
         return EXIT_OTHER;
+    if (asks_completion(argc, argv))
+        return print_completion(&options, argv[2], started_ns);
     if (!options_read(&options, argc, argv, sentence))
         return complain(&options, started_ns, EXIT_USAGE, sentence);
     if (options.version || options.help)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 from harness import check, until
@@ -107,10 +108,13 @@ def help_is_a_screen(world):
 
 @scene
 def version(world):
-    """--version prints the name and the version"""
+    """--version prints name and version, and on a second line those of the libraries that were loaded"""
     program = world.plain("--version", stdin=subprocess.DEVNULL)
     program.expect_code(0)
-    check(program.out.startswith(b"p2pconnect 0."), program.story())
+    lines = program.out.decode().splitlines()
+    check(len(lines) == 2 and re.fullmatch(r"p2pconnect \d+\.\d+\.\d+", lines[0]), program.story())
+    for name in ("libmosquitto", "cJSON", "libsodium", "ngtcp2", "GnuTLS", "nettle", "miniupnpc"):
+        check(re.search(rf"\b{name} \d+\.\d+", lines[1]), f"{name} is missing: {lines[1]}")
 
 
 @scene

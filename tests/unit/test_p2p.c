@@ -14,6 +14,17 @@ static void every_error_has_its_sentence(void **state)
     assert_true(strlen(p2p_version()) >= 5);
 }
 
+static void the_libraries_fit_or_say_what_they_need(void **state)
+{
+    (void)state;
+    char all[512], few[8];
+    size_t len = p2p_libraries(all, sizeof all);
+    assert_true(len > 50 && len < sizeof all && strlen(all) == len);
+    assert_int_equal(p2p_libraries(few, sizeof few), len);
+    assert_memory_equal(few, all, sizeof few - 1);
+    assert_int_equal(few[sizeof few - 1], 0);
+}
+
 /* ---- states ---- */
 
 static void calls_come_in_their_order_or_not_at_all(void **state)
@@ -445,6 +456,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_error_has_its_sentence),
+        cmocka_unit_test(the_libraries_fit_or_say_what_they_need),
         cmocka_unit_test(calls_come_in_their_order_or_not_at_all),
         cmocka_unit_test(a_busy_port_is_told_apart),
         cmocka_unit_test(an_unknown_interface_is_no_network),
