@@ -6,11 +6,13 @@
 
 #include <stdio.h>
 
+enum { TENTH_S = 100000000 }; /* nanoseconds */
+
 static const char greeting[] = "hello over there\n";
 
 struct hello {
     struct p2p_stream *ours, *theirs;
-    int heard, confirmed, over;
+    int heard, confirmed, gone;
 };
 
 static void take(struct hello *hello, const struct p2p_event *event)
@@ -32,7 +34,13 @@ static void take(struct hello *hello, const struct p2p_event *event)
     }
     if (hello->ours && p2p_stream_read(hello->ours, text, sizeof text) == 0)
         hello->confirmed = 1;
-    hello->over = (hello->heard && hello->confirmed) || event->type == P2P_EVENT_CLOSED;
+    hello->gone |= event->type == P2P_EVENT_CLOSED;
+}
+
+/* Both have read everything, and our last word has arrived: goodbye can lose nothing. */
+static int is_over(const struct hello *hello)
+{
+    return hello->gone || (hello->heard && hello->confirmed && p2p_stream_drained(hello->theirs));
 }
 
 int main(int argc, char **argv)
@@ -49,15 +57,14 @@ int main(int argc, char **argv)
     if (!error)
         error = p2p_join(node, argv[1], NULL, 0);
     while (!error && !left) {
-        int waited = p2p_node_wait(node, -1);
+        int waited = p2p_node_wait(node, hello.heard ? TENTH_S : -1); /* an acknowledgement is no event */
         error = waited < 0 ? waited : 0;
         while (p2p_next_event(node, &event)) {
             left |= event.type == P2P_EVENT_LEFT;
-            if (!hello.over)
-                take(&hello, &event);
-            if (hello.over)
-                p2p_leave(node);
+            take(&hello, &event);
         }
+        if (is_over(&hello))
+            p2p_leave(node);
     }
     p2p_stream_free(hello.ours);
     p2p_stream_free(hello.theirs);

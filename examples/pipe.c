@@ -11,8 +11,9 @@ struct pipe {
     struct p2p_node *node;
     struct p2p_stream *out, *in; /* ours, theirs */
     char data[65536];
-    size_t at, end;                      /* what the stream has not taken yet */
-    int sent, received, confirmed, gone; /* our end is out; theirs is in; they have everything; they left */
+    size_t at, end;                /* what the stream has not taken yet */
+    int sent, received, confirmed; /* our end is out; theirs is in; they have everything */
+    int failed, gone;              /* a write here; they left */
 };
 
 static void receive(struct pipe *pipe)
@@ -21,7 +22,7 @@ static void receive(struct pipe *pipe)
     ptrdiff_t got = P2P_EAGAIN;
     while (pipe->in && !pipe->received && (got = p2p_stream_read(pipe->in, data, sizeof data)) > 0)
         if (write(STDOUT_FILENO, data, (size_t)got) != got) /* blocks: a real program would poll for it */
-            pipe->gone = 1;
+            pipe->failed = 1;
     if (got == 0) {
         pipe->received = 1;
         p2p_stream_finish(pipe->in); /* the way back on their stream is empty: we have everything */
@@ -90,12 +91,12 @@ int main(int argc, char **argv)
     if (argc < 2 || p2p_node_new(&pipe.node, &config) || p2p_node_start(pipe.node) ||
         p2p_join(pipe.node, argv[1], NULL, 0))
         return 2;
-    while (!pipe.gone && !(pipe.confirmed && pipe.received))
-        turn(&pipe);
+    while (!pipe.gone && !pipe.failed && !(pipe.confirmed && pipe.received && p2p_stream_drained(pipe.in)))
+        turn(&pipe); /* drained: they know that we have everything, and goodbye can lose nothing */
     p2p_leave(pipe.node);
     for (struct p2p_event event = {0}; event.type != P2P_EVENT_LEFT; p2p_next_event(pipe.node, &event))
         p2p_node_wait(pipe.node, -1);
     p2p_stream_free(pipe.in), p2p_stream_free(pipe.out);
     p2p_node_free(pipe.node);
-    return pipe.gone;
+    return pipe.failed || !(pipe.confirmed && pipe.received);
 }

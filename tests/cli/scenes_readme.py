@@ -211,3 +211,21 @@ def readme_hello(world):
     for hello in pair:
         hello.expect_code(0)
         check(hello.out == b"hello over there\n" and not hello.lines, hello.story())
+
+
+@scene
+def security_names_its_tests(world):
+    """Every promise of signaling/security.md names tests, and all of them are there"""
+    del world
+    scenes = set()
+    for folder in ("tests/cli", "tests/adversary"):
+        for name in os.listdir(os.path.join(TOP, folder)):
+            if name.startswith("scenes_"):
+                with open(os.path.join(TOP, folder, name), encoding="utf-8") as file:
+                    scenes |= set(re.findall(r"^@scene.*\ndef (\w+)\(", file.read(), re.M))
+    rows = [line for line in section("signaling/security.md", "What is promised").splitlines() if line.startswith("| ")][1:]
+    check(len(rows) > 15, f"{len(rows)} promises")
+    for row in rows[1:] if set(rows[0]) <= set("|- ") else rows:
+        promise, _, tests = row.strip("| ").rsplit(" | ", 2)
+        named = re.findall(r"`(\w+)`", tests)
+        check(named and set(named) <= scenes, f"{promise}: {set(named) - scenes or 'no test'}")
