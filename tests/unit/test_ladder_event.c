@@ -2,6 +2,7 @@
  * it. */
 #include "ladder_draw.h"
 #include "ladder_event.h"
+#include "wrap.h"
 
 #include <locale.h>
 #include <setjmp.h>
@@ -233,10 +234,12 @@ static void a_line_of_the_picture_is_as_wide_as_was_asked(void **state)
             i, i, i);
         assert_true(tell(line));
     }
-    char *text = draw(false, false), *rest = NULL;
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-        assert_true(strlen(line) <= LADDER_WIDTH_MIN);
-    free(text);
+    for (int utf8 = 0; utf8 < 2; utf8++) {
+        char *text = draw(false, utf8), *rest = NULL;
+        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+            assert_true(wrap_width(line) <= LADDER_WIDTH_MIN);
+        free(text);
+    }
 }
 
 int main(void)
