@@ -122,6 +122,9 @@ static int open_and_read(struct explain *explain, struct log *log)
     int fd = from_input ? STDIN_FILENO : open(log->name, O_RDONLY | O_CLOEXEC);
     if (from_input)
         outlive_interrupt();
+    if (from_input && isatty(STDIN_FILENO))
+        events_note(&explain->report, 0,
+                    "reading events from the terminal; p2pconnect --json ... 2>FILE keeps them in a file");
     log->reader.ladder = &log->ladder;
     bool good = fd >= 0 && ladder_begin(&log->ladder) && read_log(explain, log, fd);
     int error = errno;

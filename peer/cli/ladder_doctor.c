@@ -31,14 +31,13 @@ static void add_interfaces(struct ladder *ladder, const struct json *event, int6
 
 static void add_nat(struct ladder *ladder, const struct json *event, int64_t at_ms)
 {
-    char text[400];
+    char words[160], text[200];
     const struct json *nat = json_get_object(event, "nat");
-    const char *mapping = event_text(nat, "mapping");
-    if (!*mapping || strcmp(mapping, "unknown") == 0)
-        return;
-    snprintf(text, sizeof text, "the NAT: maps by %.20s, filters by %.20s, ports %.20s, hairpin %.20s",
-             mapping, event_text(nat, "filtering"), event_text(nat, "ports"), event_text(nat, "hairpin"));
-    add_note(ladder, at_ms, STYLE_PLAIN, text);
+    event_nat_words(words, sizeof words, event_text(nat, "mapping"), event_text(nat, "filtering"),
+                    event_text(nat, "ports"));
+    snprintf(text, sizeof text, "the NAT: %s", words);
+    if (*words)
+        add_note(ladder, at_ms, STYLE_PLAIN, text);
 }
 
 static void add_server(struct ladder *ladder, const struct json *server, enum ladder_place place,

@@ -26,6 +26,8 @@ bool ladder_event_line(struct ladder_reader *reader, const char *line, size_t le
 void ladder_trace(struct ladder_reader *reader, const struct json *event, int64_t at_ms);
 void ladder_doctor(struct ladder_reader *reader, const struct json *event, int64_t at_ms);
 
+/* What a NAT does, by the words that peers and doctor have for it (RFC 4787); empty: nothing is known. */
+void event_nat_words(char *out, size_t capacity, const char *map, const char *filter, const char *ports);
 /* A text member, or "". */
 const char *event_text(const struct json *event, const char *name);
 

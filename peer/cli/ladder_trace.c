@@ -61,20 +61,42 @@ static void tell_addresses(struct ladder *ladder, const struct json *inner, cons
     }
 }
 
+void event_nat_words(char *out, size_t capacity, const char *map, const char *filter, const char *ports)
+{
+    static const char *const words[][2] = {
+        {"none", "no NAT"},
+        {"endpoint", "one port for all"},
+        {"address", "a port for each address"},
+        {"both", "a port for each destination"},
+        {"address-and-port", "a port for each destination"},
+    };
+    static const char *const entries[][2] = {
+        {"endpoint", "everybody is let in"},
+        {"address", "who was written to is let in"},
+        {"both", "answers are let in"},
+        {"address-and-port", "answers are let in"},
+    };
+    const char *said = "", *entry = "";
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        said = strcmp(words[i][0], map) == 0 ? words[i][1] : said;
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        entry = strcmp(entries[i][0], filter) == 0 ? entries[i][1] : entry;
+    bool known = *ports && strcmp(ports, "unknown") != 0;
+    snprintf(out, capacity, "%s%s%s%s%s%.20s", said, *said && *entry ? ", " : "", entry,
+             (*said || *entry) && known ? ", " : "", known ? "ports " : "", known ? ports : "");
+}
+
 /* What is known of the NAT in front of it; what is not known is not said. */
 static void tell_nat(const struct json *inner, char *text)
 {
-    static const char *const members[][2] = {
-        {"map", "its NAT maps by"}, {"filter", "filters by"}, {"ports", "ports"}};
     const struct json *nat = json_get_object(inner, "nat");
     bool blocked = false;
-    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        char one[100];
-        const char *value = event_text(nat, members[i][0]);
-        snprintf(one, sizeof one, "%s %.20s", members[i][1], value);
-        if (*value)
-            append(text, i ? ", " : "; ", one);
-    }
+    char words[160], one[200];
+    event_nat_words(words, sizeof words, event_text(nat, "map"), event_text(nat, "filter"),
+                    event_text(nat, "ports"));
+    snprintf(one, sizeof one, "its NAT: %s", words);
+    if (*words)
+        append(text, "; ", one);
     if (json_get_bool(inner, "udp_blocked", &blocked) && blocked)
         append(text, "; ", "no UDP passes there");
     if (json_has(inner, "worked"))

@@ -1,10 +1,13 @@
 """scenes_explain.py - the ladder of a session, drawn from what the real commands have told."""
 
+import fcntl
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
+import termios
 import xml.etree.ElementTree
 
 from harness import check, rss_kb, until
@@ -219,3 +222,11 @@ def colour_and_characters(world):
             os.close(slave)
             seen = terminal.read(1 << 16).decode()
         check(("\x1b[" in seen) == coloured and "café" in seen, f"{extra}: {seen!r}\n{program.story()}")
+    for width, drawn in ((20, 64), (150, 150), (999, 200)):
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        with os.fdopen(master, "rb", buffering=0) as terminal:
+            explain(world, log, env={"NO_COLOR": "1"}, stdout=slave)
+            os.close(slave)
+            seen = max(map(len, terminal.read(1 << 16).decode().splitlines()))
+        check(drawn - 10 < seen <= drawn, f"{seen} columns on a terminal of {width}")

@@ -134,6 +134,14 @@ static void every_event_that_the_program_tells_has_its_row(void **state)
         {"{\"event\":\"forward\",\"t_ms\":7,\"state\":\"listens\",\"text\":\"on 8080\"}", "forward: on 8080"},
         {"{\"event\":\"listening\",\"t_ms\":7,\"address\":\"0.0.0.0:3478\"}", "listening: 0.0.0.0:3478"},
         {"{\"event\":\"life\",\"t_ms\":7,\"alive_s\":20,\"dead_s\":40}", "alive after 20 s"},
+        {"{\"event\":\"doctor\",\"t_ms\":7,\"nat\":{\"mapping\":\"endpoint\",\"filtering\":\"address-and-"
+         "port\",\"ports\":"
+         "\"preserved\"}}",
+         "the NAT: one port for all, answers are let in, ports preserved"},
+        {"{\"event\":\"doctor\",\"t_ms\":7,\"stun\":[{\"name\":\"stun.example\",\"state\":\"silent\"}],"
+         "\"advice\":[{\"text\":\"open "
+         "a port\"}]}",
+         "open a port"},
         {"{\"event\":\"yet to come\",\"t_ms\":7}", "yet to come"},
         {"{\"event\":\"stalled\",\"t_ms\":8,\"peer\":\"p\"}", "silent"},
         {"{\"event\":\"closed\",\"t_ms\":9,\"peer\":\"p\",\"reason\":\"lost\",\"text\":\"gone\"}",
@@ -176,7 +184,8 @@ static void a_box_is_told_with_the_message_that_carried_it(void **state)
                      "\\\"map\\\":\\\"both\\\"}}\"}"));
     assert_int_equal(ladder.row_count, 2);
     assert_string_equal(ladder.rows[1].label, "pake3: answer");
-    assert_string_equal(ladder.rows[1].text, "192.0.2.7:9 (seen outside); its NAT maps by both");
+    assert_string_equal(ladder.rows[1].text,
+                        "192.0.2.7:9 (seen outside); its NAT: a port for each destination");
     uint8_t nat = ladder_find(&ladder, PLACE_PEER_NAT, "b");
     assert_true(nat != LADDER_NOWHERE);
     assert_string_equal(ladder.columns[nat].detail, "192.0.2.7");
