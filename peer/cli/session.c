@@ -558,7 +558,8 @@ int session_run(const struct options *options, uint64_t started_ns, const struct
     session.report.words = role->shows_words;
     channel_open(&session.input, STDIN_FILENO, false);
     channel_open(&session.output, STDOUT_FILENO, true);
-    if (begin(&session, &during)) {
+    bool begun = begin(&session, &during);
+    if (begun) {
         run_turns(&session, &during);
         say_goodbye(&session, &during);
     }
@@ -569,7 +570,8 @@ int session_run(const struct options *options, uint64_t started_ns, const struct
         member_forget(&session, session.members);
     channel_close(&session.input);
     channel_close(&session.output);
-    events_exit(&session.report, session.code);
+    if (begun) /* else the error event was all there is to say */
+        events_exit(&session.report, session.code);
     events_end(&session.report);
     return session.code;
 }

@@ -243,8 +243,10 @@ def json_events(world):
         "connected": {"peer": str, "name": str, "kind": str, "local": str, "remote": str, "rtt_ms": float},
         "message": {"peer": str, "name": str, "text": str},
         "closed": {"peer": str, "reason": str},
+        "end": {"code": int},
     }
     for program in (anna, bert):
+        check(program.events()[-1]["event"] == "end" and program.events()[-1]["code"] == 0, f"no end\n{program.story()}")
         for _, text in program.lines:
             event = json.loads(text)
             check(isinstance(event["event"], str) and isinstance(event["t_ms"], int), text)
