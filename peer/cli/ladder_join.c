@@ -107,16 +107,16 @@ struct side {
     unsigned count, next;
 };
 
-/* Whether the next row is a message that the other side has yet to send: whole milliseconds, and clocks that
- * are not quite aligned, must not turn cause and effect round. */
+/* Whether the next row is a message that the other side has yet to send, of several copies the first: whole
+ * milliseconds, and clocks that are not quite aligned, must not turn cause and effect round. */
 static bool must_wait(const struct side *side, const struct side *other)
 {
     const struct ladder_row *row = &side->rows[side->next];
     if (!row->came || !row->key)
         return false;
-    for (unsigned i = other->next; i < other->count; i++)
+    for (unsigned i = 0; i < other->count; i++)
         if (other->rows[i].sent && other->rows[i].key == row->key)
-            return only(side->other, row->key, true) != NULL;
+            return i >= other->next;
     return false;
 }
 

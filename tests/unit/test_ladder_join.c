@@ -143,6 +143,17 @@ static void a_message_is_sent_before_it_comes_whatever_the_clocks_say(void **sta
     assert_true(find("pake1", false) < find("pake2", true));
 }
 
+static void of_copies_the_first_is_sent_before_any_comes(void **state)
+{
+    (void)state;
+    trace(&left, 100, "out", "hello", "aaaa");
+    tell(&left, "{\"event\":\"note\",\"t_ms\":110,\"message\":\"alone\"}");
+    trace(&left, 120, "out", "hello", "aaaa");
+    trace(&right, 90, "in", "hello", "aaaa");
+    assert_true(ladder_join(&left.ladder, &right.ladder, 0));
+    assert_true(find("hello", true) < find("hello", false));
+}
+
 static void each_side_tells_its_half_of_the_way(void **state)
 {
     (void)state;
@@ -169,6 +180,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_message_is_sent_before_it_comes_whatever_the_clocks_say, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(of_copies_the_first_is_sent_before_any_comes, setup, teardown),
         cmocka_unit_test_setup_teardown(each_side_tells_its_half_of_the_way, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
