@@ -80,7 +80,8 @@ struct p2p_config {
     const char *const *interfaces; /* use only these network interfaces; default all */
     const char *const *exclude;    /* do not use these */
     const char *name;    /* what the others call us, 1 to 64 bytes of UTF-8; default the host's name */
-    const char *purpose; /* who pairs with whom: chat, pipe, echo, ping, library (the default), ... */
+    const char *purpose; /* who pairs with whom: chat, pipe, echo, ping, library (the default), ...; a word
+                            that is none of these pairs with nobody */
     const char *to;      /* connect to the peer of this name only, or of this label (p2p_peer_label), whose id
                             may be longer; default anybody */
     unsigned paths;      /* bits 1 << enum p2p_path_kind that may be used; default all */
