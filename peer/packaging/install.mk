@@ -64,6 +64,7 @@ DEBS ?= build/deb/packages
 BUILT ?=
 .PHONY: deb
 deb: dist
+	@tests/setup.sh deb
 	rm -rf $(DEBS) && mkdir -p $(DEBS)
 	cp build/$(DIST).tar.gz $(DEBS)/p2pconnect_$(VERSION).orig.tar.gz
 	tar -C $(DEBS) -xf build/$(DIST).tar.gz
