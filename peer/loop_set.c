@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 64 /* of one call */ };
+enum { EVENTS_MAX = 256 /* of one call */ };
 
 struct loop_set {
     int epoll;
@@ -68,14 +68,16 @@ int loop_set_fd(struct loop_set *set)
     return set->epoll;
 }
 
-/* Nanoseconds matter: at 1 Gbit/s a millisecond is two batches. Kernels before 5.11 have milliseconds only.
- */
+/* Nanoseconds matter: at 1 Gbit/s a millisecond is two batches. Kernels before 5.11 have milliseconds only,
+ * and so has musl. */
 static int wait_for(struct loop_set *set, struct epoll_event *events, int max, uint64_t left)
 {
+#ifdef __GLIBC__
     struct timespec span = {.tv_sec = (time_t)(left / NS_PER_S), .tv_nsec = (long)(left % NS_PER_S)};
     int got = epoll_pwait2(set->epoll, events, max, left == UINT64_MAX ? NULL : &span, NULL);
     if (got >= 0 || errno != ENOSYS)
         return got;
+#endif
     uint64_t ms = left / NS_PER_MS + 1;
     return epoll_wait(set->epoll, events, max,
                       left == UINT64_MAX ? -1

@@ -199,7 +199,7 @@ static bool fill(struct inbox *inbox, const struct net_socket *sock, struct net_
     inbox->next = 0;
     inbox->offset = 0;
     inbox->batch = got > 0 ? got : 0;
-    inbox->dry = got > 0 && got < BATCH;
+    inbox->dry = got > 0 && got != BATCH;
     return got > 0;
 }
 
@@ -278,9 +278,9 @@ static size_t put_control(struct msghdr *header, int level, int type, const void
     struct cmsghdr *c = (struct cmsghdr *)((char *)header->msg_control + used);
     c->cmsg_level = level;
     c->cmsg_type = type;
-    c->cmsg_len = CMSG_LEN(len);
+    c->cmsg_len = (socklen_t)CMSG_LEN(len); /* POSIX says socklen_t, glibc size_t */
     memcpy(CMSG_DATA(c), data, len);
-    return header->msg_controllen = used + CMSG_SPACE(len);
+    return header->msg_controllen = (socklen_t)(used + CMSG_SPACE(len));
 }
 
 static void put_source(struct msghdr *header, const struct addr *local, uint32_t index)

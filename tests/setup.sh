@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh - installs what is missing: setup.sh build|demo|test|static|all
+# setup.sh - installs what is missing: setup.sh build|demo|test|deb|static|all
 # On Debian and its kin through apt (and sudo where needed); elsewhere it says what to install and fails.
 set -eu
 what=${1:-build}
@@ -9,6 +9,7 @@ libgnutls28-dev nettle-dev libminiupnpc-dev"
 demo="$build mosquitto python3"
 test="$demo clang clang-format libclang-rt-dev libcmocka-dev libnice-dev coturn mosquitto-clients socat nftables
 iproute2 procps openssl man-db miniupnpd-nftables zsh fish debhelper musl-tools"
+deb="$build dpkg-dev debhelper"
 static="$build libunistring-dev"
 all="$test $static cppcheck tcpdump strace mandoc lintian debootstrap"
 
@@ -16,10 +17,11 @@ case $what in
 build) packages=$build ;;
 demo) packages=$demo ;;
 test) packages=$test ;;
+deb) packages=$deb ;;
 static) packages=$static ;;
 all) packages=$all ;;
 *)
-    echo "setup.sh: build, demo, test, static or all, not '$what'" >&2
+    echo "setup.sh: build, demo, test, deb, static or all, not '$what'" >&2
     exit 2
     ;;
 esac

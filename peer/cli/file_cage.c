@@ -7,11 +7,11 @@
 #include "file_store.h"
 
 #include <errno.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #if __has_include(<linux/landlock.h>)
 #include <linux/landlock.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 #if defined(LANDLOCK_ACCESS_FS_MAKE_SYM) && defined(SYS_landlock_create_ruleset)

@@ -5,6 +5,7 @@
  * changed in between is sent as it is now. */
 #include "file_reader.h"
 
+#include "bell.h"
 #include "file_hash.h"
 
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,7 +29,7 @@ struct file_reader {
     void *context;
     struct pieces pieces;
     pthread_t thread;
-    int stop_fd; /* readable when the thread is to end: it may be waiting for standard input */
+    struct bell stop; /* rings when the thread is to end: it may be waiting for standard input */
     atomic_bool done;
     atomic_ullong held_bytes;
 };
@@ -107,7 +107,7 @@ static ssize_t read_input(struct file_reader *reader, uint8_t *buffer)
     size_t have = 0;
     while (have < LEAF_LEN) {
         struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                                {.fd = reader->stop_fd, .events = POLLIN}};
+                                {.fd = bell_fd(&reader->stop), .events = POLLIN}};
         if (poll(fds, 2, -1) < 0 && errno != EINTR)
             return -1;
         if (fds[1].revents) {
@@ -299,8 +299,7 @@ struct file_reader *file_reader_new(const struct file_tree *tree, struct held *h
     if (!reader)
         return NULL;
     *reader = (struct file_reader){.tree = tree, .held = held, .wake = wake, .context = context};
-    reader->stop_fd = eventfd(0, EFD_CLOEXEC);
-    bool pool = reader->stop_fd >= 0 && pieces_begin(&reader->pieces, PIECES);
+    bool pool = bell_open(&reader->stop) && pieces_begin(&reader->pieces, PIECES);
     sigfillset(&all); /* signals are the loop's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     bool runs = pool && pthread_create(&reader->thread, NULL, run, reader) == 0;
@@ -309,8 +308,7 @@ struct file_reader *file_reader_new(const struct file_tree *tree, struct held *h
         return reader;
     if (pool)
         pieces_end(&reader->pieces);
-    if (reader->stop_fd >= 0)
-        close(reader->stop_fd);
+    bell_close(&reader->stop);
     free(reader);
     return NULL;
 }
@@ -339,12 +337,10 @@ void file_reader_free(struct file_reader *reader)
 {
     if (!reader)
         return;
-    uint64_t one = 1;
     pieces_stop(&reader->pieces);
-    if (write(reader->stop_fd, &one, sizeof one) < 0)
-        abort(); /* an eventfd of ours takes a 1 */
+    bell_ring(&reader->stop);
     pthread_join(reader->thread, NULL);
     pieces_end(&reader->pieces);
-    close(reader->stop_fd);
+    bell_close(&reader->stop);
     free(reader);
 }

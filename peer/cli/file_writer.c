@@ -457,6 +457,17 @@ static bool overwrite(const struct file_writer *writer, int fd, uint64_t at, uin
     return true;
 }
 
+/* False: the system or the file system has none. */
+static bool punch_hole(int fd, uint64_t at, uint64_t end)
+{
+#ifdef FALLOC_FL_PUNCH_HOLE
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)(end - at)) == 0;
+#else
+    (void)fd, (void)at, (void)end;
+    return false;
+#endif
+}
+
 /* Zeros are a hole where the file system has any; what is behind the end becomes one by ftruncate. */
 static bool write_zeros(const struct file_writer *writer, int fd, uint64_t at, uint64_t len)
 {
@@ -464,9 +475,7 @@ static bool write_zeros(const struct file_writer *writer, int fd, uint64_t at, u
     if (fstat(fd, &status) != 0)
         return false;
     uint64_t size = (uint64_t)status.st_size, end = at + len < size ? at + len : size;
-    return at >= size ||
-           fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)(end - at)) == 0 ||
-           overwrite(writer, fd, at, end);
+    return at >= size || punch_hole(fd, at, end) || overwrite(writer, fd, at, end);
 }
 
 /* The record's file, open for `count` leaves of together `len` bytes at the record's. NULL: it has failed, or

@@ -11,13 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 enum {
-    EVENTS_MAX = 256,  /* of epoll a turn */
+    EVENTS_MAX = 256,  /* a turn */
     SPARE_FILES = 128, /* descriptors that are not for connections: the node's own and its extra sockets' */
 };
 
@@ -41,8 +39,13 @@ void forward_tell(struct forward *forward, int level, const char *state, const c
 
 bool forward_watch(struct forward *forward, int fd, struct watch *watch)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = watch};
-    return epoll_ctl(forward->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+    return loop_set_add(forward->set, fd, LOOP_SET_READ | LOOP_SET_WRITE | LOOP_SET_EDGES, (uintptr_t)watch);
+}
+
+void forward_close(struct forward *forward, int fd)
+{
+    loop_set_remove(forward->set, fd);
+    close(fd);
 }
 
 /* ---- what the user wants ---- */
@@ -81,12 +84,11 @@ static void take_options(struct forward *forward, const struct options *options)
 
 /* ---- beginning ---- */
 
-static void wake_ready(struct forward *forward, struct watch *watch, uint32_t events)
+static void wake_ready(struct forward *forward, struct watch *watch, unsigned what)
 {
-    uint64_t count;
-    (void)watch, (void)events;
-    ssize_t got = read(forward->wake, &count, sizeof count); /* so that the next one is an edge again */
-    (void)got;
+    (void)watch;
+    bell_hush(&forward->wake); /* so that the next one is an edge again */
+    loop_set_again(forward->set, bell_fd(&forward->wake), what);
     tunnels_wake(forward);
 }
 
@@ -134,15 +136,14 @@ static void forward_begin(struct session *session)
     struct forward *forward = session->state;
     forward->session = session;
     raise_limit(forward);
-    forward->epoll = epoll_create1(EPOLL_CLOEXEC);
-    forward->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    forward->set = loop_set_new();
     forward->wake_watch.ready = wake_ready;
-    if (forward->epoll < 0 || forward->wake < 0 ||
-        !forward_watch(forward, forward->wake, &forward->wake_watch)) {
+    if (!forward->set || !bell_open(&forward->wake) ||
+        !forward_watch(forward, bell_fd(&forward->wake), &forward->wake_watch)) {
         session_end(session, EXIT_OTHER, "cannot start: %s", strerror(errno));
         return;
     }
-    session->watched = forward->epoll;
+    session->watched = loop_set_fd(forward->set);
     listen_all(forward);
 }
 
@@ -196,11 +197,11 @@ static void forward_closed(struct session *session, struct member *member, const
 
 static void take_edges(struct forward *forward)
 {
-    struct epoll_event events[EVENTS_MAX];
-    int count = epoll_wait(forward->epoll, events, EVENTS_MAX, 0);
+    struct loop_set_ready ready[EVENTS_MAX];
+    int count = loop_set_wait(forward->set, ready, EVENTS_MAX, 0);
     for (int i = 0; i < count; i++) {
-        struct watch *watch = events[i].data.ptr;
-        watch->ready(forward, watch, events[i].events);
+        struct watch *watch = (struct watch *)ready[i].tag;
+        watch->ready(forward, watch, ready[i].what);
     }
 }
 
@@ -229,15 +230,13 @@ static void forward_release(struct session *session)
         target_free(&forward->own[i].target);
     for (unsigned i = 0; i < forward->permit_count; i++)
         target_free(&forward->permits[i].target);
-    if (forward->epoll >= 0)
-        close(forward->epoll);
-    if (forward->wake >= 0)
-        close(forward->wake);
+    loop_set_free(forward->set);
+    bell_close(&forward->wake);
 }
 
 int forward_main(const struct options *options, uint64_t started_ns)
 {
-    static struct forward forward = {.epoll = -1, .wake = -1}; /* too large for a stack */
+    static struct forward forward = {.wake = {{-1, -1}}}; /* too large for a stack */
     struct role role = {
         .purpose = "forward",
         .max_peers = options->keep ? 0 : 1,

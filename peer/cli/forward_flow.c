@@ -12,7 +12,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 enum {
@@ -20,9 +19,9 @@ enum {
     DATAGRAMS_MAX = 64 /* of a socket a turn: the queue of the connection holds 256, and drops the oldest */
 };
 
-static void flow_ready(struct forward *forward, struct watch *watch, uint32_t events)
+static void flow_ready(struct forward *forward, struct watch *watch, unsigned what)
 {
-    (void)forward, (void)events;
+    (void)forward, (void)what;
     ((struct flow *)watch)->readable = true;
 }
 
@@ -31,7 +30,7 @@ static void flow_free(struct forward *forward, struct flow *flow)
     TAILQ_REMOVE(&forward->flows, flow, all);
     flow->link->flow_count--;
     if (flow->fd >= 0)
-        close(flow->fd);
+        forward_close(forward, flow->fd);
     free(flow);
 }
 
@@ -135,6 +134,8 @@ bool flows_gate(struct forward *forward, struct gate *gate)
         ssize_t len = recvfrom(gate->fd, forward->scratch + DATAGRAM_HEAD_LEN, SCRATCH - DATAGRAM_HEAD_LEN, 0,
                                (struct sockaddr *)&source.address, &source.len);
         gate->ready = len >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+        if (!gate->ready)
+            loop_set_again(forward->set, gate->fd, LOOP_SET_READ);
         struct flow *flow = len >= 0 && link ? flow_from(forward, gate, link, &source) : NULL;
         if (!flow)
             continue; /* nobody takes it: lost */
@@ -152,6 +153,8 @@ static bool flow_step(struct forward *forward, struct flow *flow)
         ssize_t len = recv(flow->fd, forward->scratch + DATAGRAM_HEAD_LEN, SCRATCH - DATAGRAM_HEAD_LEN, 0);
         /* ECONNREFUSED and its like: nobody is there yet; the next datagram tries again. */
         flow->readable = len >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+        if (!flow->readable)
+            loop_set_again(forward->set, flow->fd, LOOP_SET_READ);
         if (len < 0)
             continue;
         flow_use(forward, flow);
@@ -191,7 +194,7 @@ static struct target *target_of(struct forward *forward, struct link *link, bool
 
 static struct flow *flow_to(struct forward *forward, struct link *link, struct target *target)
 {
-    if (target_resolve(target, forward->session->now, forward->wake) != TARGET_READY)
+    if (target_resolve(target, forward->session->now, &forward->wake) != TARGET_READY)
         return NULL;
     int fd = -1;
     for (unsigned i = 0; fd < 0 && i < target->count; i++)

@@ -8,7 +8,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -96,9 +95,9 @@ static int listen_port(const struct endpoint *endpoint, bool six)
     return -1;
 }
 
-static void gate_ready(struct forward *forward, struct watch *watch, uint32_t events)
+static void gate_ready(struct forward *forward, struct watch *watch, unsigned what)
 {
-    (void)forward, (void)events;
+    (void)forward, (void)what;
     ((struct gate *)watch)->ready = true;
 }
 
@@ -131,7 +130,7 @@ void gate_free(struct forward *forward, struct gate *gate)
 {
     flows_forget(forward, NULL, gate);
     TAILQ_REMOVE(&forward->gates, gate, all);
-    close(gate->fd);
+    forward_close(forward, gate->fd);
     if (gate->held >= 0)
         close(gate->held);
     if (*gate->path)
@@ -140,7 +139,7 @@ void gate_free(struct forward *forward, struct gate *gate)
 }
 
 /* The next connection: one that is held, or a new one. -1: none now. */
-static int take_connection(struct gate *gate)
+static int take_connection(struct forward *forward, struct gate *gate)
 {
     int fd = gate->held;
     gate->held = -1;
@@ -148,8 +147,10 @@ static int take_connection(struct gate *gate)
         return fd;
     fd = accept4(gate->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     /* Without descriptors it stays ready: the next tunnel that ends gives one back. */
-    if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         gate->ready = false;
+        loop_set_again(forward->set, gate->fd, LOOP_SET_READ);
+    }
     return fd;
 }
 
@@ -160,7 +161,7 @@ static bool gate_step(struct forward *forward, struct gate *gate)
     for (int i = 0; link && i < ACCEPTS_MAX && (gate->ready || gate->held >= 0); i++) {
         if (forward->tunnel_count >= forward->tunnel_max)
             return moved;
-        int fd = take_connection(gate);
+        int fd = take_connection(forward, gate);
         if (fd < 0 && gate->ready && errno != ECONNABORTED)
             return moved;
         if (fd < 0)

@@ -81,6 +81,8 @@ enum moved tunnel_move_up(struct forward *forward, struct tunnel *tunnel)
     ssize_t got = read_end(forward, tunnel);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
         tunnel->readable = errno == EINTR;
+        if (!tunnel->readable)
+            loop_set_again(forward->set, tunnel->fd, LOOP_SET_READ);
         return MOVED_NOTHING;
     }
     if (got < 0)
@@ -119,6 +121,8 @@ static enum moved give_socket(struct forward *forward, struct tunnel *tunnel, co
         return MOVED_SOME;
     }
     tunnel->writable = !later || errno == EINTR;
+    if (!tunnel->writable)
+        loop_set_again(forward->set, tunnel->fd, LOOP_SET_WRITE);
     return *taken ? MOVED_SOME : MOVED_NOTHING;
 }
 

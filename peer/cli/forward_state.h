@@ -2,8 +2,10 @@
 #ifndef FORWARD_STATE_H
 #define FORWARD_STATE_H
 
+#include "bell.h"
 #include "forward_target.h"
 #include "forward_wire.h"
+#include "loop_set.h"
 #include "session.h"
 
 #include <sys/queue.h>
@@ -20,10 +22,10 @@ enum {
 struct forward;
 struct link;
 
-/* What epoll is told of; the first member of what is watched. Edges only: `ready` notes what has become
- * possible, and whoever finds that it is over waits for the next edge. */
+/* The first member of what is watched. Edges only: `ready` notes what has become possible (LOOP_SET_READ and
+ * _WRITE), and whoever finds that it is over says loop_set_again. */
 struct watch {
-    void (*ready)(struct forward *forward, struct watch *watch, uint32_t events);
+    void (*ready)(struct forward *forward, struct watch *watch, unsigned what);
 };
 
 /* A socket that listens for one side: our own (-L), or for a peer that may ask for it (-R there). */
@@ -133,7 +135,8 @@ TAILQ_HEAD(flows, flow);
 
 struct forward {
     struct session *session;
-    int epoll, wake;
+    struct loop_set *set; /* tagged with pointers to struct watch */
+    struct bell wake;     /* lookups ring it */
     struct watch wake_watch;
     struct own own[OWN_MAX];
     struct permit permits[LIST_MAX];
@@ -150,6 +153,8 @@ struct forward {
 
 /* forward.c */
 bool forward_watch(struct forward *forward, int fd, struct watch *watch);
+/* For what is watched. */
+void forward_close(struct forward *forward, int fd);
 /* A sentence for people, or a line of JSON: `state` is one word. */
 void forward_tell(struct forward *forward, int level, const char *state, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

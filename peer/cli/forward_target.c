@@ -31,7 +31,7 @@ struct target_lookup {
     struct endpoint endpoint;
     struct target_address addresses[TARGET_ADDRESSES_MAX];
     unsigned count;
-    int wake; /* a copy of our own; -1: closed */
+    int wake; /* the bell's end, a copy of our own; -1: closed */
 };
 
 static void add_address(struct target_address *addresses, unsigned *count, const void *address, size_t len)
@@ -67,26 +67,24 @@ static void lookup_free(struct target_lookup *lookup)
 static void *run_lookup(void *argument)
 {
     struct target_lookup *lookup = argument;
-    const uint64_t one = 1;
     look_up(lookup->addresses, &lookup->count, &lookup->endpoint, 0);
     int wake = lookup->wake; /* once it is DONE the rest may be gone */
     lookup->wake = -1;
     if (atomic_exchange(&lookup->state, LOOKUP_DONE) == LOOKUP_ABANDONED)
         lookup_free(lookup);
-    ssize_t woken = write(wake, &one, sizeof one); /* one that is full wakes all the same */
-    (void)woken;
+    bell_ring(&(struct bell){{-1, wake}});
     close(wake);
     return NULL;
 }
 
-static bool begin_lookup(struct target *target, int wake)
+static bool begin_lookup(struct target *target, const struct bell *wake)
 {
     struct target_lookup *lookup = calloc(1, sizeof *lookup);
     pthread_t thread;
     if (!lookup)
         return false;
     lookup->endpoint = target->endpoint;
-    lookup->wake = dup(wake);
+    lookup->wake = dup(wake->fds[1]);
     if (lookup->wake < 0 || pthread_create(&thread, NULL, run_lookup, lookup) != 0) {
         lookup_free(lookup);
         return false;
@@ -136,7 +134,7 @@ static bool resolve_here(struct target *target)
     return target->count > 0;
 }
 
-enum target_state target_resolve(struct target *target, uint64_t now, int wake)
+enum target_state target_resolve(struct target *target, uint64_t now, const struct bell *wake)
 {
     if (target->lookup && atomic_load(&target->lookup->state) == LOOKUP_DONE)
         end_lookup(target, now);

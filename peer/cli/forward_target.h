@@ -3,6 +3,7 @@
 #ifndef FORWARD_TARGET_H
 #define FORWARD_TARGET_H
 
+#include "bell.h"
 #include "endpoint.h"
 
 #include <sys/socket.h>
@@ -27,9 +28,9 @@ struct target {
 
 enum target_state { TARGET_READY, TARGET_PENDING, TARGET_UNKNOWN };
 
-/* Names are looked up by a thread, which writes to `wake` (an eventfd) when it is done: then ask again. What
- * it found is used for half a minute. */
-enum target_state target_resolve(struct target *target, uint64_t now, int wake);
+/* Names are looked up by a thread, which rings `wake` when it is done: then ask again. What it found is used
+ * for half a minute. */
+enum target_state target_resolve(struct target *target, uint64_t now, const struct bell *wake);
 /* A socket that connects, without waiting, to the address of that index; -1 with errno. */
 int target_connect(const struct target *target, unsigned index);
 void target_free(struct target *target);

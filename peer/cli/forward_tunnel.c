@@ -10,7 +10,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 enum { MOVES_MAX = 8 }; /* of SCRATCH bytes, of one tunnel a turn */
@@ -30,11 +29,11 @@ static void deactivate(struct forward *forward, struct tunnel *tunnel)
     tunnel->is_active = false;
 }
 
-static void tunnel_ready(struct forward *forward, struct watch *watch, uint32_t events)
+static void tunnel_ready(struct forward *forward, struct watch *watch, unsigned what)
 {
     struct tunnel *tunnel = (struct tunnel *)watch;
-    tunnel->readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
-    tunnel->writable |= (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+    tunnel->readable |= (what & LOOP_SET_READ) != 0;
+    tunnel->writable |= (what & LOOP_SET_WRITE) != 0;
     activate(forward, tunnel);
 }
 
@@ -66,7 +65,7 @@ static void tunnel_free(struct forward *forward, struct tunnel *tunnel)
         forward->stdio = NULL;
     p2p_stream_free(tunnel->stream);
     if (tunnel->fd >= 0)
-        close(tunnel->fd);
+        forward_close(forward, tunnel->fd);
     free(tunnel->up.data);
     free(tunnel->down.data);
     free(tunnel);
@@ -229,7 +228,7 @@ static bool try_addresses(struct forward *forward, struct tunnel *tunnel, int er
 
 static bool look_up(struct forward *forward, struct tunnel *tunnel)
 {
-    switch (target_resolve(tunnel->target, forward->session->now, forward->wake)) {
+    switch (target_resolve(tunnel->target, forward->session->now, &forward->wake)) {
     case TARGET_PENDING:
         return false;
     case TARGET_UNKNOWN:
@@ -277,7 +276,7 @@ static bool look_connected(struct forward *forward, struct tunnel *tunnel)
         tunnel->readable = true;
         return answer(forward, tunnel, FORWARD_DONE);
     }
-    close(tunnel->fd);
+    forward_close(forward, tunnel->fd);
     tunnel->fd = -1;
     tunnel->address++;
     return try_addresses(forward, tunnel, error);

@@ -8,19 +8,17 @@
  * Nothing is read from standard input before the stream has taken what was read, and nothing from the stream
  * before standard output has taken it: that is the back-pressure, and the bound on memory. */
 #include "commands.h"
+#include "heap.h"
 
 #include "session.h"
 #include "text.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
     PIPE_KIND = 'p',
-    HEAP_KEPT = 8 << 20, /* bytes of free heap that are not given back */
-    HEAP_STEP = 1 << 20, /* bytes asked for at once */
     BUFFER_LEN = 262144, /* bytes a direction: few calls at 10 Gbit/s, and it fits the second cache */
     MOVES_MAX = 8        /* buffers a turn, so that the node gets its turn too */
 };
@@ -253,10 +251,7 @@ int pipe_main(const struct options *options, uint64_t started_ns)
         .step = pipe_step,
         .release = pipe_release,
     };
-    /* What streams hold comes and goes by the megabyte. Given back to the system each time, it must be asked
-     * for and zeroed again: a third of a receiver's system time. */
-    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
-    mallopt(M_TOP_PAD, HEAP_STEP);
+    heap_keep();
     static struct pipe pipe; /* too large for a stack; zero costs nothing */
     return session_run(options, started_ns, &role, &pipe);
 }

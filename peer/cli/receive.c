@@ -8,20 +8,18 @@
 #include "commands.h"
 #include "credit.h"
 #include "file_writer.h"
+#include "heap.h"
 #include "session.h"
 #include "terminal.h"
 #include "text.h"
 #include "transfer.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    HEAP_KEPT = 8 << 20, /* bytes of free heap that are not given back, see pipe.c */
-    HEAP_STEP = 1 << 20,
     PIECES_A_TURN = 32,
     OFFER_PATIENCE_S = 60, /* for the whole offer, */
     OFFER_SLOWEST = 1024,  /* and a second more for so many bytes of it */
@@ -657,7 +655,6 @@ int receive_main(const struct options *options, uint64_t started_ns)
     role.max_peers = options->keep ? 0 : 1;
     if (!try_folder(receiving.folder, options, started_ns))
         return EXIT_OTHER;
-    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
-    mallopt(M_TOP_PAD, HEAP_STEP);
+    heap_keep();
     return session_run(options, started_ns, &role, &receiving);
 }

@@ -8,19 +8,17 @@
 #include "commands.h"
 #include "credit.h"
 #include "file_reader.h"
+#include "heap.h"
 #include "session.h"
 #include "terminal.h"
 #include "text.h"
 #include "transfer.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    HEAP_KEPT = 8 << 20, /* bytes of free heap that are not given back, see pipe.c */
-    HEAP_STEP = 1 << 20,
     PIECES_A_TURN = 32, /* so that the node gets its turn too */
     WHY_MAX = TEXT_SHOWN * REASON_MAX + 600
 };
@@ -554,8 +552,7 @@ int send_main(const struct options *options, uint64_t started_ns)
         .release = send_release,
     };
     struct report report;
-    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT);
-    mallopt(M_TOP_PAD, HEAP_STEP);
+    heap_keep();
     events_begin(&report, options, started_ns);
     int code = gather(&sending, options, &report);
     events_end(&report);

@@ -126,7 +126,7 @@ void stun_socket_send(const struct stun_socket *socket, const struct packet *out
                              .msg_iovlen = 1,
                              .msg_control = &control,
                              .msg_controllen = sizeof control};
-    message.msg_controllen = add_source(&message, &out->local);
+    message.msg_controllen = (socklen_t)add_source(&message, &out->local);
     if (sendmsg(socket->fd, &message, 0) < 0)
         return; /* full or refused: the client asks again (RFC 8489 6.2.1) */
 }
