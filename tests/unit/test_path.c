@@ -138,6 +138,9 @@ static void a_path_says_why_it_is_not_a_better_one(void **state)
     says(why(PATH_DIRECT, &facts), "2 pairs of local addresses did not answer");
     says(why(PATH_TURN, &facts), "nothing better has answered yet");
     says(why(PATH_BROKER, &facts), "nothing better has answered yet");
+    facts.local_nat.mapping = NAT_MAPPING_ADDRESS_AND_PORT; /* one hard NAT alone rules nothing out */
+    says(why(PATH_BROKER, &facts), "nothing better has answered yet");
+    facts.local_nat.mapping = NAT_MAPPING_UNKNOWN;
     facts.failed = true;
     says(why(PATH_TURN, &facts), "3 direct pairs did not answer");
     assert_null(strstr(why(PATH_TURN, &facts), "no TURN server"));
