@@ -38,7 +38,7 @@ struct host {
     struct link links[LINKS_MAX]; /* live sessions; handle 0: free */
     unsigned peers, failed, later, byes, hints, gone, busy, wanted, candidates, traces; /* events so far */
     peer_handle last_wanted, last_failed;
-    char reason[128]; /* of the last busy or bye */
+    char reason[128];           /* of the last busy or bye */
     bool mute;                  /* never describes: the test does */
     bool refuses, refuses_late; /* at WANT_OFFER or as the initiator at PEER; after describing */
     bool keeps_talking;         /* never settles */
