@@ -171,6 +171,10 @@ static void blocked_udp_is_blamed_on_whose_it_is(void **state)
     says(why(PATH_BROKER, &facts), "UDP seems to be blocked on both sides");
     facts.local_blocked = false;
     says(why(PATH_BROKER, &facts), "UDP seems to be blocked on the peer's side");
+    facts.local_nat.mapping = NAT_MAPPING_ENDPOINT;
+    says(why(PATH_BROKER, &facts), "; here an easy NAT, there a network without UDP");
+    facts.remote_blocked = false;
+    says(why(PATH_BROKER, &facts), "; here an easy NAT, there an unknown network");
 }
 
 static void a_port_that_a_router_opened_is_named(void **state)
