@@ -237,13 +237,18 @@ static const char *mapped_words(const struct path *path, const struct path_facts
                                : "the peer answers across the internet at the port that its router opened";
 }
 
+static const char *network(char out[NAT_WORDS_MAX], const struct nat_behavior *nat, bool blocked)
+{
+    return blocked && !nat->mapping ? "a network without UDP" : nat_words_kind(out, nat);
+}
+
 /* What each side's network is, as far as either has told: what a path hangs on that crosses the internet. */
 static void say_networks(struct sentence *s, const struct path_facts *facts)
 {
     char here[NAT_WORDS_MAX], there[NAT_WORDS_MAX];
     if (facts->local_nat.mapping || facts->remote_nat.mapping)
-        say(s, "; here %s, there %s", nat_words_kind(here, &facts->local_nat),
-            nat_words_kind(there, &facts->remote_nat));
+        say(s, "; here %s, there %s", network(here, &facts->local_nat, facts->local_blocked),
+            network(there, &facts->remote_nat, facts->remote_blocked));
 }
 
 void path_why(char why[PATH_WHY_MAX], const struct path *path, const struct path_facts *facts)

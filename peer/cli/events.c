@@ -213,9 +213,20 @@ static void tell_peer(const struct telling *telling)
                      telling->name, words);
 }
 
+const char *events_path_words(char out[EVENTS_PATH_MAX], const struct p2p_path *path)
+{
+    const char *kind = p2p_path_kind_name(path->kind);
+    if (path->rtt_ms > 0)
+        snprintf(out, EVENTS_PATH_MAX, "%s, %s, %.1f ms", kind, path->remote, path->rtt_ms);
+    else
+        snprintf(out, EVENTS_PATH_MAX, "%s, %s", kind, path->remote);
+    return out;
+}
+
 static void tell_connected(const struct telling *telling)
 {
     struct report *report = telling->report;
+    char words[EVENTS_PATH_MAX];
     struct p2p_path path = {0};
     p2p_peer_path(telling->event->peer, &path);
     if (report->json) {
@@ -226,15 +237,15 @@ static void tell_connected(const struct telling *telling)
         line_decimal(line, "met_ms", (double)path.peer_ns / 1e6);
         line_write(line);
     } else if (wants(report, 0)) {
-        terminal_say(report->colour, STYLE_GOOD, "connected to %s: %s, %s, %.1f ms%s%s", telling->name,
-                     p2p_path_kind_name(path.kind), path.remote, path.rtt_ms, *path.why ? "; " : "",
-                     path.why);
+        terminal_say(report->colour, STYLE_GOOD, "connected to %s: %s%s%s", telling->name,
+                     events_path_words(words, &path), *path.why ? "; " : "", path.why);
     }
 }
 
 static void tell_path(const struct telling *telling)
 {
     struct report *report = telling->report;
+    char words[EVENTS_PATH_MAX];
     struct p2p_path path = {0};
     if (p2p_peer_path(telling->event->peer, &path) != 0)
         return;
@@ -244,8 +255,8 @@ static void tell_path(const struct telling *telling)
         line_string(line, "why", path.why);
         line_write(line);
     } else if (wants(report, telling->minor ? 1 : 0)) {
-        terminal_say(report->colour, STYLE_QUIET, "path to %s: %s, %s, %.1f ms; %s", telling->name,
-                     p2p_path_kind_name(path.kind), path.remote, path.rtt_ms, path.why);
+        terminal_say(report->colour, STYLE_QUIET, "path to %s: %s; %s", telling->name,
+                     events_path_words(words, &path), path.why);
     }
 }
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 enum {
+    SEARCH_TOLD_S = 3,        /* who came and has no path yet is told of; nearly all that work do by then */
     LEAVE_PATIENCE_MS = 1500, /* p2p_leave takes 1 s at most; more than that is a bug we do not wait for */
     DATAGRAM_MAX = 16384,     /* more than the longest payload of a packet, which is 16000 (host) */
     PING_REQUEST = 'g',       /* the first byte of a datagram that asks to be sent back ... */
@@ -170,6 +171,7 @@ static struct member *member_make(struct session *session, struct p2p_peer *peer
         return NULL;
     }
     member->peer = peer;
+    member->met_at = session->now;
     member->next = session->members;
     session->members = member;
     return member;
@@ -360,6 +362,26 @@ static bool take_events(struct session *session)
     return any;
 }
 
+/* Giving up takes up to 25 s, and silence looks like a program that hangs. */
+static void tell_search(struct session *session)
+{
+    char name[SHOWN_NAME_MAX];
+    for (struct member *member = session->members; member; member = member->next) {
+        uint64_t due = member->met_at + SEARCH_TOLD_S * CLOCK_S;
+        if (member->connected || !member->met_at)
+            continue;
+        session_wake_at(session, due);
+        if (session->now < due)
+            continue;
+        member->met_at = 0;
+        events_note(
+            &session->report, 0,
+            "%s is here, but no path works yet; trying on for 10 s in all, or 25 s where the ports of a "
+            "NAT are guessed",
+            events_name(name, member->peer));
+    }
+}
+
 /* ---- one turn ---- */
 
 static struct timespec *time_left(const struct session *session, struct timespec *left)
@@ -405,6 +427,7 @@ static bool take_turn(struct session *session)
         moved = session->role->step(session) || moved;
     if (session->ended)
         return false;
+    tell_search(session);
     if (!session->was_connected && session->wait_until != UINT64_MAX) {
         session_wake_at(session, session->wait_until);
         if (session->now >= session->wait_until)

@@ -26,6 +26,7 @@ struct session;
 struct member {
     struct member *next;
     struct p2p_peer *peer;
+    uint64_t met_at; /* ns; 0: its search for a path has been told of */
     bool connected;
     bool partner; /* connected, and somebody this command works with (see struct role) */
     void *state;  /* of the command, freed by its `closed` */

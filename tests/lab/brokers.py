@@ -1,6 +1,7 @@
 """brokers.py - where nothing else works the broker carries the session: at once, marked, no faster than it may, and only
 until something better works."""
 
+import functools
 import itertools
 import os
 import time
@@ -9,7 +10,7 @@ import nat
 from lives import Chat, finish, pipes
 from peers import Unmet
 from servers import Servers
-from trial import ORDERS, Outcome, Scenario
+from trial import ORDERS, Outcome, Scenario, meet
 
 ALL = "host,lan,direct,turn,broker"
 CONNECTED_SECONDS = 3  # promised where UDP is blocked
@@ -66,6 +67,13 @@ def blocked(left, right):
         return Outcome("broker", seconds)
 
     return run
+
+
+def nothing_but_the_web(other, trial):
+    """One side's network, or both, lets out TCP to port 443 alone: a broker that listens there carries the session."""
+    homes = [trial.home(kind).machine for kind in ("only443", other)]
+    trial.limit = CONNECTED_SECONDS
+    return meet(trial, *homes, "broker", paths=ALL, servers=trial.lab.servers.web_broker)
 
 
 def any_pair(left, right):
@@ -188,6 +196,8 @@ def scenarios():
         yield Scenario(f"broker/{left}-{right}", blocked(left, right), ORDERS, quick=left == right)
     for left, right in itertools.combinations_with_replacement(nat.KINDS, 2):
         yield Scenario(f"any/{left}-{right}", any_pair(left, right))
+    for other in ("only443", "port"):
+        yield Scenario(f"broker/only443-{other}", functools.partial(nothing_but_the_web, other), ORDERS, runs=None)
     yield Scenario("broker/rate", rate, patient=True, quick=True)
     yield Scenario("broker/kill-9", kill_9, patient=True)
     yield Scenario("broker/freed", freed, patient=True)

@@ -108,9 +108,7 @@ def router_that_opens_ipv6(trial):
     if code != 0:
         raise Unmet(f"exit code {code}: {report['advice']}")
     expect_none(opener)
-    # miniupnpd that was asked twice because it was slow does not know the hole as ours any more: it was told to remove it.
-    unknown = "Unauthorized to remove PCP mapping"
-    until(lambda: not opener.pinholes() or unknown in opener.heard(), 5, f"the hole is still there: {opener.pinholes()}")
+    until(opener.has_closed, 5, f"the hole is still there: {opener.pinholes()}")
     return Outcome(None, seconds, [code])
 
 

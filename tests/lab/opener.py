@@ -114,6 +114,11 @@ class Opener:
         rules = self._chain("filtering", "pinholes").splitlines()
         return [rule.strip() for rule in rules if "accept" in rule and "@nh,128,32" not in rule]
 
+    def has_closed(self):
+        """There is no hole, or it was told to close it and refused: when it is slow and so asked twice, miniupnpd does not
+        know its own hole any more."""
+        return not self.pinholes() or "Unauthorized to remove PCP mapping" in self.heard()
+
     def _chain(self, table, chain):
         listed = self.home.gateway.run(["nft", "list", "chain", "inet", table, chain])
         if listed.returncode != 0:

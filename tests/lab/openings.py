@@ -118,7 +118,7 @@ def hole_in_ipv6(trial):
     peer = trial.peer(home.machine, "left", "chat")
     until(opener.pinholes, 5, f"no hole in the firewall: {opener.heard()[-500:]}")
     peer.process.terminate()
-    until(lambda: not opener.pinholes(), FORGET_SECONDS, f"the hole is still there: {opener.pinholes()}")
+    until(opener.has_closed, FORGET_SECONDS, f"the hole is still there: {opener.pinholes()}")
     return Outcome()
 
 

@@ -56,6 +56,15 @@ def blocked(trial):
     return talk(left, right)
 
 
+def nothing_but_the_web(trial):
+    """Both networks let out TCP to port 443 alone, where a broker listens, and a TURN server for TLS."""
+    turn = server(trial)
+    homes = [trial.home("only443").machine for _ in range(2)]
+    trial.limit = LIMIT_SECONDS
+    broker = trial.lab.servers.web_broker
+    return meet(trial, *homes, "turn", paths=PATHS, servers=broker, **through(turn, turn.tls))
+
+
 def into_ipv6(kind, trial):
     """The left one, of this kind of IPv4 or of IPv6 alone, borrows an IPv6 address; the right one has IPv6 alone, behind a
     firewall, and no server: nothing but that address reaches it."""
@@ -342,6 +351,7 @@ def scenarios():
     yield Scenario("turn/tcp", functools.partial(relayed, "port", "symr", "tcp"), ORDERS, runs=None, quick=True)
     yield Scenario("turn/tls", functools.partial(relayed, "port", "symr", "tls"), ORDERS, runs=None, quick=True)
     yield Scenario("turn/blocked", blocked, runs=None)
+    yield Scenario("turn/only443-only443", nothing_but_the_web, ORDERS, runs=None)
     yield Scenario("turn/ipv6", functools.partial(into_ipv6, None), runs=None)
     yield Scenario("turn/ipv6-for-ipv4", functools.partial(into_ipv6, "symr"), runs=None, quick=True)
     yield Scenario("turn/ipv6-both", both_borrow_ipv6, ORDERS, runs=None)

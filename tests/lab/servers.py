@@ -7,6 +7,7 @@ from machine import ROUTER, ROUTER6, Node, mac_of
 from namespace import LabError
 
 MQTT_PORT = 1883
+WEB_PORT = 443  # the broker listens there, too, for networks that let nothing else out
 STUN_PORT = 3478
 
 
@@ -23,6 +24,7 @@ class Servers:
         self.second6 = f"2001:db8::{number:x}:3"
         self.broker = f"{self.address}:{MQTT_PORT}"
         self.stun = f"{self.address}:{STUN_PORT}"
+        self.web_broker = f"{self.address}:{WEB_PORT}"
         self.broker6 = f"[{self.address6}]:{MQTT_PORT}"
         self.second_stun = f"{self.second}:{STUN_PORT}"
         self.second_stun6 = f"[{self.second6}]:{STUN_PORT}"
@@ -77,7 +79,7 @@ def broker_start(node, lab):
     """mosquitto as the big public brokers run it: without delaying small answers."""
     path = f"{lab.scratch.name}/mosquitto-{node.fd}.conf"
     with open(path, "w", encoding="ascii") as conf:
-        conf.write(f"user root\nlistener {MQTT_PORT}\nallow_anonymous true\nset_tcp_nodelay true\n")
+        conf.write(f"user root\nlistener {MQTT_PORT}\nlistener {WEB_PORT}\nallow_anonymous true\nset_tcp_nodelay true\n")
     with open(f"{path}.log", "ab") as log:
         child = node.start(["mosquitto", "-c", path], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     wait_until(lambda: port_is_bound(node, "tcp", MQTT_PORT), "mosquitto did not start")

@@ -166,7 +166,7 @@ def judge(trial, peers, second, kind):
 
 
 def expect_refusal(peers):
-    """Where no path exists both end with 5 and a sentence that blames the NATs. Better than that is no failure."""
+    """Where no path exists both end with 5 and a sentence that blames the NATs, after one that they still try. Better than that is no failure."""
     exits = [peer.wait(NO_PATH_SECONDS) for peer in peers.values()]
     errors = [peer.error() for peer in peers.values()]
     if exits == [0, 0]:
@@ -175,4 +175,7 @@ def expect_refusal(peers):
         peer.expect_exit(NO_PATH_EXIT, 0)
         if not re.search(r"NAT|firewall|UDP|public address", peer.error()):
             raise Unmet(f"{peer.name}: the sentence names no reason: {peer.error()!r}")
+        notes = [event["message"] for event in peer.events if event["event"] == "note"]
+        if sum("no path works yet" in note for note in notes) != 1:
+            raise Unmet(f"{peer.name} does not say once that it still tries: {notes}")
     return Outcome(NO_PATH, None, exits, errors)

@@ -211,6 +211,10 @@ static void told(struct player *player, uint64_t now, const struct node_event *e
     case NODE_RELAY_CLOSE:
     case NODE_RELAY_TROUBLE:
         break;
+    case NODE_DOUBT:
+        player->doubts++;
+        player->slept += event->final;
+        break;
     case NODE_SECRET:
         secret_failed(player, now, event);
         break;
@@ -251,8 +255,10 @@ static void drain(struct player *player, uint64_t now)
         sent = drain_packets(player, now);
         told = drain_events(player, now);
     } while (sent || told);
-    while (node_letter_output(player->node, now, &letter))
+    while (node_letter_output(player->node, now, &letter)) {
+        player->letters += strstr(letter.topic, "/to/") != NULL;
         publish(player, &letter);
+    }
 }
 
 static void player_packet(void *self, uint64_t now, const struct packet *in)
@@ -323,6 +329,7 @@ void player_start(struct player *player, struct meeting *meeting, struct host *h
                                  .paths = options->paths ? options->paths : PATH_ALL,
                                  .broker_relay = options->broker_relay,
                                  .memory = options->memory,
+                                 .maps_ports = options->maps_ports,
                                  .epoch_s = EPOCH_S,
                                  .random = &player->random};
     player->node = node_new(&config);

@@ -63,6 +63,9 @@ struct player {
     unsigned ended;   /* peers whose end was read */
     size_t relayed;   /* bytes that it sent through the broker */
     unsigned paths;   /* events of this type */
+    unsigned doubts;  /* the same; the broker is to be asked whether it holds us ... */
+    unsigned slept;   /* ... because we have slept */
+    unsigned letters; /* to one peer, that it sent */
 };
 
 struct player_options {
@@ -72,6 +75,7 @@ struct player_options {
     uint32_t broker_relay;      /* bytes a second; 0: none */
     const uint8_t *machine;     /* 32 bytes; NULL: unknown */
     struct path_memory *memory; /* NULL: nothing is remembered */
+    bool maps_ports;            /* gateways are asked, where there are any */
 };
 
 /* Enters the room from `host` (whose self it becomes) with UDP port `port`. */

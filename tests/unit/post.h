@@ -38,6 +38,7 @@ struct host {
     struct link links[LINKS_MAX]; /* live sessions; handle 0: free */
     unsigned peers, failed, later, byes, hints, gone, busy, wanted, candidates, traces; /* events so far */
     peer_handle last_wanted, last_failed;
+    char reason[128];           /* of the last busy or bye */
     bool mute;                  /* never describes: the test does */
     bool refuses, refuses_late; /* at WANT_OFFER or as the initiator at PEER; after describing */
     bool keeps_talking;         /* never settles */
@@ -341,11 +342,13 @@ static inline void post_react(struct post *post, struct host *host, const struct
     case RENDEZVOUS_BUSY:
         host->busy++;
         memcpy(host->busy_name, event->name, sizeof host->busy_name);
+        snprintf(host->reason, sizeof host->reason, "%s", event->text ? event->text : "");
         post_ended(host, event->peer);
         break;
     case RENDEZVOUS_BYE:
         host->byes += event->proven;
         host->hints += !event->proven;
+        snprintf(host->reason, sizeof host->reason, "%s", event->text ? event->text : "");
         if (event->proven)
             post_ended(host, event->peer);
         break;

@@ -259,6 +259,35 @@ static void a_flood_is_dropped_and_late_packets_are_not(void **state)
     assert_true(broker_path_takes(&road.path, road.now, 1200));
 }
 
+/* Its clock may run fast, and what waited in its burst comes on top. */
+static void a_peer_that_sends_a_fifth_more_than_agreed_loses_nothing(void **state)
+{
+    (void)state;
+    struct road road;
+    road_there(&road);
+    for (unsigned ms = 0; ms < 600000; ms += 100) {
+        road.now += 100 * NS_PER_MS;
+        assert_true(broker_path_takes(&road.path, road.now, RATE * 6 / 50));
+        broker_path_took(&road.path, road.now, RATE * 6 / 50);
+    }
+    assert_int_equal(road.path.flooded, 0);
+}
+
+/* When the broker's connection is said to be up once more, the peer's silence is as old as before. */
+static void a_broker_that_is_up_has_not_risen_again(void **state)
+{
+    (void)state;
+    struct road road;
+    road_there(&road);
+    road.path.seek_at = NEVER;
+    road.view.quic.waiting_since = road.now;
+    road.now += (BROKER_PATH_QUIET_S + 1) * NS_PER_S;
+    broker_path_set_up(&road.path, road.now, true);
+    turn(&road);
+    turn(&road);
+    assert_true(broker_path_ready(&road.path) == NEVER); /* quiet */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +305,8 @@ int main(void)
         cmocka_unit_test(a_handshake_leaves_at_once_and_the_rest_at_the_rate),
         cmocka_unit_test(peers_share_what_the_node_may_send),
         cmocka_unit_test(a_flood_is_dropped_and_late_packets_are_not),
+        cmocka_unit_test(a_peer_that_sends_a_fifth_more_than_agreed_loses_nothing),
+        cmocka_unit_test(a_broker_that_is_up_has_not_risen_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -282,6 +282,7 @@ static void a_suspicion_asks_at_once_and_an_answer_ends_it(void **state)
     solo_drain(solo);
     assert_false(solo->ice->suspicious);
     assert_int_equal(events_of(solo, ICE_LOST), 0);
+    assert_true(ice_deadline(solo->ice) >= solo->now + 4 * S); /* what was due for it is due no more */
     solo_free(solo);
 }
 

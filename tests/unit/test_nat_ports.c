@@ -17,8 +17,11 @@ static unsigned draw(unsigned limit)
 
 static struct nat_behavior judged(const struct nat_sample *samples, size_t count)
 {
-    struct nat_behavior nat = {.mapping = NAT_MAPPING_ADDRESS, .last = 7};
+    struct nat_behavior nat = {.mapping = NAT_MAPPING_ADDRESS, .last = 7, .low = 1, .high = 2, .step = 3};
     nat_ports_classify(&nat, samples, count);
+    assert_true(nat.ports == NAT_PORTS_BLOCK ||
+                (nat.low == 0 && nat.high == 0)); /* nothing of before stays */
+    assert_true(nat.ports == NAT_PORTS_SEQUENTIAL || nat.step == 0);
     assert_int_equal(nat.mapping, NAT_MAPPING_ADDRESS);
     assert_int_equal(nat.last, 7);
     return nat;

@@ -1,5 +1,6 @@
 /* test_node.c - node in the simulator's world: who is connected, who is refused, what is told. */
 #include "fail_alloc.h"
+#include "node_state.h"
 #include "sim/player.h"
 #include "stun_server.h"
 
@@ -456,6 +457,71 @@ static void a_gateway_that_forgets_is_asked_about_anew_and_the_peer_is_told(void
         assert_int_equal(room->players[i].received, 1100);
         assert_int_equal(room->players[i].handshakes, 1);
     }
+    /* It may be the gateway that opened a port, and the broker's connection, too. */
+    assert_true(room->players[1].doubts > 0 && node_doubts(room->players[1].node) > 0);
+    room_free(room);
+}
+
+/* The broker is everybody's, and who does not answer may be dead. */
+static void a_silent_peer_is_told_a_few_times_and_then_left_alone(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(nat_kind("port"));
+    host_set_on(room->hosts[1], false);
+    player_send(&room->players[0], 1000);
+    unsigned before = room->players[0].letters;
+    run_ms(room, 30000);
+    unsigned told = room->players[0].letters - before;
+    assert_in_range(told, 1, 60); /* five copies, every 2 s for some 20 s */
+    run_ms(room, 60000);
+    assert_int_equal(room->players[0].letters - before, told);
+    room_free(room);
+}
+
+/* PCP (RFC 6887 7.1, 11.1) of what the node says to this gateway, the last of it in `out`; how many. */
+static unsigned asked_of(struct room *room, const struct addr *gateway, struct packet *out)
+{
+    static uint8_t data[QUIC_BATCH];
+    struct packet said = {.data = data, .len = sizeof data};
+    unsigned count = 0;
+    for (; node_output(room->players[0].node, now_of(room), &said); said.data = data, said.len = sizeof data)
+        if (addr_equal_ip(&said.remote, gateway) && said.len == 60 && said.data[0] == 2) {
+            memcpy(out->data, said.data, said.len);
+            out->len = said.len;
+            out->local = said.local;
+            out->remote = said.remote;
+            count++;
+        }
+    return count;
+}
+
+/* The gateway that opened a port may have forgotten it. */
+static void who_doubts_a_path_asks_the_gateway_for_its_port_again(void **state)
+{
+    static const uint8_t external[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 8, 8, 4, 4};
+    struct node_address home = {.address = ip4(192, 168, 1, 10), .gateway = ip4(192, 168, 1, 1)};
+    struct room *room = room_new(nat_kind("port"));
+    uint8_t data[60];
+    struct packet packet = {.data = data};
+    (void)state;
+    room->options[0].maps_ports = true;
+    enter(room, 0);
+    run_ms(room, 1000);
+    struct node *node = room->players[0].node;
+    home.address.port = PORT;
+    node_set_addresses(node, now_of(room), &home, 1);
+    assert_int_equal(asked_of(room, &home.gateway, &packet), 1);
+    data[1] |= 0x80; /* the answer: granted, for as long as was asked */
+    data[3] = 0;
+    memset(data + 8, 0, 16);
+    memcpy(data + 44, external, sizeof external);
+    node_input(node, now_of(room), &packet);
+    drain_events(room, 0);
+    assert_true(node_has_mapping(node, &home.address));
+    run_ms(room, 5000);
+    assert_int_equal(asked_of(room, &home.gateway, &packet), 0);
+    node_ask_stun_again(node, now_of(room), 0);
+    assert_int_equal(asked_of(room, &home.gateway, &packet), 1);
     room_free(room);
 }
 
@@ -470,10 +536,15 @@ static void who_slept_seeks_its_peers_again(void **state)
     assert_int_equal(room->players[1].stalled, 1);
     host_set_on(room->hosts[0], true);
     run_ms(room, 1000);
+    assert_int_equal(room->players[0].slept, 1); /* so that the broker's connection is made anew at once */
     player_send(&room->players[0], 1000);
     run_ms(room, 500);
     assert_int_equal(room->players[1].received, 1100);
     assert_int_equal(room->players[0].closed + room->players[1].closed, 0);
+    host_set_on(room->hosts[1], false);
+    run_ms(room, 20000);
+    assert_true(room->players[0].doubts > 1);
+    assert_int_equal(room->players[0].slept, 1); /* a doubt is no sleep */
     room_free(room);
 }
 
@@ -589,6 +660,23 @@ static void who_cannot_be_reached_is_given_up_when_all_is_known_and_tried(void *
     enter(room, 0);
     enter(room, 1);
     run_ms(room, 9000);
+    assert_int_equal(room->players[0].closed + room->players[1].closed, 0);
+    run_ms(room, 6000);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(room->players[i].closed, 1);
+    room_free(room);
+}
+
+/* Our list is complete when the last server has answered, or never will: the peer, and our own agent, hear of
+ * it although nothing else is new then. */
+static void a_silent_server_delays_giving_up_but_does_not_prevent_it(void **state)
+{
+    (void)state;
+    struct room *room = room_new(nat_kind("symr"));
+    host_set_on(room->stun.host, false);
+    enter(room, 0);
+    enter(room, 1);
+    run_ms(room, 14000);
     assert_int_equal(room->players[0].closed + room->players[1].closed, 0);
     run_ms(room, 6000);
     for (unsigned i = 0; i < 2; i++)
@@ -884,12 +972,15 @@ int main(void)
         cmocka_unit_test(every_address_is_announced_once),
         cmocka_unit_test(an_address_that_vanishes_is_left_for_another),
         cmocka_unit_test(a_gateway_that_forgets_is_asked_about_anew_and_the_peer_is_told),
+        cmocka_unit_test(a_silent_peer_is_told_a_few_times_and_then_left_alone),
+        cmocka_unit_test(who_doubts_a_path_asks_the_gateway_for_its_port_again),
         cmocka_unit_test(who_slept_seeks_its_peers_again),
         cmocka_unit_test(who_slept_for_too_long_knows_at_once_that_it_is_forgotten),
         cmocka_unit_test(who_is_behind_a_hard_nat_learns_how_it_counts_and_tells_the_peer),
         cmocka_unit_test(two_hard_nats_that_count_meet_and_keep_one_extra_socket),
         cmocka_unit_test(a_port_that_was_spoiled_is_replaced_by_another),
         cmocka_unit_test(who_cannot_be_reached_is_given_up_when_all_is_known_and_tried),
+        cmocka_unit_test(a_silent_server_delays_giving_up_but_does_not_prevent_it),
         cmocka_unit_test(whose_udp_is_blocked_is_said_on_both_sides),
         cmocka_unit_test(leaving_says_goodbye_to_all_at_once),
         cmocka_unit_test(the_slots_of_those_who_left_are_used_again),

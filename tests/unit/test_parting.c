@@ -1,4 +1,5 @@
 /* test_parting.c - how sessions and handshakes end, and begin again. The net is post.h. */
+#include "meeting.h"
 #include "post.h"
 #include <sodium.h>
 
@@ -50,6 +51,7 @@ static void a_sealed_goodbye_is_proven_and_said_twice(void **state)
     post_run(post, 10 * NS_PER_S);
     assert_int_equal(post->hosts[1].byes, 1);
     assert_int_equal(post->hosts[1].hints, 0);
+    assert_string_equal(post->hosts[1].reason, "done");
     assert_int_equal(post->sent_of[MESSAGE_SEALED] - before, 2);
     post_free(post);
 }
@@ -78,10 +80,77 @@ static void busy_is_sealed_wherever_it_is_said(void **state)
         connect_one_after_the_other(post);
         post_run(post, 190 * NS_PER_MS);
         assert_int_equal(other->busy, 1);
+        assert_string_equal(other->reason, "taken");
         assert_int_equal(other->failed + other->gone + other->byes, 0);
         assert_int_equal(refusing->failed + refusing->gone + refusing->byes + refusing->busy, 0);
         post_free(post);
     }
+}
+
+/* The word is all that the peer hears then. */
+static void candidates_that_wait_for_a_proof_are_not_sent_to_who_is_refused(void **state)
+{
+    struct post *post = pair(15);
+    struct host *refusing = &post->hosts[1];
+    struct description own = post_description();
+    (void)state;
+    refusing->mute = true;
+    connect_one_after_the_other(post);
+    while (!refusing->wanted)
+        assert_true(post_step(post, NEVER - 1));
+    rendezvous_describe(refusing->machine, post->now, refusing->last_wanted, &own);
+    rendezvous_send_candidates(refusing->machine, post->now, refusing->last_wanted, &own);
+    rendezvous_refuse(refusing->machine, post->now, refusing->last_wanted, "taken");
+    post_run(post, 3 * NS_PER_S);
+    assert_int_equal(post->hosts[0].busy, 1);
+    assert_int_equal(post->hosts[0].candidates, 0);
+    post_free(post);
+}
+
+static void what_fails_is_counted(void **state)
+{
+    struct post *post = post_new(16, 1);
+    struct rendezvous_config config = post_config();
+    struct rendezvous_stats stats;
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        config.secret = (const uint8_t *)(i ? "horse" : "zebra");
+        config.secret_len = 5;
+        post_add(post, config);
+    }
+    connect_one_after_the_other(post);
+    post_run(post, NS_PER_S);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(post->hosts[i].failed, 1);
+        rendezvous_stats(post->hosts[i].machine, &stats);
+        assert_int_equal(stats.failed, 1);
+    }
+    post_free(post);
+}
+
+/* Words to peers that are no more are kept until they have left; the oldest gives way. */
+static void words_to_those_who_have_gone_are_kept_within_bounds(void **state)
+{
+    struct post *post = joined(17);
+    struct rendezvous *r = post->hosts[0].machine;
+    struct body body = {.type = BODY_BYE};
+    struct peer *peer;
+    struct run *run;
+    size_t count = 0;
+    (void)state;
+    assert_true(crowd_handle(&r->crowd, handle_of(post, 0, 1), &peer, &run));
+    const struct parcel *first = NULL;
+    for (unsigned i = 0; i < FAREWELLS_MAX + 2; i++) {
+        parting_farewell(r, peer, run, &body);
+        if (i == 2)
+            for (first = r->farewells; first->next;)
+                first = first->next;
+    }
+    for (const struct parcel *parcel = r->farewells; parcel; parcel = parcel->next)
+        count++;
+    assert_int_equal(count, FAREWELLS_MAX);
+    assert_ptr_equal(r->farewells, first); /* two have gone, the third is the oldest */
+    post_free(post);
 }
 
 static void who_is_turned_away_is_not_met_again_at_each_of_its_hellos(void **state)
@@ -290,6 +359,9 @@ int main(void)
         cmocka_unit_test(a_sealed_goodbye_is_proven_and_said_twice),
         cmocka_unit_test(after_a_goodbye_both_meet_again),
         cmocka_unit_test(busy_is_sealed_wherever_it_is_said),
+        cmocka_unit_test(candidates_that_wait_for_a_proof_are_not_sent_to_who_is_refused),
+        cmocka_unit_test(what_fails_is_counted),
+        cmocka_unit_test(words_to_those_who_have_gone_are_kept_within_bounds),
         cmocka_unit_test(who_is_turned_away_is_not_met_again_at_each_of_its_hellos),
         cmocka_unit_test(the_pause_after_a_refusal_doubles_up_to_eighty_seconds),
         cmocka_unit_test(who_was_busy_is_met_when_it_says_hello_anew),

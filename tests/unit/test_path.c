@@ -138,6 +138,9 @@ static void a_path_says_why_it_is_not_a_better_one(void **state)
     says(why(PATH_DIRECT, &facts), "2 pairs of local addresses did not answer");
     says(why(PATH_TURN, &facts), "nothing better has answered yet");
     says(why(PATH_BROKER, &facts), "nothing better has answered yet");
+    facts.local_nat.mapping = NAT_MAPPING_ADDRESS_AND_PORT; /* one hard NAT alone rules nothing out */
+    says(why(PATH_BROKER, &facts), "nothing better has answered yet");
+    facts.local_nat.mapping = NAT_MAPPING_UNKNOWN;
     facts.failed = true;
     says(why(PATH_TURN, &facts), "3 direct pairs did not answer");
     assert_null(strstr(why(PATH_TURN, &facts), "no TURN server"));
@@ -168,6 +171,10 @@ static void blocked_udp_is_blamed_on_whose_it_is(void **state)
     says(why(PATH_BROKER, &facts), "UDP seems to be blocked on both sides");
     facts.local_blocked = false;
     says(why(PATH_BROKER, &facts), "UDP seems to be blocked on the peer's side");
+    facts.local_nat.mapping = NAT_MAPPING_ENDPOINT;
+    says(why(PATH_BROKER, &facts), "; here an easy NAT, there a network without UDP");
+    facts.remote_blocked = false;
+    says(why(PATH_BROKER, &facts), "; here an easy NAT, there an unknown network");
 }
 
 static void a_port_that_a_router_opened_is_named(void **state)

@@ -522,21 +522,25 @@ static void an_announcement_of_an_age_that_fits_changes_nothing(void **state)
 static void a_restart_seen_by_one_mapping_renews_the_others(void **state)
 {
     (void)state;
-    struct gateway g = gateway_of(true, false);
-    struct portmap *portmap = portmap_new(&seeded);
-    struct world w = {.portmap = portmap, .now = START};
-    struct portmap_local wanted[] = {{addr_of(LOCAL), addr_of(GATEWAY)},
-                                     {addr_of("192.168.1.8:40001"), addr_of(GATEWAY)}};
-    portmap_set_locals(portmap, w.now, wanted, 1);
-    exchange(&w, &g);
-    run(&w, &g, 200);
-    portmap_set_locals(portmap, w.now, wanted, 2);
-    exchange(&w, &g);
-    assert_int_equal(g.asked_pcp, 2);
-    g.born = w.now;
-    run(&w, &g, 180); /* the first one's renewal falls into it, the second one's not yet */
-    assert_int_equal(g.asked_pcp, 4);
-    portmap_free(portmap);
+    for (int pcp = 0; pcp < 2; pcp++) {
+        struct gateway g = gateway_of(pcp, !pcp);
+        unsigned *asked = pcp ? &g.asked_pcp : &g.asked_port;
+        struct portmap *portmap = portmap_new(&seeded);
+        struct world w = {.portmap = portmap, .now = START};
+        struct portmap_local wanted[] = {{addr_of(LOCAL), addr_of(GATEWAY)},
+                                         {addr_of("192.168.1.8:40001"), addr_of(GATEWAY)}};
+        portmap_set_locals(portmap, w.now, wanted, 1);
+        exchange(&w, &g);
+        run(&w, &g, 200);
+        portmap_set_locals(portmap, w.now, wanted, 2);
+        exchange(&w, &g);
+        run(&w, &g, 1); /* an age that fits renews nothing */
+        assert_int_equal(*asked, 2);
+        g.born = w.now;
+        run(&w, &g, 180); /* the first one's renewal falls into it, the second one's not yet */
+        assert_int_equal(*asked, 4);
+        portmap_free(portmap);
+    }
 }
 
 static void asked_again_in_doubt_but_not_more_often_than_every_2_s(void **state)
@@ -644,6 +648,8 @@ static void more_addresses_than_the_limit_are_ignored(void **state)
     portmap_set_locals(w.portmap, w.now, many, PORTMAP_LOCALS_MAX + 2);
     exchange(&w, &g);
     assert_int_equal(w.told_count, PORTMAP_LOCALS_MAX);
+    for (size_t i = 0; i < PORTMAP_LOCALS_MAX; i++)
+        assert_true(addr_equal(&w.told[i].local, &many[i].local));
     portmap_free(w.portmap);
 }
 

@@ -23,13 +23,16 @@ static const struct random random_source = {.fill = count_up};
 /* Asks once, at the moment that it says; `answer`: it is answered, from `from`. */
 static bool ask(struct canary *canary, uint64_t *now, bool answer, const struct addr *from)
 {
-    uint8_t buffer[PACKET_MAX];
+    uint8_t buffer[PACKET_MAX], before = drawn;
     struct packet out = {.data = buffer, .len = sizeof buffer};
     *now = canary_deadline(canary) > *now ? canary_deadline(canary) : *now;
     assert_true(canary_output(canary, *now, &random_source, &out));
     assert_true(addr_equal(&out.local, &local) && addr_equal(&out.remote, &server));
     struct stun_msg msg;
     assert_true(stun_decode(&msg, buffer, out.len));
+    assert_int_equal(drawn, before + 1);
+    for (size_t i = 0; i < sizeof msg.id; i++)
+        assert_int_equal(msg.id[i], drawn); /* that nobody off the path can answer */
     if (!answer)
         return false;
     msg = (struct stun_msg){.class = STUN_SUCCESS, .method = STUN_BINDING, .mapped = local, .id = {0}};
