@@ -112,6 +112,11 @@ unit: $(UNIT:%=%.run)
 $(UNIT:%=%.run): %.run: %
 	@echo "== $<"; LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0 $< 2>&1
 
+# A room full of nodes, for the bench.
+$(B)/bench/crowd: tests/bench/crowd.c $(B)/peer.a $(B)/signaling.a $(B)/stun.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(INC_peer) -o $@ $^ $(LDLIBS_ALL)
+
 $(B)/lab/%: tests/lab/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $< -pthread
