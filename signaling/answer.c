@@ -14,14 +14,39 @@ enum {
     FULL_WORD_MS = 1000,  /* that we have no place is said later: who has one goes first */
 };
 
+void answer_count(struct rendezvous *r, uint64_t now)
+{
+    r->heard++;
+    if (now >= r->second + NS_PER_S) {
+        r->heard_before = now < r->second + 2 * NS_PER_S ? r->heard_now : 0;
+        r->heard_now = 0;
+        r->second = now;
+    }
+    r->heard_now++;
+}
+
+/* Peers that all come at once say three hellos each in their first second, and whoever took that for a flood
+ * would say more: one for each share, which among so many must be less than one for each that is heard. */
+unsigned answer_share(struct rendezvous *r, uint64_t now)
+{
+    unsigned share = presence_count(&r->presence, now) * 3 / 2;
+    return share > HELLO_SHARE ? share : HELLO_SHARE;
+}
+
+bool answer_is_flooded(struct rendezvous *r, uint64_t now)
+{
+    unsigned share = answer_share(r, now);
+    return r->heard_now >= share || (now < r->second + 2 * NS_PER_S && r->heard_before >= share);
+}
+
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike)
 {
     uint64_t step = ANSWER_STEP_MS * NS_PER_MS, begins = 0;
     if (!r->slots)
         return now + (FULL_WORD_MS + random_below(r->party.random, FULL_WORD_MS)) * NS_PER_MS;
     unsigned able =
-        presence_count(&r->presence, now) + !alike; /* and we: the newcomer is counted if it is alike */
-    if (able <= places)
+        presence_count(&r->presence, now) + !alike;  /* and we: the newcomer is counted if it is alike */
+    if (able <= places || answer_is_flooded(r, now)) /* in a flood the quota is what limits answers */
         return now;
     unsigned number = random_below(r->party.random, able);
     if (number < places)

@@ -166,13 +166,14 @@ void rendezvous_pace(struct rendezvous *r, uint64_t now)
 }
 
 /* Strangers say so much that our hello, at its own rate, would be one of thousands. */
-static bool is_flooded(const struct rendezvous *r, uint64_t now)
+static bool is_flooded(struct rendezvous *r, uint64_t now)
 {
-    return r->heard >= HELLO_SHARE && now >= r->hello_said + HELLO_FLOODED_MS * NS_PER_MS;
+    return r->heard >= HELLO_SHARE && now >= r->hello_said + HELLO_FLOODED_MS * NS_PER_MS &&
+           answer_is_flooded(r, now) && r->heard >= answer_share(r, now);
 }
 
 /* The brokers that a hello must go to now. */
-static uint32_t hello_brokers(const struct rendezvous *r, uint64_t now)
+static uint32_t hello_brokers(struct rendezvous *r, uint64_t now)
 {
     if (!r->slots)
         return r->tell_full && now >= r->full_said + FULL_GAP_MS * NS_PER_MS ? r->connected : 0;

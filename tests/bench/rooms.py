@@ -18,7 +18,7 @@ MESH_SECONDS = 120  # for 64 programs to start and to connect on two cores
 IDLE_SECONDS = 20
 JOINS = 5
 JOIN_SECONDS = 10
-STARTS = 25  # members of the crowd a second: together they hear as many hellos as they are, each
+STARTS = 50  # members of the crowd a second
 
 
 class Watch:
