@@ -11,7 +11,9 @@
 
 enum {
     ANSWER_STEP_MS = 250, /* a PAKE over a broker and a handshake take as long: time for the first who fit */
-    FULL_WORD_MS = 1000,  /* that we have no place is said later: who has one goes first */
+    FLOOD_PER_ID = 6, /* hellos a second of each id that is there are a flood, and HELLO_SHARE in all: honest
+                         peers say four in their first second, and seldom one later */
+    FULL_WORD_MS = 1000, /* that we have no place is said later: who has one goes first */
 };
 
 void answer_count(struct rendezvous *r, uint64_t now)
@@ -25,18 +27,11 @@ void answer_count(struct rendezvous *r, uint64_t now)
     r->heard_now++;
 }
 
-/* Peers that all come at once say three hellos each in their first second, and whoever took that for a flood
- * would say more: one for each share, which among so many must be less than one for each that is heard. */
-unsigned answer_share(struct rendezvous *r, uint64_t now)
-{
-    unsigned share = presence_count(&r->presence, now) * 3 / 2;
-    return share > HELLO_SHARE ? share : HELLO_SHARE;
-}
-
 bool answer_is_flooded(struct rendezvous *r, uint64_t now)
 {
-    unsigned share = answer_share(r, now);
-    return r->heard_now >= share || (now < r->second + 2 * NS_PER_S && r->heard_before >= share);
+    unsigned flood = presence_count(&r->presence, now) * FLOOD_PER_ID;
+    flood = flood > HELLO_SHARE ? flood : HELLO_SHARE;
+    return r->heard_now >= flood || (now < r->second + 2 * NS_PER_S && r->heard_before >= flood);
 }
 
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike)

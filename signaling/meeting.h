@@ -35,6 +35,8 @@ enum {
                 missed the first, and would hear the next 15 s later. In a room of two it is not said */
     HELLO_SHARE =
         300, /* in a flood, which has at least so many hellos a second, one of so many is ours, ... */
+    HELLO_FLOODED_MAX = 1800, /* ... a minute long, then one a second: else hundreds of honest peers, once a
+                                flood has made them say so many, would be one to each other for ever */
     HELLO_FLOODED_MS =
         33, /* ... but no more than 30 a second: whoever draws from the flood at random finds us */
     FULL_GAP_MS = 1000, /* that no place is left is said at most this often, whoever knocks */
@@ -70,6 +72,7 @@ struct rendezvous {
     uint64_t hello_due;
     unsigned hello_step;              /* doublings of the interval so far */
     uint64_t hello_said;              /* when the last one left */
+    unsigned flood_said;              /* how many, ever, for there was a flood */
     unsigned heard;                   /* hellos of others since then, ... */
     unsigned heard_now, heard_before; /* ... in this second, and in the one before */
     uint64_t second;                  /* when this one began */
@@ -131,8 +134,7 @@ void parting_drop_asking(struct peer *peer);
 /* answer.c */
 /* A hello was heard. */
 void answer_count(struct rendezvous *r, uint64_t now);
-/* How many hellos a second are a flood: far more than so many peers as there seem to be would say. */
-unsigned answer_share(struct rendezvous *r, uint64_t now);
+/* Whether far more hellos are heard than so many peers as there seem to be would say. */
 bool answer_is_flooded(struct rendezvous *r, uint64_t now);
 /* When to answer the hello of who has so many `places`; `alike`: its purpose is ours. */
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike);
