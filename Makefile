@@ -120,6 +120,11 @@ $(B)/adversary/%: tests/adversary/%.c $(B)/libp2pconnect.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -Ipeer -o $@ $< $(B)/libp2pconnect.a $(LDLIBS_ALL)
 
+# A room full of nodes, for the bench.
+$(B)/bench/crowd: tests/bench/crowd.c $(B)/peer.a $(B)/signaling.a $(B)/stun.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(INC_peer) -o $@ $^ $(LDLIBS_ALL)
+
 $(B)/lab/%: tests/lab/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -o $@ $< -pthread

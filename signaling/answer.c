@@ -11,8 +11,28 @@
 
 enum {
     ANSWER_STEP_MS = 250, /* a PAKE over a broker and a handshake take as long: time for the first who fit */
-    FULL_WORD_MS = 1000,  /* that we have no place is said later: who has one goes first */
+    FLOOD_PER_ID = 6, /* hellos a second of each id that is there are a flood, and HELLO_SHARE in all: honest
+                         peers say four in their first second, and seldom one later */
+    FULL_WORD_MS = 1000, /* that we have no place is said later: who has one goes first */
 };
+
+void answer_count(struct rendezvous *r, uint64_t now)
+{
+    r->heard++;
+    if (now >= r->second + NS_PER_S) {
+        r->heard_before = now < r->second + 2 * NS_PER_S ? r->heard_now : 0;
+        r->heard_now = 0;
+        r->second = now;
+    }
+    r->heard_now++;
+}
+
+bool answer_is_flooded(struct rendezvous *r, uint64_t now)
+{
+    unsigned flood = presence_count(&r->presence, now) * FLOOD_PER_ID;
+    flood = flood > HELLO_SHARE ? flood : HELLO_SHARE;
+    return r->heard_now >= flood || (now < r->second + 2 * NS_PER_S && r->heard_before >= flood);
+}
 
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike)
 {
@@ -20,8 +40,8 @@ uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool a
     if (!r->slots)
         return now + (FULL_WORD_MS + random_below(r->party.random, FULL_WORD_MS)) * NS_PER_MS;
     unsigned able =
-        presence_count(&r->presence, now) + !alike; /* and we: the newcomer is counted if it is alike */
-    if (able <= places)
+        presence_count(&r->presence, now) + !alike;  /* and we: the newcomer is counted if it is alike */
+    if (able <= places || answer_is_flooded(r, now)) /* in a flood the quota is what limits answers */
         return now;
     unsigned number = random_below(r->party.random, able);
     if (number < places)

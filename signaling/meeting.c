@@ -68,7 +68,7 @@ static void hold_back(struct rendezvous *r, const char *id)
 void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message)
 {
     bool alike = !strcmp(r->purpose, message->about.purpose);
-    r->heard++;
+    answer_count(r, now);
     if (alike)
         presence_note(&r->presence, now, message->from, message->about.slots > 0);
     if (!message->about.slots)

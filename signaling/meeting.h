@@ -31,9 +31,12 @@ enum {
     RETRY_DOUBLINGS = 6, /* ... twice as long after each further failure, up to 6.4 minutes: its secret cannot
                             change, but whoever altered its messages may stop */
     HELLO_CROWD_MS =
-        750,           /* who has met two says hello once more, so long after or twice that: a third may have
-                          missed the first, and would hear the next 15 s later. In a room of two it is not said */
-    HELLO_SHARE = 300, /* in a flood one of so many hellos is ours, ... */
+        750, /* who has met two says hello once more, so long after or twice that: a third may have
+                missed the first, and would hear the next 15 s later. In a room of two it is not said */
+    HELLO_SHARE =
+        300, /* in a flood, which has at least so many hellos a second, one of so many is ours, ... */
+    HELLO_FLOODED_MAX = 1800, /* ... a minute long, then one a second: else hundreds of honest peers, once a
+                                flood has made them say so many, would be one to each other for ever */
     HELLO_FLOODED_MS =
         33, /* ... but no more than 30 a second: whoever draws from the flood at random finds us */
     FULL_GAP_MS = 1000, /* that no place is left is said at most this often, whoever knocks */
@@ -67,11 +70,14 @@ struct rendezvous {
     bool company;     /* somebody is proven */
     bool crowded;     /* two have been, at a time */
     uint64_t hello_due;
-    unsigned hello_step; /* doublings of the interval so far */
-    uint64_t hello_said; /* when the last one left */
-    unsigned heard;      /* hellos of others since then */
-    bool tell_full;      /* somebody knocked although no place is left: a hello says so */
-    uint64_t full_said;  /* when one did last */
+    unsigned hello_step;              /* doublings of the interval so far */
+    uint64_t hello_said;              /* when the last one left */
+    unsigned flood_said;              /* how many, ever, for there was a flood */
+    unsigned heard;                   /* hellos of others since then, ... */
+    unsigned heard_now, heard_before; /* ... in this second, and in the one before */
+    uint64_t second;                  /* when this one began */
+    bool tell_full;                   /* somebody knocked although no place is left: a hello says so */
+    uint64_t full_said;               /* when one did last */
 
     struct parcel *farewells; /* of runs that are forgotten already */
     peer_handle last_handle;
@@ -126,6 +132,10 @@ void parting_declined(struct rendezvous *r, struct run *run, const struct body *
 void parting_drop_asking(struct peer *peer);
 
 /* answer.c */
+/* A hello was heard. */
+void answer_count(struct rendezvous *r, uint64_t now);
+/* Whether far more hellos are heard than so many peers as there seem to be would say. */
+bool answer_is_flooded(struct rendezvous *r, uint64_t now);
 /* When to answer the hello of who has so many `places`; `alike`: its purpose is ours. */
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike);
 

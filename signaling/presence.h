@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum {
-    PRESENCE_BITS = 2048, /* 512 bytes in all; as many ids as that are counted as two thirds of them */
+    PRESENCE_BITS = 4096, /* 1 KiB in all; as many ids as that are counted as two thirds of them */
     PRESENCE_SPAN_S = 20, /* whoever has a place says hello every 18 s at the latest */
 };
 

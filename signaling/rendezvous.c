@@ -166,13 +166,14 @@ void rendezvous_pace(struct rendezvous *r, uint64_t now)
 }
 
 /* Strangers say so much that our hello, at its own rate, would be one of thousands. */
-static bool is_flooded(const struct rendezvous *r, uint64_t now)
+static bool is_flooded(struct rendezvous *r, uint64_t now)
 {
-    return r->heard >= HELLO_SHARE && now >= r->hello_said + HELLO_FLOODED_MS * NS_PER_MS;
+    return r->heard >= HELLO_SHARE && now >= r->hello_said + HELLO_FLOODED_MS * NS_PER_MS &&
+           r->flood_said < HELLO_FLOODED_MAX + (now - r->entered) / NS_PER_S && answer_is_flooded(r, now);
 }
 
 /* The brokers that a hello must go to now. */
-static uint32_t hello_brokers(const struct rendezvous *r, uint64_t now)
+static uint32_t hello_brokers(struct rendezvous *r, uint64_t now)
 {
     if (!r->slots)
         return r->tell_full && now >= r->full_said + FULL_GAP_MS * NS_PER_MS ? r->connected : 0;
@@ -188,6 +189,7 @@ static bool output_hello(struct rendezvous *r, uint64_t now, struct letter *lett
     letter->brokers = hello_brokers(r, now);
     if (!letter->brokers)
         return false;
+    r->flood_said += r->slots && r->said && r->hello_due > now && !(r->greet & r->connected);
     if (!r->said || r->hello_due <= now)
         r->hello_due = now + hello_interval(r);
     r->said = true;

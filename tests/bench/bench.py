@@ -3,7 +3,7 @@
 
     tests/bench/bench.py [--quick] [--build DIR] [--command PATH] [--without-ours] [PATTERN...]
 
-PATTERNs select parts by name: connect, throughput, stop, memory, forward (a shell pattern or a piece of the name).
+PATTERNs select parts by name: connect, throughput, stop, memory, forward, rooms (a shell pattern or a piece of the name).
 `make bench BENCH="--quick connect stop"` hands them on.
 Prints tables and writes bench/bench.json into the build folder. README.md beside this file says how to read them.
 Exit: 0 all measured (targets are figures, not tests), 1 something failed to run, 2 wrong usage.
@@ -23,6 +23,7 @@ import connect
 import forwarding
 import memory
 import report
+import rooms
 import throughput
 from tools import ROOT, BenchError, broker, build
 
@@ -229,12 +230,55 @@ def part_forward(bench):
     bench.results["forward"] = found
 
 
+def part_rooms(bench):
+    if not bench.ours:
+        return
+    crowd = os.path.join(bench.build, "bench", "crowd")
+    if subprocess.run(["make", "-s", f"B={bench.build}", crowd], cwd=ROOT, check=False).returncode != 0:
+        raise BenchError(f"{crowd} does not build")
+    connected, present = {}, {}
+    with broker(bench.folder) as address:
+        for count in (2, 8) if bench.quick else (2, 8, 64):
+            connected[count] = rooms.measure_connected(bench, address, count)
+        for count in (10, 100) if bench.quick else (10, 100, 1000):
+            present[count] = rooms.measure_present(bench, address, count)
+    bench.results["rooms"] = {"connected": connected, "present": present}
+    print_rooms(connected, present)
+    for count, found in connected.items():
+        messages = found["join"] + found["leave"]
+        bench.target(f"rooms, {count} connected: messages a pair, come and gone", messages, "at most", 8)
+    bench.target("rooms, 8 connected: until each has each", connected[8]["mesh_s"], "at most", 2, unit="s")
+    most = max(present)
+    bench.target(f"rooms, {most} present: resident", present[most]["rss_kb"] / 1024, "at most", 64, unit="MiB")
+    bench.target(f"rooms, {most} present: of a core", present[most]["cpu"], "at most", 5, unit="%")
+
+
+def print_rooms(connected, present):
+    head = ["", "complete s", "own kB", "resident kB", "CPU s to come", "idle % of a core", "messages a pair", "to leave"]
+    rows = []
+    for count, found in connected.items():
+        figures = [report.number(found["mesh_s"], 2), found["own_kb"], found["rss_kb"]]
+        figures += [report.number(found[key], 2) for key in ("cpu_join_s", "cpu_idle", "join", "leave")]
+        rows.append([count, *figures])
+    report.print_table("Connected, each with each: a peer's costs (memory: the largest)", head, rows)
+    head = ["", "own kB", "resident kB", "% of a core", "hellos/s", "newcomer ms", "", "its messages", ""]
+    rows = []
+    for count, found in present.items():
+        row = [count, found["own_kb"], found["rss_kb"], report.number(found["cpu"], 2), report.number(found["hellos_s"])]
+        for key in ("join_ms", "join_messages"):
+            spread = report.spread(found[key])
+            row += [report.number(spread["median"], 0), f"{spread['min']}-{spread['max']}"]
+        rows.append(row)
+    report.print_table("Present: one among so many who all have places, and who comes", head, rows)
+
+
 PARTS = {
     "connect": part_connect,
     "throughput": part_throughput,
     "stop": part_stop,
     "memory": part_memory,
     "forward": part_forward,
+    "rooms": part_rooms,
 }
 
 

@@ -29,6 +29,8 @@ struct host {
     bool extra[HOST_EXTRA_MAX];
     bool on;
     uint64_t posted; /* when the last letter to it is due: letters keep their order */
+    uint64_t due;    /* its deadline, as long as nothing has happened to it */
+    bool stirred;    /* something has: ask it again */
 };
 
 /* Something that will arrive. */
@@ -301,6 +303,7 @@ static void descend(struct world *world, unsigned network, struct parcel *parcel
                                 .len = parcel->len};
             world->stats.delivered += host->on;
             trace(world, "arrives", parcel, parcel->data, parcel->len);
+            host->stirred = true;
             if (host->on)
                 host->verbs->packet(host->self, world->now, &in);
             return;
@@ -395,9 +398,11 @@ static struct host *next_host(struct world *world, uint64_t *deadline)
     *deadline = NEVER;
     for (unsigned i = 0; i < world->host_count; i++) {
         struct host *host = &world->hosts[i];
-        uint64_t due = host->on && host->verbs->deadline ? host->verbs->deadline(host->self) : NEVER;
-        if (due < *deadline) {
-            *deadline = due;
+        if (host->stirred)
+            host->due = host->on && host->verbs->deadline ? host->verbs->deadline(host->self) : NEVER;
+        host->stirred = false;
+        if (host->due < *deadline) {
+            *deadline = host->due;
             next = host;
         }
     }
@@ -409,6 +414,8 @@ static void arrive(struct world *world)
     struct parcel parcel = heap_take(world);
     if (parcel.due > world->now)
         world->now = parcel.due;
+    if (parcel.to)
+        parcel.to->stirred = true;
     if (!parcel.to)
         descend(world, parcel.network, &parcel);
     else if (parcel.to->on)
@@ -418,6 +425,8 @@ static void arrive(struct world *world)
 
 bool world_run(struct world *world, uint64_t until, bool (*done)(void *self), void *self)
 {
+    for (unsigned i = 0; i < world->host_count; i++)
+        world->hosts[i].stirred = true; /* the story may have moved anybody meanwhile */
     while (!done || !done(self)) {
         uint64_t deadline;
         struct host *host = next_host(world, &deadline);
@@ -432,6 +441,7 @@ bool world_run(struct world *world, uint64_t until, bool (*done)(void *self), vo
         }
         if (deadline > world->now)
             world->now = deadline;
+        host->stirred = true;
         host->verbs->time(host->self, world->now);
     }
     return true;

@@ -186,6 +186,66 @@ static void who_serves_and_is_full_tells_each_who_waits_and_takes_it_when_a_plac
     assert_int_equal(told_busy(false), 0); /* others stay silent */
 }
 
+static void hear_of(struct post *post, unsigned stranger)
+{
+    struct message hello = {.type = MESSAGE_HELLO, .about = {.purpose = "echo", .slots = 8}};
+    char text[MESSAGE_MAX], topic[TOPIC_MAX], inbox[TOPIC_MAX];
+    uint8_t key[VEIL_KEY_LEN];
+    for (unsigned i = 0; i < PEER_ID_LEN; i++, stranger /= 26)
+        hello.from[i] = (char)('a' + stranger % 26);
+    veil_key(key, "demo");
+    veil_close(key, &hello);
+    size_t len = message_encode(&hello, text, sizeof text);
+    rendezvous_topics(post->hosts[0].machine, topic, inbox);
+    rendezvous_input(post->hosts[0].machine, post->now, 0, topic, (const uint8_t *)text, len);
+    post_drain(post);
+}
+
+/* A thousand come at once and then say hello as seldom as we do: that is no flood, and if everybody answered
+ * it with hellos of its own, it would become one. */
+static void a_room_of_a_thousand_does_not_make_us_say_hello_more_often(void **state)
+{
+    enum { PRESENT = 1000, PARTS = 100 };
+    static const unsigned first_ms[] = {250, 250, 500, 1000, 2000, 4000, 8000};
+    struct post *post = post_new(11, 1);
+    (void)state;
+    add_many(post, 1, "echo", 8);
+    post_connect(post, 0);
+    for (unsigned round = 0; round < 10; round++) {
+        uint64_t gap = round < 7 ? first_ms[round] : 15000;
+        for (unsigned part = 0; part < PARTS; part++) {
+            for (unsigned i = 0; i < PRESENT / PARTS; i++)
+                hear_of(post, part * (PRESENT / PARTS) + i);
+            post_run(post, gap * NS_PER_MS / PARTS);
+        }
+    }
+    assert_in_range(post->sent_of[MESSAGE_HELLO], 8, 12);
+    post_free(post);
+}
+
+static void in_a_flood_one_hello_of_so_many_is_ours(void **state)
+{
+    struct post *post = post_new(12, 1);
+    (void)state;
+    add_many(post, 1, "echo", 8);
+    post_connect(post, 0);
+    post_run(post, 20 * NS_PER_S);
+    unsigned before = post->sent_of[MESSAGE_HELLO];
+    for (unsigned ms = 0; ms < 3000; ms++) { /* 700 ids, 10,000 hellos a second */
+        for (unsigned i = 0; i < 10; i++)
+            hear_of(post, (ms * 10 + i) % 700);
+        post_run(post, NS_PER_MS);
+    }
+    assert_in_range(post->sent_of[MESSAGE_HELLO] - before, 75, 100); /* 30 a second */
+    for (unsigned ms = 0; ms < 70000; ms++) {
+        for (unsigned i = 0; i < 10; i++)
+            hear_of(post, (ms * 10 + i) % 700);
+        post_run(post, NS_PER_MS);
+    }
+    assert_in_range(post->sent_of[MESSAGE_HELLO] - before, 1800, 1800 + 100 + 10); /* not for ever */
+    post_free(post);
+}
+
 /* The bye of its places in somebody else's name ends nothing. */
 static void a_forged_word_that_no_place_is_left_ends_nothing(void **state)
 {
@@ -224,6 +284,8 @@ int main(void)
         cmocka_unit_test(who_is_on_its_way_keeps_its_place_for_a_while),
         cmocka_unit_test(who_is_full_says_so_when_somebody_knocks_and_not_otherwise),
         cmocka_unit_test(who_serves_and_is_full_tells_each_who_waits_and_takes_it_when_a_place_is_free),
+        cmocka_unit_test(a_room_of_a_thousand_does_not_make_us_say_hello_more_often),
+        cmocka_unit_test(in_a_flood_one_hello_of_so_many_is_ours),
         cmocka_unit_test(a_forged_word_that_no_place_is_left_ends_nothing),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
