@@ -14,6 +14,7 @@ struct incoming {
     uint64_t size;     /* as announced; MANIFEST_SIZE_UNKNOWN */
     uint64_t received; /* leaves, in this run */
     uint64_t held;     /* bytes that were here before */
+    uint64_t unsafe;   /* bytes that were written and may be in the memory alone */
     struct leaf_map leaves;
     struct finish finish;
 };

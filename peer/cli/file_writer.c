@@ -27,8 +27,9 @@ enum {
     HAVE_HASHES = 1024,   /* in a frame */
     LOCK_PATIENCE_S = 30, /* a lost session is known to be lost within 15 s */
     LOCK_TRY_MS = 100,
-    CELLS_MAX = 1 << 27 /* known of at once: two files of 8 TiB; a byte of memory each, and a hash where
-                           leaves have come that are not zeros */
+    UNSAFE_BYTES = 8 << 20, /* of a file, written but not yet on its way to the disk */
+    CELLS_MAX = 1 << 27     /* known of at once: two files of 8 TiB; a byte of memory each, and a hash where
+                               leaves have come that are not zeros */
 };
 
 struct file_writer {
@@ -499,6 +500,18 @@ static struct incoming *admit(struct file_writer *writer, const struct record *r
     return NULL;
 }
 
+/* The disk shall have soon what it has to have in the end: when the power fails, little of it comes again,
+ * and the last sync has little to wait for. Nothing is waited for here, and a system that cannot is none the
+ * worse. */
+static void hurry_disk(struct incoming *incoming, uint32_t len)
+{
+    incoming->unsafe += len;
+    if (incoming->unsafe < UNSAFE_BYTES)
+        return;
+    incoming->unsafe = 0;
+    sync_file_range(incoming->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 static void take_data(struct file_writer *writer, const struct piece *piece)
 {
     uint8_t hash[HASH_LEN];
@@ -511,6 +524,7 @@ static void take_data(struct file_writer *writer, const struct piece *piece)
         fail_error(writer, record->file, errno);
         return;
     }
+    hurry_disk(incoming, record->len);
     atomic_fetch_add(&writer->written, record->len);
     writer->cells -= incoming->leaves.cells;
     if (!incoming_receive(incoming, record->leaf, hash))

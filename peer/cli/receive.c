@@ -424,7 +424,7 @@ static void look_for_end(struct arrival *arrival)
 
 /* ---- one turn ---- */
 
-/* Somebody may take its time over the question, or the disk over a file: the sender shall know. */
+/* An offer may take its time on a slow path, somebody over the question, or the disk over a file. */
 static void show_life(struct arrival *arrival)
 {
     uint64_t due = arrival->signed_at + SIGN_S * CLOCK_S;
@@ -496,7 +496,7 @@ static bool arrival_step(struct arrival *arrival)
         moved = true;
     if (arrival->phase == PHASE_WORKING)
         moved = work(arrival) || moved;
-    if (arrival->phase == PHASE_ASKING || arrival->phase == PHASE_WORKING)
+    if (arrival->offer && arrival->phase < PHASE_LEAVING)
         show_life(arrival);
     if (arrival->phase != PHASE_OVER)
         moved = send_frames(arrival) || moved;

@@ -363,6 +363,24 @@ def a_file_that_vanishes(world):
     check(receiver.events("file", path="source/gone", fate="failed"), receiver.story())
 
 
+@scene(seconds=2)
+def a_file_that_changes(world):
+    """A file that changes while it is sent gets no name, is told on both sides, and comes with the next run"""
+    source = world.file("file", random_bytes(40_000_000))
+    sender, receiver = pair(world, [source], "--yes")
+    until(lambda: receiver.events("progress") or receiver.events("transfer"), 20, receiver.story)
+    with open(source, "ab") as file:
+        file.write(b"more")
+    receiver.wait(30), sender.wait(30)
+    if os.path.exists(world.path("target/file")):
+        raise Skip("it was through before it could be changed")
+    for program in (sender, receiver):
+        check("it was changed while it was sent" in program.err and program.process.returncode == 1, program.story())
+    transfer(world, [source])
+    with open(world.path("target/file"), "rb") as file:
+        check(file.read() == random_bytes(40_000_000) + b"more", "it is not the same")
+
+
 @scene
 def names_cannot_steer_the_terminal(world):
     """A file name with control characters is not sent, and told in a way that a terminal can show"""
