@@ -40,6 +40,7 @@ struct node *node_new(const struct node_config *config)
         .purpose = config->purpose,
         .slots = config->max_peers,
         .serves = config->serves,
+        .picks = config->to != NULL,
         .machine = config->machine,
         .brokers = config->brokers,
         .random = config->random,

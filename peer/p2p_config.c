@@ -83,6 +83,9 @@ static int set_names(struct p2p_node *node, const struct p2p_config *config)
     int err = set_name(node->name, sizeof node->name, config->name ? config->name : host);
     if (!err)
         err = set_purpose(node, config->purpose ? config->purpose : "library");
+    const char *id = config->to ? strrchr(config->to, '#') : NULL;
+    if (!err && config->to && strlen(config->to) > PEER_NAME_MAX && (!id || id - config->to > PEER_NAME_MAX))
+        err = P2P_EINVAL;
     if (!err && config->to)
         err = set_name(node->to, sizeof node->to, config->to);
     return err;

@@ -11,18 +11,19 @@
 
 enum {
     ANSWER_STEP_MS = 250, /* a PAKE over a broker and a handshake take as long: time for the first who fit */
-    FLOOD_PER_ID = 6, /* hellos a second of each id that is there are a flood, and HELLO_SHARE in all: honest
-                         peers say four in their first second, and seldom one later */
+    FLOOD_S = 4,          /* so long a time is looked at: */
+    FLOOD_PER_ID = 8, /* so many hellos of each id that is there are a flood, and HELLO_SHARE a second in all:
+                         honest peers who come together say six, and seldom one later */
     FULL_WORD_MS = 1000, /* that we have no place is said later: who has one goes first */
 };
 
 void answer_count(struct rendezvous *r, uint64_t now)
 {
     r->heard++;
-    if (now >= r->second + NS_PER_S) {
-        r->heard_before = now < r->second + 2 * NS_PER_S ? r->heard_now : 0;
+    if (now >= r->counted_from + FLOOD_S * NS_PER_S) {
+        r->heard_before = now < r->counted_from + 2 * FLOOD_S * NS_PER_S ? r->heard_now : 0;
         r->heard_now = 0;
-        r->second = now;
+        r->counted_from = now;
     }
     r->heard_now++;
 }
@@ -30,8 +31,9 @@ void answer_count(struct rendezvous *r, uint64_t now)
 bool answer_is_flooded(struct rendezvous *r, uint64_t now)
 {
     unsigned flood = presence_count(&r->presence, now) * FLOOD_PER_ID;
-    flood = flood > HELLO_SHARE ? flood : HELLO_SHARE;
-    return r->heard_now >= flood || (now < r->second + 2 * NS_PER_S && r->heard_before >= flood);
+    flood = flood > FLOOD_S * HELLO_SHARE ? flood : FLOOD_S * HELLO_SHARE;
+    return r->heard_now >= flood ||
+           (now < r->counted_from + 2 * FLOOD_S * NS_PER_S && r->heard_before >= flood);
 }
 
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike)

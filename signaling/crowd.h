@@ -8,10 +8,10 @@
 enum {
     RUN_MAIL_MAX =
         8, /* sealed messages of one run that are being repeated; a ninth takes the place of the first */
-    ARRIVAL_MS = 1500, /* so long a proven peer that is not connected keeps a place from others: one that
+    ARRIVAL_MS = 750, /* so long a proven peer that is not connected keeps a place from others: one that
                           lives is connected then, or by way of the broker; ... */
-    PROOF_MS = 250,    /* ... and one so long whose pake1 we answered: two ways over most brokers are shorter,
-                          and strangers who never prove anything must not take the last place for long */
+    PROOF_MS = 250,   /* ... and one so long whose pake1 we answered: two ways over most brokers are shorter,
+                         and strangers who never prove anything must not take the last place for long */
 };
 
 /* One run with one peer, and the session that it becomes. */

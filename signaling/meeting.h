@@ -56,7 +56,7 @@ struct rendezvous {
     char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1];
     uint8_t nonce[NONCE_LEN]; /* one for all our runs: the other's nonce and both ids make the sid differ */
     uint8_t machine[32];
-    bool have_machine, serves;
+    bool have_machine, serves, picks;
     unsigned slots, brokers;
     char hello_topic[TOPIC_MAX], inbox_topic[TOPIC_MAX];
     uint64_t now; /* of the latest call */
@@ -74,8 +74,8 @@ struct rendezvous {
     uint64_t hello_said;              /* when the last one left */
     unsigned flood_said;              /* how many, ever, for there was a flood */
     unsigned heard;                   /* hellos of others since then, ... */
-    unsigned heard_now, heard_before; /* ... in this second, and in the one before */
-    uint64_t second;                  /* when this one began */
+    unsigned heard_now, heard_before; /* ... in this span of some seconds, and in the one before */
+    uint64_t counted_from;            /* when this one began */
     bool tell_full;                   /* somebody knocked although no place is left: a hello says so */
     uint64_t full_said;               /* when one did last */
 

@@ -214,6 +214,7 @@ void rendezvous_forget(struct rendezvous *r, uint64_t now, peer_handle handle)
     if (!crowd_handle(&r->crowd, handle, &peer, &run))
         return;
     if (run == peer->session) {
+        presence_note(&r->presence, now, peer->id, false);
         peer_end_run(peer, &peer->session);
     } else { /* its pake1 may come again: that run was never finished */
         run_free(run);

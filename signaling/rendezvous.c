@@ -41,6 +41,7 @@ struct rendezvous *rendezvous_new(const struct rendezvous_config *config)
         memcpy(r->machine, config->machine, sizeof r->machine);
     r->slots = config->slots;
     r->serves = config->serves;
+    r->picks = config->picks;
     r->brokers = config->brokers;
     set_topics(r);
     return r;

@@ -29,6 +29,7 @@ struct rendezvous_config {
     const char *name;            /* our own, 1 to PEER_NAME_MAX bytes of UTF-8 */
     const char *purpose;         /* what this peer is for; purpose_matches says who pairs with whom */
     unsigned slots;              /* peers that may be met at most, 1 to SLOTS_MAX */
+    bool picks;                  /* it wants one of a name: it meets everybody as soon as it may */
     bool serves;                 /* who comes while no place is free is told so */
     const uint8_t *machine;      /* 32 bytes that only programs of this machine know; NULL: unknown */
     unsigned brokers;            /* how many, 1 to RENDEZVOUS_BROKERS_MAX */

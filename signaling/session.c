@@ -12,6 +12,7 @@ static void take_body(struct rendezvous *r, uint64_t now, struct peer *peer, con
         notice->event.description = &notice->description;
         notices_put(&r->notices, notice);
     } else if (body->type == BODY_BUSY || body->type == BODY_BYE) {
+        presence_note(&r->presence, now, peer->id, false);
         parting_declined(r, peer->session, body, notice);
         peer_end_run(peer, &peer->session);
         rendezvous_pace(r, now);
@@ -57,6 +58,7 @@ void meeting_bye(struct rendezvous *r, uint64_t now, uint32_t broker, const stru
     struct peer *peer = crowd_find(&r->crowd, message->from);
     if (peer && peer->wish == WISH_HELLO)
         peer->wish = WISH_NOTHING;
+    presence_note(&r->presence, now, message->from, false); /* if it is there, its next hello says so */
     if (!peer || !peer->session) {
         r->stats.stale++;
         return;

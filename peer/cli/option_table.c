@@ -47,7 +47,8 @@ static bool valid_name(const char *value, const char **complaint)
 static bool valid_to(const char *value, const char **complaint)
 {
     *complaint = "a peer is called by its name, or by NAME#ID, without control characters";
-    return text_is_name(value, P2P_LABEL_MAX - 1);
+    const char *id = strrchr(value, '#');
+    return text_is_name(value, id && id - value <= NAME_MAX_BYTES ? P2P_LABEL_MAX - 1 : NAME_MAX_BYTES);
 }
 
 static bool read_number(const char *text, unsigned least, unsigned most, unsigned *number)

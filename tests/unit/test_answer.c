@@ -112,9 +112,9 @@ static void who_is_on_its_way_keeps_its_place_for_a_while(void **state)
     post_run(post, 200 * NS_PER_MS);
     assert_true(post_are_joined(post, 0, 1));
     post_connect(post, 2);
-    post_run(post, NS_PER_S);
+    post_run(post, 500 * NS_PER_MS);
     assert_int_equal(post->hosts[2].peers + post->hosts[2].wanted, 0);
-    post_run(post, 2 * NS_PER_S); /* the two have had their time */
+    post_run(post, NS_PER_S); /* the two have had their time */
     assert_true(post->hosts[2].peers > 0);
     post_free(post);
 }
@@ -236,7 +236,7 @@ static void in_a_flood_one_hello_of_so_many_is_ours(void **state)
             hear_of(post, (ms * 10 + i) % 700);
         post_run(post, NS_PER_MS);
     }
-    assert_in_range(post->sent_of[MESSAGE_HELLO] - before, 75, 100); /* 30 a second */
+    assert_in_range(post->sent_of[MESSAGE_HELLO] - before, 60, 100); /* 30 a second */
     for (unsigned ms = 0; ms < 70000; ms++) {
         for (unsigned i = 0; i < 10; i++)
             hear_of(post, (ms * 10 + i) % 700);
