@@ -142,7 +142,8 @@ static void a_sign_of_life_brings_it_back(void **state)
     assert_true(broker_path_ready(&road.path) == NEVER);
     road.now += 60 * NS_PER_S;
     broker_path_set_up(&road.path, road.now, true);
-    assert_int_equal(turn(&road), BROKER_TURN_NONE); /* the peer may not be there yet */
+    assert_int_equal(turn(&road), BROKER_TURN_NONE);        /* the peer may not be there yet */
+    assert_true(broker_path_ready(&road.path) <= road.now); /* but is told where we are */
     road.now += NS_PER_S;
     hear(&road);
     assert_int_equal(turn(&road), BROKER_TURN_THERE);
@@ -245,6 +246,19 @@ static void peers_share_what_the_node_may_send(void **state)
     assert_true(broker_path_ready(&second) > road.now);
 }
 
+/* The node's other peers leave it more than the two have agreed. */
+static void a_peer_gets_no_more_than_its_own_rate(void **state)
+{
+    (void)state;
+    struct road road;
+    road_there(&road);
+    road.shared = broker_path_bucket(100 * RATE);
+    uint64_t sent = 0, end = road.now + 10 * NS_PER_S;
+    for (uint64_t ready; (ready = broker_path_ready(&road.path)) < end; sent += 1200 + BROKER_PATH_OVERHEAD)
+        broker_path_sent(&road.path, ready > road.now ? road.now = ready : road.now, 1200);
+    assert_in_range(sent, 10 * RATE * 9 / 10, 10 * RATE + BROKER_PATH_BURST);
+}
+
 static void a_flood_is_dropped_and_late_packets_are_not(void **state)
 {
     (void)state;
@@ -304,6 +318,7 @@ int main(void)
         cmocka_unit_test(better_paths_are_sought_ever_more_seldom_while_the_peer_is_heard),
         cmocka_unit_test(a_handshake_leaves_at_once_and_the_rest_at_the_rate),
         cmocka_unit_test(peers_share_what_the_node_may_send),
+        cmocka_unit_test(a_peer_gets_no_more_than_its_own_rate),
         cmocka_unit_test(a_flood_is_dropped_and_late_packets_are_not),
         cmocka_unit_test(a_peer_that_sends_a_fifth_more_than_agreed_loses_nothing),
         cmocka_unit_test(a_broker_that_is_up_has_not_risen_again),

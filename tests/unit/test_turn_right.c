@@ -87,6 +87,33 @@ static void more_peers_than_places_are_served_in_turn(void **state)
     end(&t);
 }
 
+/* The one that is asked for again and again has been used last, though it came first. */
+static void the_peer_that_was_used_longest_ago_gives_way(void **state)
+{
+    (void)state;
+    struct turn t = ready(false);
+    struct addr peer = addr_of(PEER);
+    for (unsigned i = 0; i <= TURN_PERMISSIONS_MAX; i++) {
+        peer.ip[3] = (uint8_t)(1 + i);
+        turn_client_permit(t.client, t.now, &peer);
+        while (asks(&t))
+            answer_yes(&t);
+        t.now += NS_PER_MS;
+        if (i == TURN_PERMISSIONS_MAX - 1) {
+            peer.ip[3] = 1;
+            turn_client_permit(t.client, t.now, &peer);
+            t.now += NS_PER_MS;
+        }
+    }
+    peer.ip[3] = 1;
+    turn_client_permit(t.client, t.now, &peer);
+    assert_false(asks(&t)); /* it has its permission still */
+    peer.ip[3] = 2;
+    turn_client_permit(t.client, t.now, &peer);
+    must_ask(&t, STUN_CREATE_PERMISSION);
+    end(&t);
+}
+
 static void checks_alone_ask_for_no_channel(void **state)
 {
     (void)state;
@@ -108,6 +135,7 @@ int main(void)
         cmocka_unit_test(one_forbidden_peer_costs_the_others_nothing),
         cmocka_unit_test(a_stale_nonce_of_a_permission_is_replaced),
         cmocka_unit_test(more_peers_than_places_are_served_in_turn),
+        cmocka_unit_test(the_peer_that_was_used_longest_ago_gives_way),
         cmocka_unit_test(checks_alone_ask_for_no_channel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
