@@ -207,6 +207,10 @@ void conn_stats(const struct conn *conn, struct conn_stats *stats)
 {
     *stats = conn->stats;
     stats->flooded = conn->broker.flooded;
+    struct quic_info info = {0};
+    if (conn->quic)
+        quic_info(conn->quic, &info);
+    stats->rtt_least = info.rtt_least;
 }
 
 void conn_end(struct conn *conn, enum conn_end end, const char *text)

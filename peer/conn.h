@@ -49,8 +49,9 @@ struct conn_event {
 
 struct conn_stats {
     uint64_t bytes_sent, bytes_received; /* UDP payload, checks included */
-    uint64_t flooded;  /* packets through the broker that came faster than both sides allow: dropped */
-    uint64_t unproven; /* QUIC datagrams from addresses that had proven nothing: dropped */
+    uint64_t flooded;   /* packets through the broker that came faster than both sides allow: dropped */
+    uint64_t unproven;  /* QUIC datagrams from addresses that had proven nothing: dropped */
+    uint64_t rtt_least; /* ns, see quic.h */
 };
 
 struct conn;

@@ -84,6 +84,7 @@ int p2p_peer_path(const struct p2p_peer *peer, struct p2p_path *out)
         addr_print(&path.remote, out->remote);
     }
     out->rtt_ms = (double)path.rtt / NS_PER_MS;
+    out->rtt_least_ms = (double)stats.rtt_least / NS_PER_MS;
     out->bytes_sent = stats.bytes_sent;
     out->bytes_received = stats.bytes_received;
     out->peer_ns = node_peer_since(peer->node->node, peer->slot) - peer->node->joined_at;

@@ -211,7 +211,10 @@ struct p2p_path {
     double rtt_ms; /* smoothed; 0: not measured yet */
     char why[400];
     uint64_t bytes_sent, bytes_received; /* UDP payload over this peer's life */
-    uint64_t peer_ns; /* when it was met: ns after p2p_join; for the parts of the connect time */
+    double rtt_least_ms; /* the shortest round trip since the peer was connected, by whatever path: many more
+                            of them are measured while bytes flow, and the shortest has waited for no queue
+                            and no busy machine; 0: not measured yet */
+    uint64_t peer_ns;    /* when it was met: ns after p2p_join; for the parts of the connect time */
 };
 
 P2P_API const char *p2p_peer_name(const struct p2p_peer *peer);

@@ -318,6 +318,7 @@ void quic_info(const struct quic *quic, struct quic_info *info)
     if (!now.bytes_in_flight)
         info->waiting_since = 0;
     info->rtt = now.min_rtt == UINT64_MAX ? 0 : now.smoothed_rtt;
+    info->rtt_least = now.min_rtt == UINT64_MAX ? 0 : now.min_rtt;
     info->bytes_in_flight = now.bytes_in_flight;
     info->congestion_window = now.cwnd;
 }

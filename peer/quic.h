@@ -75,6 +75,7 @@ enum {
 
 struct quic_info {
     uint64_t rtt;             /* smoothed, ns; 0 unknown */
+    uint64_t rtt_least;       /* the shortest since the beginning, ns; 0 unknown */
     uint64_t bytes_in_flight; /* sent and not yet acknowledged or given up */
     uint64_t last_received;   /* when a packet that decrypted arrived; 0: never */
     uint64_t waiting_since; /* since when ack-eliciting bytes are out without anything received after; 0: none

@@ -50,6 +50,7 @@ struct arrival {
     struct credit credit;
     uint64_t rtt;  /* the shortest of this path, ns; 0: unknown */
     char path[64]; /* the address that it leads to */
+    bool moved;    /* it is not the path that the transfer began with */
     struct p2p_stream *offer;
     bool readable, blocked;
     uint8_t *bytes; /* the manifest, encoded */
@@ -351,8 +352,10 @@ static void measure_path(struct arrival *arrival)
     struct p2p_path path;
     if (!arrival->member || p2p_peer_path(arrival->member->peer, &path) != 0)
         return;
-    uint64_t rtt = (uint64_t)(path.rtt_ms * CLOCK_MS);
     bool same = strcmp(path.remote, arrival->path) == 0;
+    if (!same && *arrival->path)
+        arrival->moved = true; /* the shortest of all may be of the path before: the checks' own, then */
+    uint64_t rtt = (uint64_t)((arrival->moved ? path.rtt_ms : path.rtt_least_ms) * CLOCK_MS);
     if (rtt && (!same || !arrival->rtt || rtt < arrival->rtt))
         arrival->rtt = rtt;
     snprintf(arrival->path, sizeof arrival->path, "%s", path.remote);

@@ -25,6 +25,7 @@ static void both_ends_are_connected_and_know_the_path(void **state)
         assert_true(strlen(last(net, i, CONN_PATH)->text) > 10);
         conn_stats(net->ends[i].conn, &stats);
         assert_true(stats.bytes_sent > 1200 && stats.bytes_received > 1200);
+        assert_in_range(stats.rtt_least, 20 * NS_PER_MS, info.rtt);
         assert_int_equal(stats.unproven, 0);
         assert_int_equal(told(net, i, CONN_CLOSED), 0);
     }
