@@ -268,6 +268,6 @@ def killed(disk, trial):
 
 SCENARIOS = [
     *(Scenario(f"files/{kind}", functools.partial(over, kind), quick=True) for kind in KINDS),
-    Scenario("files/killed", functools.partial(killed, "quick"), quick=True),
-    Scenario("files/killed-slow-disk", functools.partial(killed, "slow"), quick=True),
+    Scenario("files/killed", functools.partial(killed, "quick"), patient=True, quick=True),
+    Scenario("files/killed-slow-disk", functools.partial(killed, "slow"), patient=True, quick=True),
 ]
