@@ -94,23 +94,21 @@ static void arrival_over(struct arrival *arrival)
     } else if (arrival->code) {
         events_note(&arrival->session->report, 0, "%s: %s", arrival->transfer.name, arrival->sentence);
     }
-    if (arrival->writer)
-        file_writer_stop(arrival->writer);
     if (arrival->member)
         p2p_peer_close(arrival->member->peer, arrival->code ? NULL : "done");
 }
 
-/* Our last frames are out; they may need a moment to get there. */
+/* What is whole still gets its name; our last frames may need a moment to get there. */
 static void arrival_leave(struct arrival *arrival, int code, const char *sentence)
 {
     if (arrival->phase >= PHASE_LEAVING)
         return;
     arrival->phase = PHASE_LEAVING;
-    arrival->until = arrival->session->now + GOODBYE_S * CLOCK_S;
+    arrival->until = UINT64_MAX; /* until the writer is through */
     arrival->code = code;
     snprintf(arrival->sentence, sizeof arrival->sentence, "%s", sentence ? sentence : "");
-    if (arrival->transfer.manifest)
-        transfer_summary(&arrival->session->report, &arrival->transfer, arrival->session->now, sentence);
+    if (arrival->writer)
+        file_writer_stop(arrival->writer);
 }
 
 static void say(struct arrival *arrival, enum frame_kind kind, const char *text)
@@ -470,9 +468,30 @@ static bool work(struct arrival *arrival)
     return moved;
 }
 
+/* Once, when what has become of all files is known. False: it is not yet. */
+static bool sum_up(struct arrival *arrival)
+{
+    struct session *session = arrival->session;
+    if (arrival->until != UINT64_MAX)
+        return true;
+    if (arrival->writer && !file_writer_ended(arrival->writer))
+        return false;
+    if (arrival->writer) {
+        take_results(arrival);
+        count_bytes(arrival);
+    }
+    if (arrival->transfer.manifest)
+        transfer_summary(&session->report, &arrival->transfer, session->now,
+                         *arrival->sentence ? arrival->sentence : NULL);
+    arrival->until = session->now + GOODBYE_S * CLOCK_S;
+    return true;
+}
+
 /* All frames are in the stream, and then all of the stream is over there. */
 static void look_for_goodbye(struct arrival *arrival)
 {
+    if (!sum_up(arrival))
+        return;
     bool told = arrival->out_at == arrival->out_end;
     session_wake_at(arrival->session, arrival->until);
     if (told && arrival->offer)
@@ -529,8 +548,7 @@ static bool receive_step(struct session *session)
     for (struct arrival **at = &receiving->arrivals, *arrival; (arrival = *at);) {
         if (arrival->phase != PHASE_OVER)
             moved = arrival_step(arrival) || moved;
-        bool writes = arrival->writer && !file_writer_ended(arrival->writer);
-        if (arrival->phase == PHASE_OVER && !arrival->member && !writes)
+        if (arrival->phase == PHASE_OVER && !arrival->member)
             arrival_free(at);
         else
             at = &arrival->next;
@@ -613,7 +631,6 @@ static void receive_closed(struct session *session, struct member *member, const
     arrival->member = NULL;
     arrival->transfer.peer = NULL;
     arrival_leave(arrival, left ? EXIT_OTHER : EXIT_LOST, sentence);
-    arrival_over(arrival);
 }
 
 static void receive_release(struct session *session)
