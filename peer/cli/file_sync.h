@@ -20,7 +20,8 @@ void file_sync_begin(struct file_sync *sync, int folder);
 /* Everything written to the file system until now is to go to its disk. Returns at once; one at a time: not
  * again before file_sync_wait. */
 void file_sync_ask(struct file_sync *sync);
-/* Waits until what was asked for is there. 0, or errno: it may not be, and nor may anything asked for later. */
+/* Waits until what was asked for is there. 0, or errno: it may not be, and nor may anything asked for later.
+ */
 int file_sync_wait(struct file_sync *sync);
 /* Waits, too. */
 void file_sync_end(struct file_sync *sync);
