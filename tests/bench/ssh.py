@@ -4,6 +4,7 @@ import contextlib
 import getpass
 import os
 import shutil
+import signal
 import subprocess
 
 from process import Measured
@@ -25,7 +26,8 @@ def running(argv, **options):
     try:
         yield child
     finally:
-        child.child.terminate()
+        if child.usage is None:  # not by Popen, which would take the end from whoever measures it
+            os.kill(child.child.pid, signal.SIGTERM)
         child.end(5)
 
 
