@@ -5,12 +5,14 @@
 #include "bell.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 struct loop {
     struct loop_set *set; /* tagged with the descriptors */
     struct bell wake;
+    atomic_bool waking; /* a wake is on its way: another says nothing more, and costs no system call */
     struct loop_set_ready ready[LOOP_FDS_MAX];
     int ready_count;
 };
@@ -98,14 +100,18 @@ bool loop_has_ready(const struct loop *loop)
 void loop_wake(struct loop *loop)
 {
     int saved = errno;
-    bell_ring(&loop->wake);
+    if (!atomic_exchange(&loop->waking, true))
+        bell_ring(&loop->wake);
     errno = saved;
 }
 
+/* Read first: a wake between the two is part of this one, since what it is about was done before it. The
+ * other way round that wake would be taken back with the first, and none would ever be heard again. */
 bool loop_woken(struct loop *loop)
 {
     if (!loop_is_ready(loop, bell_fd(&loop->wake)))
         return false;
     bell_hush(&loop->wake);
+    atomic_store(&loop->waking, false);
     return true;
 }

@@ -15,7 +15,8 @@
 
 /* BBR of 0.12 is version 1, which drops four packets of five where buffers are shallow; that of 1.11 keeps 82
  * of 100 Mbit/s at 1 % of loss where CUBIC keeps 3. */
-#if NGTCP2_VERSION_NUM >= 0x010b00
+#ifdef QUIC_CONGESTION_CONTROL /* for measurements */
+#elif NGTCP2_VERSION_NUM >= 0x010b00
 #define QUIC_CONGESTION_CONTROL NGTCP2_CC_ALGO_BBR
 #else
 #define QUIC_CONGESTION_CONTROL NGTCP2_CC_ALGO_CUBIC

@@ -20,8 +20,9 @@ enum {
     TEXT_MAX = 65536,                        /* bytes of a message; longer lines travel in pieces */
     HEADER_LEN = 4,                          /* bytes */
     QUEUE_MAX = 4 * (HEADER_LEN + TEXT_MAX), /* bytes of messages not yet taken by every peer's stream */
-    SHOWN_MAX = SHOWN_NAME_MAX + TEXT_SHOWN * TEXT_MAX + 4,
-    FAREWELL_S = 5 /* how long a receipt for our last words is waited for */
+    MESSAGE_MAX = SHOWN_NAME_MAX + TEXT_SHOWN * TEXT_MAX + 4, /* a message as it is shown */
+    SHOWN_MAX = MESSAGE_MAX + 65536, /* small ones go out together: a write for each costs more than it */
+    FAREWELL_S = 5                   /* how long a receipt for our last words is waited for */
 };
 
 /* What we have to do with one peer. */
@@ -39,8 +40,8 @@ struct talk {
 };
 
 struct chat {
-    char line[TEXT_MAX]; /* of standard input, so far */
-    size_t line_len;
+    char line[TEXT_MAX];      /* of standard input, so far */
+    size_t line_at, line_len; /* what is not in the queue yet */
     bool input_ended;
     char queue[QUEUE_MAX];
     uint64_t from, to; /* which bytes, counted from the program's start, are in the queue */
@@ -64,27 +65,36 @@ static void queue_append(struct chat *chat, const void *data, size_t len)
 
 static void queue_message(struct chat *chat, size_t len)
 {
-    size_t text = len > 0 && chat->line[len - 1] == '\r' ? len - 1 : len;
+    const char *line = chat->line + chat->line_at;
+    size_t text = len > 0 && line[len - 1] == '\r' ? len - 1 : len;
     uint8_t header[HEADER_LEN] = {(uint8_t)(text >> 24), (uint8_t)(text >> 16), (uint8_t)(text >> 8),
                                   (uint8_t)text};
     queue_append(chat, header, sizeof header);
-    queue_append(chat, chat->line, text);
+    queue_append(chat, line, text);
 }
 
 static void line_drop(struct chat *chat, size_t len)
 {
-    memmove(chat->line, chat->line + len, chat->line_len - len);
     chat->line_len -= len;
+    chat->line_at = chat->line_len ? chat->line_at + len : 0;
+}
+
+/* Makes room for more of a line that has begun: once for all lines that were read with it. */
+static void line_shift(struct chat *chat)
+{
+    memmove(chat->line, chat->line + chat->line_at, chat->line_len);
+    chat->line_at = 0;
 }
 
 /* Where a line that is too long is cut: not inside a character. */
 static size_t piece_length(const struct chat *chat)
 {
+    const char *line = chat->line + chat->line_at;
     size_t len = chat->line_len;
     for (size_t back = 1; back < 4 && back < len; back++) {
         uint32_t code;
-        if (((unsigned char)chat->line[len - back] & 0xc0) != 0x80)
-            return text_character(chat->line + len - back, back, &code) ? len : len - back;
+        if (((unsigned char)line[len - back] & 0xc0) != 0x80)
+            return text_character(line + len - back, back, &code) ? len : len - back;
     }
     return len;
 }
@@ -93,10 +103,10 @@ static size_t piece_length(const struct chat *chat)
  */
 static bool cut_line(struct chat *chat)
 {
-    const char *feed = memchr(chat->line, '\n', chat->line_len);
+    const char *line = chat->line + chat->line_at, *feed = memchr(line, '\n', chat->line_len);
     if (feed) {
-        queue_message(chat, (size_t)(feed - chat->line));
-        line_drop(chat, (size_t)(feed - chat->line) + 1);
+        queue_message(chat, (size_t)(feed - line));
+        line_drop(chat, (size_t)(feed - line) + 1);
         return true;
     }
     size_t len = chat->line_len == TEXT_MAX ? piece_length(chat) : chat->input_ended ? chat->line_len : 0;
@@ -114,6 +124,7 @@ static void read_lines(struct session *session, struct chat *chat)
             continue;
         if (chat->input_ended)
             return;
+        line_shift(chat);
         ssize_t got = channel_read(&session->input, chat->line + chat->line_len, TEXT_MAX - chat->line_len);
         if (got < 0 && errno == EAGAIN)
             return;
@@ -185,13 +196,14 @@ static void show_message(struct session *session, struct chat *chat, const struc
     char name[SHOWN_NAME_MAX];
     events_message(&session->report, member->peer, talk->text, talk->len);
     events_name(name, member->peer);
-    size_t len = strlen(name);
-    memcpy(chat->shown, name, len);
-    memcpy(chat->shown + len, ": ", 2);
-    len += 2;
-    len += text_show(chat->shown + len, SHOWN_MAX - len - 1, talk->text, talk->len);
-    chat->shown[len++] = '\n';
-    chat->shown_at = 0, chat->shown_end = len;
+    size_t name_len = strlen(name);
+    char *to = chat->shown + chat->shown_end;
+    memcpy(to, name, name_len);
+    memcpy(to + name_len, ": ", 2);
+    size_t len = name_len + 2;
+    len += text_show(to + len, MESSAGE_MAX - len - 1, talk->text, talk->len);
+    to[len++] = '\n';
+    chat->shown_end += len;
 }
 
 /* Whether standard output has taken everything. */
@@ -206,7 +218,13 @@ static bool flush_shown(struct session *session, struct chat *chat)
             return false;
         chat->shown_at += (size_t)written;
     }
+    chat->shown_at = chat->shown_end = 0;
     return true;
+}
+
+static bool shown_has_room(struct session *session, struct chat *chat)
+{
+    return SHOWN_MAX - chat->shown_end >= MESSAGE_MAX || flush_shown(session, chat);
 }
 
 static void talk_over(struct talk *talk)
@@ -259,7 +277,7 @@ static bool talk_read(struct session *session, struct member *member)
 static bool hear(struct session *session, struct chat *chat, struct member *member)
 {
     struct talk *talk = member->state;
-    while (talk->in && flush_shown(session, chat) && talk_read(session, member)) {
+    while (talk->in && shown_has_room(session, chat) && talk_read(session, member)) {
         show_message(session, chat, member);
         free(talk->text);
         talk->text = NULL;

@@ -3,11 +3,13 @@
  *
  * Nothing that was on the disk before is believed: it is read and hashed, so that neither a kill nor a reboot
  * nor a hand in between can make a wrong file of it. A file gets its name only after the disk has all of it;
- * a sync for each of many small files would take longer than the files, so they are synced in batches. */
+ * a sync for each of many small files would take longer than the files, so they are synced in batches, one
+ * while the next is written. */
 #include "file_writer.h"
 
 #include "clock.h"
 #include "file_incoming.h"
+#include "file_sync.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +32,13 @@ enum {
     UNSAFE_BYTES = 8 << 20, /* of a file, written but not yet on its way to the disk */
     CELLS_MAX = 1 << 27     /* known of at once: two files of 8 TiB; a byte of memory each, and a hash where
                                leaves have come that are not zeros */
+};
+
+/* Files that are written, but without their names. */
+struct batch {
+    uint32_t files[BATCH_FILES];
+    unsigned count;
+    uint64_t bytes;
 };
 
 struct file_writer {
@@ -59,9 +68,9 @@ struct file_writer {
     uint64_t cells;      /* of what is known of leaves, in all of `incoming` */
     uint64_t lock_until; /* what another holds is waited for until then (ns); 0: nothing was yet */
     uint32_t open_files; /* of the manifest's files, those not settled */
-    uint32_t batch[BATCH_FILES]; /* written, but without their names */
-    unsigned batch_count;
-    uint64_t batch_bytes;
+    struct file_sync sync;
+    struct batch written_batch; /* more come to it */
+    struct batch synced_batch;  /* on its way to the disk: one at a time, while the next is written */
     uint32_t here, failed;
     uint8_t buffer[LEAF_LEN];
 };
@@ -370,14 +379,17 @@ static void look(struct file_writer *writer)
 
 /* ---- giving names ---- */
 
-static void name_batch(struct file_writer *writer)
+/* What was on its way to the disk is there, or is waited for. */
+static void name_synced(struct file_writer *writer)
 {
-    if (writer->batch_count && !file_store_sync(&writer->store)) {
-        break_off(writer, words_of(errno));
+    struct batch *batch = &writer->synced_batch;
+    int error = batch->count ? file_sync_wait(&writer->sync) : 0;
+    if (error) {
+        break_off(writer, words_of(error));
         return;
     }
-    for (unsigned i = 0; i < writer->batch_count; i++) {
-        uint32_t file = writer->batch[i];
+    for (unsigned i = 0; i < batch->count; i++) {
+        uint32_t file = batch->files[i];
         if (file_store_finish(&writer->store, writer->manifest->entries[file].path)) {
             writer->here++;
             report(writer, file, FATE_ARRIVED, NULL);
@@ -386,8 +398,25 @@ static void name_batch(struct file_writer *writer)
             report(writer, file, FATE_FAILED, words_of(errno));
         }
     }
-    writer->batch_count = 0;
-    writer->batch_bytes = 0;
+    batch->count = 0;
+}
+
+static void sync_written(struct file_writer *writer)
+{
+    struct batch *batch = &writer->written_batch;
+    name_synced(writer);
+    if (writer->synced_batch.count || !batch->count)
+        return; /* the disk has failed, or has nothing to do */
+    writer->synced_batch = *batch;
+    batch->count = 0;
+    batch->bytes = 0;
+    file_sync_ask(&writer->sync);
+}
+
+static void name_all(struct file_writer *writer)
+{
+    sync_written(writer);
+    name_synced(writer);
 }
 
 /* It is all there, and verified. */
@@ -409,10 +438,11 @@ static void complete(struct file_writer *writer, uint32_t file, struct incoming 
         return;
     }
     settle(writer, file);
-    writer->batch[writer->batch_count++] = file;
-    writer->batch_bytes += size;
-    if (writer->batch_count == BATCH_FILES || writer->batch_bytes >= BATCH_BYTES)
-        name_batch(writer);
+    struct batch *batch = &writer->written_batch;
+    batch->files[batch->count++] = file;
+    batch->bytes += size;
+    if (batch->count == BATCH_FILES || batch->bytes >= BATCH_BYTES)
+        sync_written(writer);
 }
 
 static void look_for_completion(struct file_writer *writer, uint32_t file, struct incoming *incoming)
@@ -626,7 +656,7 @@ static void end_folders(struct file_writer *writer)
 static void end_well(struct file_writer *writer)
 {
     uint8_t body[8];
-    name_batch(writer);
+    name_all(writer);
     end_links(writer);
     end_folders(writer);
     if (goes_on(writer) && !file_store_sync(&writer->store))
@@ -653,6 +683,7 @@ static void *run(void *context)
     struct file_writer *writer = context;
     struct piece *piece;
     file_store_cage(&writer->store); /* a second wall: without it the first one stands as well */
+    file_sync_begin(&writer->sync, writer->store.root);
     look(writer);
     while (goes_on(writer) && writer->open_files && (piece = next_piece(writer))) {
         take_record(writer, piece);
@@ -665,7 +696,8 @@ static void *run(void *context)
     if (goes_on(writer))
         end_well(writer);
     else
-        name_batch(writer); /* what is whole is kept under its name; the rest goes on from its .part */
+        name_all(writer); /* what is whole is kept under its name; the rest goes on from its .part */
+    file_sync_end(&writer->sync);
     for (uint32_t i = 0; i < writer->manifest->count; i++)
         forget(writer, i); /* and nobody is kept from it */
     atomic_store(&writer->ended, true);

@@ -45,6 +45,10 @@ static void append_quoted(struct line *line, const char *text, size_t len)
     for (size_t at = 0, bytes; at < len; at += bytes) {
         uint32_t code = 0;
         char escape[8];
+        if ((bytes = text_plain(text + at, len - at))) {
+            append(line, text + at, bytes);
+            continue;
+        }
         bytes = text_character(text + at, len - at, &code);
         if (bytes == 0) {
             bytes = 1;

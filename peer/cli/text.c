@@ -62,11 +62,25 @@ bool text_is_name(const char *text, size_t max)
     return true;
 }
 
+size_t text_plain(const char *text, size_t len)
+{
+    size_t at = 0;
+    while (at < len && text[at] >= ' ' && text[at] <= '~' && text[at] != '"' && text[at] != '\\')
+        at++;
+    return at;
+}
+
 size_t text_show(char *out, size_t capacity, const char *text, size_t len)
 {
     size_t used = 0;
     for (size_t at = 0; at < len;) {
         uint32_t code;
+        size_t run = text_plain(text + at, len - at);
+        if (run && used + run < capacity) {
+            memcpy(out + used, text + at, run);
+            used += run, at += run;
+            continue;
+        }
         size_t bytes = text_character(text + at, len - at, &code);
         bool plain = bytes && !text_is_control(code);
         if (bytes == 0)

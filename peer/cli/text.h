@@ -15,6 +15,10 @@ bool text_is_control(uint32_t code);
  */
 bool text_is_name(const char *text, size_t max);
 
+/* How many bytes at the beginning are printable ASCII that needs no care anywhere: neither control nor quote
+ * nor backslash. Most of most texts, at a tenth of the price of looking at characters. */
+size_t text_plain(const char *text, size_t len);
+
 enum { TEXT_SHOWN = 4 }; /* bytes that one byte may become: \xNN */
 
 /* Copies `text` with every control character and every byte that is not UTF-8 as \xNN. Always ends with NUL;

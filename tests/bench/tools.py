@@ -13,11 +13,15 @@ WARNINGS = "-std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror -O2 -g -D_GNU_S
 PROGRAMS = {
     "first_byte": (["first_byte.c"], []),
     "pour": (["pour.c"], []),
+    "messages": (["messages.c"], []),
     "nice_peer": (
         ["nice_peer.c", "nice_room.c", "nice_pake.c", "nice_tls.c"],
         ["nice", "libmosquitto", "libsodium", "gnutls"],
     ),
 }
+
+
+ON_THE_LIBRARY = ("messages",)  # through its public header and nothing else
 
 
 class BenchError(Exception):
@@ -33,6 +37,11 @@ def package_flags(packages):
     return done.stdout.split()
 
 
+def library_flags(folder):
+    """Of a program in the folder that uses the library one folder above, whichever is there when it runs."""
+    return [f"-I{ROOT}/peer", os.path.join(folder, "..", "libp2pconnect.so"), "-Wl,-rpath,$ORIGIN/.."]
+
+
 def build(name, folder):
     """Compiles one of PROGRAMS into the folder, when a source is newer, and answers its path."""
     sources, packages = PROGRAMS[name]
@@ -44,7 +53,8 @@ def build(name, folder):
         return target
     os.makedirs(folder, exist_ok=True)
     compiler = os.environ.get("CC", "cc")
-    done = subprocess.run([compiler, *WARNINGS, "-o", target, *paths, *package_flags(packages)], check=False)
+    flags = package_flags(packages) + (library_flags(folder) if name in ON_THE_LIBRARY else [])
+    done = subprocess.run([compiler, *WARNINGS, "-o", target, *paths, *flags], check=False)
     if done.returncode != 0:
         raise BenchError(f"{name} does not compile")
     return target
@@ -75,12 +85,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for_port(port, child, complaint, seconds=10):
-    """Until the child listens on the port of loopback."""
+def wait_for_port(port, child, complaint, seconds=10, address="127.0.0.1"):
+    """Until the child listens on the port, of loopback or of another address."""
     until = time.monotonic() + seconds
     while time.monotonic() < until and child.poll() is None:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((address, port)) == 0:
                 return
         time.sleep(0.01)
     raise BenchError(complaint)

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
 
@@ -85,6 +86,48 @@ static void another_thread_can_end_the_wait(void **state)
     pthread_join(thread, NULL);
 }
 
+static void wakes_until_they_are_taken_are_one(void **state)
+{
+    for (int i = 0; i < 3; i++) {
+        loop_wake(*state);
+        loop_wake(*state);
+        assert_true(loop_wait(*state, NEVER));
+        assert_true(loop_woken(*state));
+        assert_true(loop_wait(*state, 0));
+        assert_false(loop_woken(*state));
+    }
+}
+
+enum { TURNS = 20000 };
+
+struct counted {
+    struct loop *loop;
+    atomic_uint count;
+};
+
+static void *count_and_wake(void *context)
+{
+    struct counted *counted = context;
+    for (unsigned i = 0; i < TURNS; i++) {
+        atomic_fetch_add(&counted->count, 1);
+        loop_wake(counted->loop);
+    }
+    return NULL;
+}
+
+/* Whoever looks after each wake sees the last count in the end; a wake that was lost would be missed here. */
+static void no_wake_is_lost_between_two_looks(void **state)
+{
+    struct counted counted = {.loop = *state};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, count_and_wake, &counted), 0);
+    while (atomic_load(&counted.count) < TURNS) {
+        assert_true(loop_wait(*state, loop_now() + 30 * NS_PER_S));
+        assert_true(loop_woken(*state));
+    }
+    pthread_join(thread, NULL);
+}
+
 static void the_clock_does_not_go_back(void **state)
 {
     (void)state;
@@ -105,6 +148,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_forgotten_descriptor_wakes_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(another_thread_can_end_the_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(wakes_until_they_are_taken_are_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_wake_is_lost_between_two_looks, setup, teardown),
         cmocka_unit_test(the_clock_does_not_go_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
