@@ -230,6 +230,7 @@ static void start_quic(struct conn *conn, uint64_t now)
     struct quic_config config = {.client = conn->config.initiator,
                                  .rtt = path.rtt ? path.rtt + path.rtt / 4 : conn->config.delay * 2,
                                  .streams_max = conn->config.streams_max,
+                                 .congestion = conn->config.congestion,
                                  .random = conn->config.random};
     memcpy(config.key, conn->config.key, sizeof config.key);
     memcpy(config.tag, conn->tag, sizeof config.tag);

@@ -12,9 +12,10 @@ struct conn_config {
     uint8_t key[QUIC_KEY_LEN]; /* the PAKE's TLS key; the caller wipes its copy */
     unsigned paths;            /* PATH_BIT set */
     uint64_t delay;       /* one way over the broker, ns: the first guess of the round trip; 0: unknown */
-    unsigned streams_max; /* as quic_config's */
-    struct bucket *broker_share;  /* what all connections may send through the broker; outlives this one.
-                                     NULL: they may not */
+    unsigned streams_max; /* as quic_config's, ... */
+    enum quic_congestion congestion; /* ... and this */
+    struct bucket *broker_share;     /* what all connections may send through the broker; outlives this one.
+                                        NULL: they may not */
     struct punch_budget *punches; /* the node's, which outlives the connection; NULL: no ports are guessed */
     const struct random *random;  /* outlives the connection */
 };

@@ -20,6 +20,7 @@ struct node *node_new(const struct node_config *config)
     node->random = config->random;
     node->max_peers = config->max_peers;
     node->streams_max = config->streams_max;
+    node->congestion = config->congestion;
     node->paths = node->addresses.paths = config->paths;
     if (config->paths & PATH_BIT(PATH_BROKER))
         node->broker_relay = config->broker_relay;

@@ -57,6 +57,7 @@ struct node_config {
     uint32_t broker_relay; /* bytes a second that all peers together may send through the broker, and each be
                               sent; 0: none */
     unsigned streams_max;  /* that a peer may have open at once; 0: QUIC_STREAMS_MAX */
+    enum quic_congestion congestion; /* as quic_config's */
     bool bound; /* only some interfaces may be used: every packet must name the address it leaves from */
     const char *turn_user, *turn_password; /* for all TURN servers; NULL: none */
     bool trace;

@@ -12,6 +12,7 @@ static struct peer *peer_begin(struct node *node, uint64_t now, const struct ren
         return NULL;
     struct conn_config config = {.initiator = told->role == PAKE_INITIATOR,
                                  .streams_max = node->streams_max,
+                                 .congestion = node->congestion,
                                  .paths = node->paths,
                                  .delay = told->delay,
                                  .broker_share = node->broker_relay ? &node->share : NULL,

@@ -62,6 +62,7 @@ struct node {
     const struct random *random;
     char to[NODE_TO_MAX + 1];
     unsigned max_peers, paths, streams_max;
+    enum quic_congestion congestion;
     struct node_addresses addresses;
     struct nat_behavior nat; /* of our network, as far as is known ... */
     uint32_t nat_serial;     /* ... and how often that has changed */

@@ -160,6 +160,7 @@ static int make_machine(struct p2p_node *node, const char *room, const void *sec
                                  .serves = node->serves,
                                  .max_peers = node->max_peers,
                                  .streams_max = node->max_streams,
+                                 .congestion = (enum quic_congestion)node->congestion,
                                  .paths = node->paths,
                                  .broker_relay = node->broker_relay,
                                  .bound = node->interfaces[0] || node->exclude[0],

@@ -114,10 +114,11 @@ static int set_turn(struct p2p_node *node, const struct p2p_config *config)
 int config_take(struct p2p_node *node, const struct p2p_config *config)
 {
     if (config->max_peers > NODE_PEERS_MAX || config->max_streams > QUIC_STREAMS_MANY ||
-        config->paths & ~(unsigned)PATH_ALL)
+        config->paths & ~(unsigned)PATH_ALL || config->congestion > P2P_BBR)
         return P2P_EINVAL;
     node->max_peers = config->max_peers ? config->max_peers : 8;
     node->max_streams = config->max_streams;
+    node->congestion = config->congestion;
     node->paths = config->paths ? config->paths : PATH_ALL;
     node->port = config->port;
     node->trace = config->trace;

@@ -80,7 +80,7 @@ struct p2p_node {
     char *interfaces[LIST_MAX + 1], *exclude[LIST_MAX + 1]; /* ended by NULL */
     char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1], to[NODE_TO_MAX + 1];
     bool serves;
-    unsigned paths, max_peers, max_streams;
+    unsigned paths, max_peers, max_streams, congestion;
     uint32_t broker_relay; /* bytes a second; 0: none */
     uint16_t port;
     bool trace, maps_ports, remembers;

@@ -69,6 +69,11 @@ struct p2p_node;
 struct p2p_peer;
 struct p2p_stream;
 
+/* What makes way for others when packets are lost: P2P_CUBIC (RFC 9438) halves its rate for every loss that
+ * is not its own; P2P_BBR keeps it, and where buffers are short it loses half of what it sends with ngtcp2
+ * 0.12. */
+enum p2p_congestion { P2P_CONGESTION_DEFAULT, P2P_CUBIC, P2P_BBR };
+
 enum p2p_path_kind { P2P_HOST, P2P_LAN, P2P_DIRECT, P2P_TURN, P2P_BROKER };
 
 /* Zero it, set `size`, then what matters; zero means the default everywhere. Lists end with NULL. */
@@ -101,8 +106,10 @@ struct p2p_config {
                            path between two networks goes first next time. NULL: nothing is known yet; what is
                            broken counts as that */
     size_t memory_len;
-    uint8_t no_memory; /* not 0: nothing is remembered */
-    uint8_t serves;    /* not 0: who comes while max_peers are connected is told so, and has BUSY */
+    uint8_t no_memory;  /* not 0: nothing is remembered */
+    uint8_t serves;     /* not 0: who comes while max_peers are connected is told so, and has BUSY */
+    uint8_t congestion; /* enum p2p_congestion, of what this side sends; default P2P_BBR with ngtcp2 from 1.11
+                           on, else P2P_CUBIC */
 };
 
 enum { P2P_MEMORY_MAX = 2048 }; /* bytes */

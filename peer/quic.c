@@ -62,6 +62,7 @@ struct quic *quic_new(const struct quic_config *config, uint64_t now)
     memcpy(quic->key, config->key, sizeof quic->key);
     memcpy(quic->tag, config->tag, sizeof quic->tag);
     quic->rtt = config->rtt;
+    quic->congestion = config->congestion;
     quic->streams_max = config->streams_max ? config->streams_max : QUIC_STREAMS_MAX;
     quic->random = config->random;
     quic->started = now;

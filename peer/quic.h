@@ -26,15 +26,18 @@ enum {
     QUIC_BATCH = 64000, /* bytes of a GSO batch (trap 8); capacity to hand to quic_output */
 };
 
+enum quic_congestion { QUIC_CONGESTION_DEFAULT, QUIC_CONGESTION_CUBIC, QUIC_CONGESTION_BBR };
+
 struct quic_config {
     bool client;
-    uint8_t key[QUIC_KEY_LEN];   /* the TLS key of the PAKE; the caller wipes its copy */
-    uint8_t tag[QUIC_TAG_LEN];   /* ours, for the ids we issue */
-    uint64_t rtt;                /* an estimate of the round trip, ns (trap 3); 0: unknown */
-    unsigned streams_max;        /* up to QUIC_STREAMS_MANY; 0: QUIC_STREAMS_MAX. Above that a stream begins
-                                    with QUIC_FIRST_WINDOW, and each of them has that beside QUIC_WINDOW: who
-                                    does not read some streams holds back none of the others */
-    const struct random *random; /* outlives the connection */
+    uint8_t key[QUIC_KEY_LEN]; /* the TLS key of the PAKE; the caller wipes its copy */
+    uint8_t tag[QUIC_TAG_LEN]; /* ours, for the ids we issue */
+    uint64_t rtt;              /* an estimate of the round trip, ns (trap 3); 0: unknown */
+    unsigned streams_max;      /* up to QUIC_STREAMS_MANY; 0: QUIC_STREAMS_MAX. Above that a stream begins
+                                  with QUIC_FIRST_WINDOW, and each of them has that beside QUIC_WINDOW: who
+                                  does not read some streams holds back none of the others */
+    enum quic_congestion congestion; /* of what we send; DEFAULT: BBR from ngtcp2 1.11 on, else CUBIC */
+    const struct random *random;     /* outlives the connection */
 };
 
 enum quic_event_type {

@@ -168,11 +168,24 @@ uint64_t quic_likely_rtt(const struct quic *quic)
     return rtt > RTT_MIN_MS * NS_PER_MS ? rtt : RTT_MIN_MS * NS_PER_MS;
 }
 
+static ngtcp2_cc_algo algorithm_of(enum quic_congestion congestion)
+{
+    switch (congestion) {
+    case QUIC_CONGESTION_CUBIC:
+        return NGTCP2_CC_ALGO_CUBIC;
+    case QUIC_CONGESTION_BBR:
+        return QUIC_ALGORITHM_BBR;
+    case QUIC_CONGESTION_DEFAULT:
+        break;
+    }
+    return QUIC_ALGORITHM_DEFAULT;
+}
+
 static void set_settings(const struct quic *quic, ngtcp2_settings *settings, uint64_t now)
 {
     uint64_t elapsed = now - quic->started, limit = QUIC_HANDSHAKE_S * NS_PER_S;
     ngtcp2_settings_default(settings);
-    settings->cc_algo = QUIC_CONGESTION_CONTROL;
+    settings->cc_algo = algorithm_of(quic->congestion);
     settings->initial_ts = quic_clock(quic, now);
     settings->initial_rtt = quic_likely_rtt(quic);
     settings->handshake_timeout = elapsed < limit ? limit - elapsed : 1;

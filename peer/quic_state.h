@@ -69,6 +69,7 @@ struct quic {
     uint8_t tag[QUIC_TAG_LEN];
     uint64_t rtt; /* the caller's estimate */
     unsigned streams_max;
+    enum quic_congestion congestion;
     const struct random *random;
     ngtcp2_conn *conn;
     struct quic_tls tls;

@@ -12,12 +12,14 @@
 #include <string.h>
 
 /* What is offered for an option's value. */
-enum value { VALUE_ANY /* nothing: who knows */, VALUE_FILE, VALUE_PATHS, VALUE_INTERFACE };
+enum value { VALUE_ANY /* nothing: who knows */, VALUE_FILE, VALUE_PATHS, VALUE_INTERFACE, VALUE_CONGESTION };
 
 static enum value value_of(const struct option *option)
 {
     if (option->kind == OPTION_PATHS)
         return VALUE_PATHS;
+    if (strcmp(option->name, "congestion") == 0)
+        return VALUE_CONGESTION;
     if (strcmp(option->name, "interface") == 0 || strcmp(option->name, "exclude") == 0)
         return VALUE_INTERFACE;
     return strcmp(option->argument, "FILE") == 0 ? VALUE_FILE : VALUE_ANY;
@@ -100,6 +102,9 @@ static void put_bash_values(void)
     printf(")\n        compopt -o nospace\n        [[ $cur == *,* ]] && before=${cur%%,*},\n"
            "        mapfile -t COMPREPLY < <(compgen -P \"$before\" -W 'host lan direct turn broker' "
            "-- \"${cur##*,}\")\n        return ;;\n    ");
+    put_options(has_value, VALUE_CONGESTION, "|");
+    printf(
+        ")\n        mapfile -t COMPREPLY < <(compgen -W 'cubic bbr' -- \"$cur\")\n        return ;;\n    ");
     put_options(has_value, VALUE_INTERFACE, "|");
     printf(")\n        mapfile -t COMPREPLY < <(cd /sys/class/net 2>/dev/null && compgen -G \"$cur*\")\n"
            "        return ;;\n    ");
@@ -141,6 +146,8 @@ static const char *zsh_value(const struct option *option)
         return "_files";
     case VALUE_PATHS:
         return "_sequence compadd - host lan direct turn broker";
+    case VALUE_CONGESTION:
+        return "(cubic bbr)";
     case VALUE_INTERFACE:
         return "_net_interfaces";
     default:
@@ -217,6 +224,8 @@ static const char *fish_value(const struct option *option)
         return " -rF";
     case VALUE_PATHS:
         return " -xa '(__fish_append , host lan direct turn broker)'";
+    case VALUE_CONGESTION:
+        return " -xa 'cubic bbr'";
     case VALUE_INTERFACE:
         return " -xa '(__fish_print_interfaces)'";
     default:

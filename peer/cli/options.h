@@ -56,7 +56,7 @@ struct options {
     const char *command;      /* the first word that is no option; NULL: none was given */
     const char *const *words; /* those after the command; point into argv */
     unsigned word_count;
-    const char *room, *name, *to, *secret_file, *code_file, *turn_user, *stdio, *as;
+    const char *room, *name, *to, *secret_file, *code_file, *turn_user, *stdio, *as, *congestion;
     struct list brokers, stun, turn, interfaces, exclude, addresses, local, remote, allow;
     unsigned paths;        /* bits 1 << enum p2p_path_kind; 0: all */
     uint64_t broker_relay; /* as p2p_config's */

@@ -473,6 +473,11 @@ static void say_goodbye(struct session *session, const sigset_t *during)
 
 /* ---- the beginning ---- */
 
+static uint8_t congestion_of(const char *said)
+{
+    return !said ? P2P_CONGESTION_DEFAULT : strcmp(said, "bbr") == 0 ? P2P_BBR : P2P_CUBIC;
+}
+
 static void fill_config(const struct session *session, const struct secret *secret, struct p2p_config *config)
 {
     const struct options *options = session->options;
@@ -493,6 +498,7 @@ static void fill_config(const struct session *session, const struct secret *secr
         .max_streams = session->role->max_streams,
         .no_portmap = options->no_portmap,
         .no_memory = options->no_memory,
+        .congestion = congestion_of(options->congestion),
         .serves = options->keep,
         .turn = options->turn.count ? options->turn.item : NULL,
         .turn_user = options->turn_user,

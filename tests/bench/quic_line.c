@@ -1,10 +1,9 @@
 /* quic_line.c - what a line makes of quic.c: rate, delay, queue and loss, in virtual time.
  *
  * One stream over a line that has a queue with an end, and loses packets by chance besides. With the same
- * arguments the same figures come out, on any machine, in seconds. So two ways to meet loss can be compared:
- * build peer with CFLAGS=-DQUIC_CONGESTION_CONTROL=NGTCP2_CC_ALGO_RENO, or whichever the library has.
+ * arguments the same figures come out, on any machine, in seconds. So two ways to meet loss can be compared.
  *
- *     quic_line MBIT RTT-MS QUEUE-MS LOSS-PERCENT SECONDS
+ *     quic_line MBIT RTT-MS QUEUE-MS LOSS-PERCENT SECONDS [bbr]
  *
  * Loss is of each way, the rate of the way there; QUEUE is at least ten packets. */
 #include "quic.h"
@@ -143,11 +142,12 @@ static uint64_t next_moment(const struct run *run)
     return next;
 }
 
-static bool start(struct run *run, uint64_t now)
+static bool start(struct run *run, uint64_t now, enum quic_congestion congestion)
 {
     static const struct random random = {.fill = fill};
     for (int side = 0; side < 2; side++) {
-        struct quic_config config = {.client = side == 0, .rtt = 2 * run->line.delay, .random = &random};
+        struct quic_config config = {
+            .client = side == 0, .rtt = 2 * run->line.delay, .congestion = congestion, .random = &random};
         memset(config.key, 7, sizeof config.key);
         memset(config.tag, side, sizeof config.tag);
         run->side[side] = quic_new(&config, now);
@@ -176,10 +176,11 @@ int main(int argc, char **argv)
 {
     static struct run run;
     double arg[5];
+    bool bbr = argc == 7 && strcmp(argv[6], "bbr") == 0;
     for (int i = 0; i < 5; i++)
-        arg[i] = argc == 6 ? strtod(argv[i + 1], NULL) : -1;
+        arg[i] = argc == 6 || bbr ? strtod(argv[i + 1], NULL) : -1;
     if (arg[0] <= 0 || arg[1] < 0 || arg[2] < 0 || arg[3] < 0 || arg[3] >= 100 || arg[4] <= 0) {
-        fprintf(stderr, "usage: quic_line MBIT RTT-MS QUEUE-MS LOSS-PERCENT SECONDS\n");
+        fprintf(stderr, "usage: quic_line MBIT RTT-MS QUEUE-MS LOSS-PERCENT SECONDS [bbr]\n");
         return 2;
     }
     double bytes_per_ns = arg[0] / 8e3, queue = arg[2] * 1e6 * bytes_per_ns;
@@ -187,7 +188,7 @@ int main(int argc, char **argv)
                              .queue = queue > QUEUE_LEAST ? queue : QUEUE_LEAST,
                              .loss = arg[3] / 100,
                              .delay = (uint64_t)(arg[1] * 1e6 / 2)};
-    if (!start(&run, NS_PER_S))
+    if (!start(&run, NS_PER_S, bbr ? QUIC_CONGESTION_BBR : QUIC_CONGESTION_DEFAULT))
         return 1;
     transfer(&run, NS_PER_S, NS_PER_S + (uint64_t)(arg[4] * 1e9));
     printf("%.2f Mbit/s, %.1f %% of %lu packets found the queue full\n", (double)run.read * 8 / arg[4] / 1e6,

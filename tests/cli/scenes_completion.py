@@ -25,6 +25,7 @@ LINES = (
     ("p2pconnect stun-server --ro", "p2pconnect stun-server --ro"),
     ("p2pconnect chat --paths di", "p2pconnect chat --paths direct"),
     ("p2pconnect chat --paths lan,di", "p2pconnect chat --paths lan,direct"),
+    ("p2pconnect send --congestion b", "p2pconnect send --congestion bbr"),
     ("p2pconnect doctor --interface l", "p2pconnect doctor --interface lo"),
     ("p2pconnect chat --secret-file sec", "p2pconnect chat --secret-file secret-of-ours"),
     ("p2pconnect chat --room sec", "p2pconnect chat --room sec"),  # a room is no file

@@ -101,7 +101,7 @@ def help_is_a_screen(world):
         lines = program.out.decode().splitlines()
         check(24 <= len(lines) <= 60 and max(map(len, lines)) <= 80 and not program.lines, program.out.decode())
     for word in ("chat", "pipe", "ping", "echo", "doctor", "send PATH", "receive DIR", "--yes", "--ask-above", "--symlinks", "--as ", "forward", "stun-server", "code", "explain FILE", "--svg", "--local", "--remote", "--stdio", "--allow", "--udp", "--room", "--code", "--code-file", "--broker", "--stun", "--turn", "--turn-user", "--secret-file", "--name",
-                 "--to", "--paths", "--broker-relay", "--interface", "--exclude", "--port", "--max-peers", "--no-portmap", "--no-memory", "--life", "--keep", "--wait", "--json",
+                 "--to", "--paths", "--broker-relay", "--congestion", "--interface", "--exclude", "--port", "--max-peers", "--no-portmap", "--no-memory", "--life", "--keep", "--wait", "--json",
                  "--quiet", "--verbose", "--version", "--help", "--count", "--address"):
         check(word in program.out.decode(), f"{word} is missing")
 

@@ -44,10 +44,11 @@ struct net {
     struct flight **heap;
     size_t count, capacity;
     uint64_t order, sent, wakes;
-    uint64_t moment;       /* of the last packet ... */
-    size_t at_once, burst; /* ... and the bytes that left in it; the most of any moment */
-    bool cut;              /* nothing gets through */
-    unsigned streams_max;  /* of ends made from now on; 0: the default */
+    uint64_t moment;                 /* of the last packet ... */
+    size_t at_once, burst;           /* ... and the bytes that left in it; the most of any moment */
+    bool cut;                        /* nothing gets through */
+    unsigned streams_max;            /* of ends made from now on; 0: the default */
+    enum quic_congestion congestion; /* of the same */
     void (*on_event)(struct net *net, int end, const struct quic_event *event);
     void (*on_wake)(struct net *net);
     void *test;
@@ -198,13 +199,25 @@ static inline void net_run(struct net *net, uint64_t until)
 
 static inline struct quic *net_end(struct net *net, bool client, uint8_t key)
 {
-    struct quic_config config = {
-        .client = client, .rtt = 2 * net->delay, .streams_max = net->streams_max, .random = &net->random};
+    struct quic_config config = {.client = client,
+                                 .rtt = 2 * net->delay,
+                                 .streams_max = net->streams_max,
+                                 .congestion = net->congestion,
+                                 .random = &net->random};
     memset(config.key, key, sizeof config.key);
     memset(config.tag, client ? 'c' : 's', sizeof config.tag);
     struct quic *quic = quic_new(&config, net->now);
     assert_non_null(quic);
     return quic;
+}
+
+/* Both ends anew, as they are configured by now. */
+static inline void net_renew(struct net *net)
+{
+    for (int end = CLIENT; end <= SERVER; end++) {
+        quic_free(net->end[end]);
+        net->end[end] = net_end(net, end == CLIENT, 1);
+    }
 }
 
 static inline struct net *net_new(uint64_t delay_ms, uint8_t client_key, uint8_t server_key)
