@@ -180,8 +180,8 @@ def broker_gone(trial):
     trial.stack.callback(servers.close)
     homes = [trial.home("tcponly").machine for _ in range(2)]
     peers = pipes(trial, *homes, servers=servers, paths=ALL)
-    servers.kill_broker()
     start = time.monotonic()
+    servers.kill_broker()
     for peer in peers:
         peer.expect_event("stalled", 5, after=start)
     time.sleep(OUTAGE_SECONDS)
