@@ -36,6 +36,15 @@ bool answer_is_flooded(struct rendezvous *r, uint64_t now)
            (now < r->counted_from + 2 * FLOOD_S * NS_PER_S && r->heard_before >= flood);
 }
 
+void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer)
+{
+    if (peer->wish != WISH_HELLO)
+        return;
+    peer->wish = WISH_NOTHING;
+    if (r->slots)
+        withheld_note(&r->withheld, now, peer->id);
+}
+
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike)
 {
     uint64_t step = ANSWER_STEP_MS * NS_PER_MS, begins = 0;

@@ -16,6 +16,7 @@
 #include "presence.h"
 #include "quota.h"
 #include "sightings.h"
+#include "withheld.h"
 
 enum {
     INVITED_MAX_S = 4, /* the last pake2 leaves after 2 s; pake3 has as long again */
@@ -50,6 +51,7 @@ struct rendezvous {
     struct quota quota;
     struct sightings sightings;
     struct presence presence;
+    struct withheld withheld;
     struct crowd crowd;
     struct notices notices;
     struct rendezvous_stats stats;
@@ -132,6 +134,8 @@ void parting_declined(struct rendezvous *r, struct run *run, const struct body *
 void parting_drop_asking(struct peer *peer);
 
 /* answer.c */
+/* A word in the peer's name says that it needs no answer of ours that still waits for its turn. */
+void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer);
 /* A hello was heard. */
 void answer_count(struct rendezvous *r, uint64_t now);
 /* Whether far more hellos are heard than so many peers as there seem to be would say. */

@@ -33,6 +33,7 @@ struct rendezvous *rendezvous_new(const struct rendezvous_config *config)
     veil_key(r->party.veil_key, config->room);
     sightings_start(&r->sightings, config->random);
     presence_start(&r->presence, config->random);
+    withheld_start(&r->withheld, config->random);
     r->quota.has_guesses = config->secret != NULL;
     snprintf(r->name, sizeof r->name, "%s", config->name);
     snprintf(r->purpose, sizeof r->purpose, "%s", config->purpose);
