@@ -56,6 +56,19 @@ static void as_many_answer_at_once_as_fit_and_nobody_waits_for_three_seconds(voi
     }
 }
 
+static void who_wants_one_of_a_name_waits_for_nobody(void **state)
+{
+    struct post *post = post_new(3, 1);
+    struct rendezvous_config config = post_config();
+    (void)state;
+    config.picks = true;
+    post_add(post, config);
+    note_others(post->hosts[0].machine, post->now, 100);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(answer_time(post->hosts[0].machine, post->now, 1, true), post->now);
+    post_free(post);
+}
+
 static void add_many(struct post *post, unsigned count, const char *purpose, unsigned slots)
 {
     struct rendezvous_config config = post_config();
@@ -116,6 +129,30 @@ static void who_is_on_its_way_keeps_its_place_for_a_while(void **state)
     assert_int_equal(post->hosts[2].peers + post->hosts[2].wanted, 0);
     post_run(post, NS_PER_S); /* the two have had their time */
     assert_true(post->hosts[2].peers > 0);
+    post_free(post);
+}
+
+/* Whom it meets, perhaps to send it away, keeps no place from the next. */
+static void who_wants_one_of_a_name_meets_fifteen_in_a_second(void **state)
+{
+    enum { OTHERS = 15 };
+    struct post *post = post_new(13, 1);
+    struct rendezvous_config config = post_config();
+    (void)state;
+    config.picks = true;
+    config.purpose = "pipe";
+    config.slots = 1;
+    post_add(post, config);
+    post->hosts[0].keeps_talking = true; /* never connected */
+    add_many(post, OTHERS, "echo", 8);
+    post_connect(post, 0);
+    post_run(post, NS_PER_S);
+    for (unsigned i = 1; i <= OTHERS; i++) {
+        post_connect(post, i);
+        post_run(post, NS_PER_S / OTHERS);
+    }
+    post_run(post, 200 * NS_PER_MS);
+    assert_int_equal(post->hosts[0].peers, OTHERS);
     post_free(post);
 }
 
@@ -280,6 +317,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_all_fit_everybody_answers_at_once),
         cmocka_unit_test(as_many_answer_at_once_as_fit_and_nobody_waits_for_three_seconds),
+        cmocka_unit_test(who_wants_one_of_a_name_waits_for_nobody),
+        cmocka_unit_test(who_wants_one_of_a_name_meets_fifteen_in_a_second),
         cmocka_unit_test(a_newcomer_among_hundreds_costs_the_broker_a_handful_of_messages),
         cmocka_unit_test(who_is_on_its_way_keeps_its_place_for_a_while),
         cmocka_unit_test(who_is_full_says_so_when_somebody_knocks_and_not_otherwise),
