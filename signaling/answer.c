@@ -51,7 +51,7 @@ uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool a
     if (!r->slots)
         return now + (FULL_WORD_MS + random_below(r->party.random, FULL_WORD_MS)) * NS_PER_MS;
     unsigned able =
-        presence_count(&r->presence, now) + !alike;  /* and we: the newcomer is counted if it is alike */
+        presence_count(&r->presence, now) + !alike; /* and we: the newcomer is counted if it is alike */
     if (able <= places || r->picks || answer_is_flooded(r, now)) /* here the quota is what limits answers */
         return now;
     unsigned number = random_below(r->party.random, able);

@@ -53,8 +53,8 @@ static bool is_asked(const struct rendezvous *r, uint64_t now, struct peer *peer
 }
 
 /* It has no place left. Anybody can say so in its name, so nothing ends by it: an answer that waits for its
- * turn is not given, one that is under way not repeated. Its next hello makes up for both, and the oftener that
- * happens, the sooner it is answered. */
+ * turn is not given, one that is under way not repeated. Its next hello makes up for both, and the oftener
+ * that happens, the sooner it is answered. */
 static void hold_back(struct rendezvous *r, uint64_t now, const char *id)
 {
     struct peer *peer = crowd_find(&r->crowd, id);

@@ -171,7 +171,7 @@ void rendezvous_pace(struct rendezvous *r, uint64_t now)
 static bool is_flooded(struct rendezvous *r, uint64_t now)
 {
     return r->heard >= HELLO_SHARE && now >= r->hello_said + HELLO_FLOODED_MS * NS_PER_MS &&
-           r->flood_said < HELLO_FLOODED_MAX + (now - r->entered) / NS_PER_S && answer_is_flooded(r, now);
+           r->flood_paid < now + HELLO_FLOODED_MAX * NS_PER_S && answer_is_flooded(r, now);
 }
 
 /* The brokers that a hello must go to now. */
@@ -191,7 +191,8 @@ static bool output_hello(struct rendezvous *r, uint64_t now, struct letter *lett
     letter->brokers = hello_brokers(r, now);
     if (!letter->brokers)
         return false;
-    r->flood_said += r->slots && r->said && r->hello_due > now && !(r->greet & r->connected);
+    if (r->slots && r->said && r->hello_due > now && !(r->greet & r->connected))
+        r->flood_paid = (r->flood_paid > now ? r->flood_paid : now) + NS_PER_S;
     if (!r->said || r->hello_due <= now)
         r->hello_due = now + hello_interval(r);
     r->said = true;

@@ -1,7 +1,7 @@
 /* test_withheld.c - answers that were not given are counted by id, and forgotten one a minute. */
-#include "withheld.h"
 #include "message.h"
 #include "packet.h"
+#include "withheld.h"
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
