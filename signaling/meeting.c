@@ -216,7 +216,7 @@ void meeting_pake1(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     if (peer && is_old_knock(r, now, broker, peer, message))
         return;
     bool room = r->slots || r->serves || (peer && peer->session);
-    r->tell_full |= !r->slots && !(peer && peer->session);
+    r->tell_full |= *message->about.purpose && !r->slots && !(peer && peer->session); /* it knows the name */
     peer = room ? crowd_admit(&r->crowd, now, message->from) : NULL;
     if (!peer) {
         r->stats.limited++;

@@ -226,7 +226,7 @@ bool rendezvous_has_untried(const struct rendezvous *r, uint64_t now)
 {
     for (size_t i = 0; i < r->crowd.used; i++) {
         const struct peer *peer = &r->crowd.peers[i];
-        if (*peer->id && !peer->session && !peer->failures && now < peer->heard + WISH_MAX_S * NS_PER_S)
+        if (!peer->session && !peer->failures && now < peer->heard + WISH_MAX_S * NS_PER_S)
             return true;
     }
     return false;

@@ -40,7 +40,7 @@ static uint64_t later(uint64_t a, uint64_t b)
 static uint64_t turn_time(const struct peer *peer, uint64_t place, unsigned pending)
 {
     uint64_t at = later(peer->retry, peer->put_off);
-    if (!*peer->id || (!may_be_asked(peer) && !may_be_invited(peer, pending)))
+    if (!may_be_asked(peer) && !may_be_invited(peer, pending))
         return NEVER;
     if (peer->wish == WISH_HELLO)
         at = later(at, peer->turn);
