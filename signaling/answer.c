@@ -36,14 +36,23 @@ bool answer_is_flooded(struct rendezvous *r, uint64_t now)
            (now < r->counted_from + 2 * FLOOD_S * NS_PER_S && r->heard_before >= flood);
 }
 
+void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer)
+{
+    if (peer->wish != WISH_HELLO)
+        return;
+    peer->wish = WISH_NOTHING;
+    if (r->slots)
+        withheld_note(&r->withheld, now, peer->id);
+}
+
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike)
 {
     uint64_t step = ANSWER_STEP_MS * NS_PER_MS, begins = 0;
     if (!r->slots)
         return now + (FULL_WORD_MS + random_below(r->party.random, FULL_WORD_MS)) * NS_PER_MS;
     unsigned able =
-        presence_count(&r->presence, now) + !alike;  /* and we: the newcomer is counted if it is alike */
-    if (able <= places || answer_is_flooded(r, now)) /* in a flood the quota is what limits answers */
+        presence_count(&r->presence, now) + !alike; /* and we: the newcomer is counted if it is alike */
+    if (able <= places || r->picks || answer_is_flooded(r, now)) /* here the quota is what limits answers */
         return now;
     unsigned number = random_below(r->party.random, able);
     if (number < places)

@@ -10,7 +10,7 @@
 struct peer *crowd_find(struct crowd *crowd, const char *id)
 {
     for (size_t i = 0; i < crowd->used; i++)
-        if (*crowd->peers[i].id && !strcmp(crowd->peers[i].id, id))
+        if (!strcmp(crowd->peers[i].id, id))
             return &crowd->peers[i];
     return NULL;
 }
@@ -19,9 +19,7 @@ struct peer *crowd_find(struct crowd *crowd, const char *id)
  * worth more than a hello: its sender has spent a scalar multiplication and knows our id. */
 static int worth(const struct peer *peer)
 {
-    enum { FREE, TRIED, PRESENT, KNOCKING, KNOWN, BUSY = KNOWN + KNOCKING };
-    if (!*peer->id)
-        return FREE;
+    enum { TRIED, PRESENT, KNOCKING, KNOWN, BUSY = KNOWN + KNOCKING };
     if (peer->session || peer->invited || (peer->asking && run_is_asking(peer->asking)))
         return BUSY;
     if (peer->asking && !peer->known)

@@ -41,7 +41,7 @@ struct knock {
 };
 
 struct peer {
-    char id[PEER_ID_LEN + 1];   /* "": a free place */
+    char id[PEER_ID_LEN + 1];
     struct message_about about; /* of its latest hello or pake1 */
     uint64_t heard;             /* when it last said one */
     bool known;                 /* it spoke before, a while ago (sightings.h) */

@@ -53,14 +53,14 @@ static bool is_asked(const struct rendezvous *r, uint64_t now, struct peer *peer
 }
 
 /* It has no place left. Anybody can say so in its name, so nothing ends by it: an answer that waits for its
- * turn is not given, one that is under way not repeated. Its next hello makes up for both. */
-static void hold_back(struct rendezvous *r, const char *id)
+ * turn is not given, one that is under way not repeated. Its next hello makes up for both, and the oftener
+ * that happens, the sooner it is answered. */
+static void hold_back(struct rendezvous *r, uint64_t now, const char *id)
 {
     struct peer *peer = crowd_find(&r->crowd, id);
     if (!peer)
         return;
-    if (peer->wish == WISH_HELLO)
-        peer->wish = WISH_NOTHING;
+    answer_withhold(r, now, peer);
     if (peer->asking && run_is_asking(peer->asking))
         parcel_stop(peer->asking->reply);
 }
@@ -72,7 +72,7 @@ void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     if (alike)
         presence_note(&r->presence, now, message->from, message->about.slots > 0);
     if (!message->about.slots)
-        hold_back(r, message->from);
+        hold_back(r, now, message->from);
     if ((!r->slots && !r->serves) || !message->about.slots ||
         !purpose_matches(r->purpose, message->about.purpose))
         return;
@@ -90,7 +90,8 @@ void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     if (is_asked(r, now, peer, message))
         return;
     if (peer->wish == WISH_NOTHING)
-        peer->turn = answer_time(r, now, message->about.slots, alike);
+        peer->turn = answer_time(
+            r, now, withheld_places(&r->withheld, now, message->from, message->about.slots), alike);
     peer->wish = WISH_HELLO;
 }
 
@@ -215,7 +216,7 @@ void meeting_pake1(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     if (peer && is_old_knock(r, now, broker, peer, message))
         return;
     bool room = r->slots || r->serves || (peer && peer->session);
-    r->tell_full |= !r->slots && !(peer && peer->session);
+    r->tell_full |= *message->about.purpose && !r->slots && !(peer && peer->session); /* it knows the name */
     peer = room ? crowd_admit(&r->crowd, now, message->from) : NULL;
     if (!peer) {
         r->stats.limited++;

@@ -16,6 +16,7 @@
 #include "presence.h"
 #include "quota.h"
 #include "sightings.h"
+#include "withheld.h"
 
 enum {
     INVITED_MAX_S = 4, /* the last pake2 leaves after 2 s; pake3 has as long again */
@@ -34,9 +35,11 @@ enum {
         750, /* who has met two says hello once more, so long after or twice that: a third may have
                 missed the first, and would hear the next 15 s later. In a room of two it is not said */
     HELLO_SHARE =
-        300, /* in a flood, which has at least so many hellos a second, one of so many is ours, ... */
-    HELLO_FLOODED_MAX = 1800, /* ... a minute long, then one a second: else hundreds of honest peers, once a
-                                flood has made them say so many, would be one to each other for ever */
+        300, /* in a flood, which has as many hellos in 4 s as so many a second are, one of so many is ours,
+                ... */
+    HELLO_FLOODED_MAX = 1800, /* ... a minute long, then one a second, and for each second without a flood
+                                one more again: else hundreds of honest peers, once a flood has made them say
+                                so many, would be one to each other for ever */
     HELLO_FLOODED_MS =
         33, /* ... but no more than 30 a second: whoever draws from the flood at random finds us */
     FULL_GAP_MS = 1000, /* that no place is left is said at most this often, whoever knocks */
@@ -50,6 +53,7 @@ struct rendezvous {
     struct quota quota;
     struct sightings sightings;
     struct presence presence;
+    struct withheld withheld;
     struct crowd crowd;
     struct notices notices;
     struct rendezvous_stats stats;
@@ -72,7 +76,7 @@ struct rendezvous {
     uint64_t hello_due;
     unsigned hello_step;              /* doublings of the interval so far */
     uint64_t hello_said;              /* when the last one left */
-    unsigned flood_said;              /* how many, ever, for there was a flood */
+    uint64_t flood_paid;              /* when those said for there was a flood are paid for, one a second */
     unsigned heard;                   /* hellos of others since then, ... */
     unsigned heard_now, heard_before; /* ... in this span of some seconds, and in the one before */
     uint64_t counted_from;            /* when this one began */
@@ -132,6 +136,8 @@ void parting_declined(struct rendezvous *r, struct run *run, const struct body *
 void parting_drop_asking(struct peer *peer);
 
 /* answer.c */
+/* A word in the peer's name says that it needs no answer of ours that still waits for its turn. */
+void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer);
 /* A hello was heard. */
 void answer_count(struct rendezvous *r, uint64_t now);
 /* Whether far more hellos are heard than so many peers as there seem to be would say. */

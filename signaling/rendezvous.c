@@ -33,6 +33,7 @@ struct rendezvous *rendezvous_new(const struct rendezvous_config *config)
     veil_key(r->party.veil_key, config->room);
     sightings_start(&r->sightings, config->random);
     presence_start(&r->presence, config->random);
+    withheld_start(&r->withheld, config->random);
     r->quota.has_guesses = config->secret != NULL;
     snprintf(r->name, sizeof r->name, "%s", config->name);
     snprintf(r->purpose, sizeof r->purpose, "%s", config->purpose);
@@ -170,7 +171,7 @@ void rendezvous_pace(struct rendezvous *r, uint64_t now)
 static bool is_flooded(struct rendezvous *r, uint64_t now)
 {
     return r->heard >= HELLO_SHARE && now >= r->hello_said + HELLO_FLOODED_MS * NS_PER_MS &&
-           r->flood_said < HELLO_FLOODED_MAX + (now - r->entered) / NS_PER_S && answer_is_flooded(r, now);
+           r->flood_paid < now + HELLO_FLOODED_MAX * NS_PER_S && answer_is_flooded(r, now);
 }
 
 /* The brokers that a hello must go to now. */
@@ -190,7 +191,8 @@ static bool output_hello(struct rendezvous *r, uint64_t now, struct letter *lett
     letter->brokers = hello_brokers(r, now);
     if (!letter->brokers)
         return false;
-    r->flood_said += r->slots && r->said && r->hello_due > now && !(r->greet & r->connected);
+    if (r->slots && r->said && r->hello_due > now && !(r->greet & r->connected))
+        r->flood_paid = (r->flood_paid > now ? r->flood_paid : now) + NS_PER_S;
     if (!r->said || r->hello_due <= now)
         r->hello_due = now + hello_interval(r);
     r->said = true;
@@ -224,7 +226,7 @@ bool rendezvous_has_untried(const struct rendezvous *r, uint64_t now)
 {
     for (size_t i = 0; i < r->crowd.used; i++) {
         const struct peer *peer = &r->crowd.peers[i];
-        if (*peer->id && !peer->session && !peer->failures && now < peer->heard + WISH_MAX_S * NS_PER_S)
+        if (!peer->session && !peer->failures && now < peer->heard + WISH_MAX_S * NS_PER_S)
             return true;
     }
     return false;

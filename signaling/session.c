@@ -56,8 +56,8 @@ void meeting_bye(struct rendezvous *r, uint64_t now, uint32_t broker, const stru
 {
     (void)broker;
     struct peer *peer = crowd_find(&r->crowd, message->from);
-    if (peer && peer->wish == WISH_HELLO)
-        peer->wish = WISH_NOTHING;
+    if (peer)
+        answer_withhold(r, now, peer);
     presence_note(&r->presence, now, message->from, false); /* if it is there, its next hello says so */
     if (!peer || !peer->session) {
         r->stats.stale++;

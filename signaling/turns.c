@@ -10,11 +10,12 @@
 enum { PENDING_KNOWN = 2 }; /* of RENDEZVOUS_PENDING_MAX: places that are no stranger's */
 
 /* When somebody new may be taken, or told that no place is left; NEVER: as long as nothing changes. Whoever
- * has proven itself has a place before it is connected: others would only be sent away. */
+ * has proven itself has a place before it is connected: others would only be sent away. But who wants one of
+ * a name has to meet them all, and sends away almost all. */
 static uint64_t place_time(const struct rendezvous *r, uint64_t now)
 {
     if (r->slots)
-        return crowd_place(&r->crowd, now, r->slots);
+        return r->picks ? now : crowd_place(&r->crowd, now, r->slots);
     return r->serves ? now : NEVER;
 }
 
@@ -39,7 +40,7 @@ static uint64_t later(uint64_t a, uint64_t b)
 static uint64_t turn_time(const struct peer *peer, uint64_t place, unsigned pending)
 {
     uint64_t at = later(peer->retry, peer->put_off);
-    if (!*peer->id || (!may_be_asked(peer) && !may_be_invited(peer, pending)))
+    if (!may_be_asked(peer) && !may_be_invited(peer, pending))
         return NEVER;
     if (peer->wish == WISH_HELLO)
         at = later(at, peer->turn);

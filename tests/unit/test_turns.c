@@ -363,6 +363,41 @@ static void an_honest_peer_joins_while_hundreds_repeat_themselves(void **state)
         assert_true(joins_in_flood(seed, 1U << MESSAGE_HELLO, 2000, 700));
 }
 
+/* A hundred made-up ids make an answer wait; before its turn a forged word in the newcomer's name ends it. */
+static void forged_words_and_made_up_ids_delay_two_peers_by_seconds_only(void **state)
+{
+    enum { IDS = 100, GAP_MS = 10, MADE_UP_MS = 200 };
+    static const enum message_type words[] = {MESSAGE_HELLO, MESSAGE_BYE};
+    struct rendezvous_config config = secret_config();
+    config.slots = 1;
+    (void)state;
+    for (unsigned seed = 300; seed < 310; seed++) {
+        struct post *post = post_new(seed, 1);
+        struct message made_up[IDS], word;
+        for (unsigned i = 0; i < 2; i++)
+            post_add(post, config);
+        for (unsigned i = 0; i < 2; i++)
+            post_connect(post, i);
+        for (unsigned i = 0; i < IDS; i++) {
+            made_up[i] = forge(post, MESSAGE_HELLO, NULL);
+            tell(post, 0, &made_up[i]);
+            tell(post, 1, &made_up[i]);
+        }
+        for (unsigned ms = 0; ms < 30000 && !post_are_joined(post, 0, 1); ms += GAP_MS) {
+            for (unsigned to = 0; to < 2; to++) {
+                if (ms % MADE_UP_MS == 0)
+                    tell(post, to, &made_up[ms / MADE_UP_MS % IDS]);
+                word = forge(post, words[seed % 2], rendezvous_id(post->hosts[!to].machine));
+                word.about.slots = 0;
+                tell(post, to, &word);
+            }
+            post_run(post, GAP_MS * NS_PER_MS);
+        }
+        assert_true(post_are_joined(post, 0, 1));
+        post_free(post);
+    }
+}
+
 static void a_thousand_forged_goodbyes_are_a_hint_every_five_seconds(void **state)
 {
     struct post *post = joined(7);
@@ -535,6 +570,7 @@ int main(void)
         cmocka_unit_test(an_honest_peer_joins_while_the_flood_runs),
         cmocka_unit_test(an_honest_peer_joins_while_hundreds_repeat_themselves),
         cmocka_unit_test(unfinished_handshakes_count_as_guesses),
+        cmocka_unit_test(forged_words_and_made_up_ids_delay_two_peers_by_seconds_only),
         cmocka_unit_test(a_thousand_forged_goodbyes_are_a_hint_every_five_seconds),
         cmocka_unit_test(who_failed_waits_while_others_are_untried),
         cmocka_unit_test(a_goodbye_of_nobody_is_dropped),
