@@ -56,7 +56,7 @@ WAITING = [
     ("lab", ["python3", "tests/lab/lab.py", "--build", GCC, "--quick"]),
     ("lab-sanitized", ["python3", "tests/lab/lab.py", "--build", SAN, "--quick"]),
     ("cli-portable", ["python3", "tests/cli/run.py", "--build", PORTABLE,
-                      "two_chats_talk|binary_both_ways|tcp_both_ways|folder_arrives"]),
+                      "two_chats_talk|binary_both_ways|tcp_both_ways|folder_arrives|doctor_waits"]),
 ]
 
 # They measure: nothing runs beside them.
