@@ -13,9 +13,9 @@ WARN := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror
 OPT ?= -O2 -g
 SAN ?= # 1: address and undefined-behaviour sanitizers
 SAN_FLAGS := $(if $(strip $(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-# 1: as on a system without epoll, netlink and several datagrams a call (peer/README.md)
+# 1: as on a system without epoll, netlink, several datagrams a call and syncfs (peer/README.md)
 PORTABLE ?=
-PORTABLE_FLAGS := $(if $(strip $(PORTABLE)),-DP2P_NO_EPOLL -DP2P_NO_NETLINK -DP2P_NO_BATCHES)
+PORTABLE_FLAGS := $(if $(strip $(PORTABLE)),-DP2P_NO_EPOLL -DP2P_NO_NETLINK -DP2P_NO_BATCHES -DP2P_NO_SYNCFS)
 # Empty where the libraries are missing: `make demo` and `make test` install them and start again.
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null)

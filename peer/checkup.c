@@ -127,13 +127,13 @@ size_t checkup_sockets(struct examination *e, const struct addr *like, struct ad
         loop_forget(e->loop, net_fd(e->net, NET_EXTRA));
     net_set_extra(e->net, 0, keep_none, NULL);
     net_set_extra(e->net, count, keep_none, NULL);
+    if (net_fd(e->net, NET_EXTRA) >= 0 && !loop_watch(e->loop, net_fd(e->net, NET_EXTRA)))
+        net_set_extra(e->net, 0, keep_none, NULL); /* what nobody hears is of no use */
     size_t opened = net_extra(e->net, ports);
     for (size_t i = 0; i < opened; i++) {
         locals[i] = *like;
         locals[i].port = ports[i].port;
     }
-    if (net_fd(e->net, NET_EXTRA) >= 0)
-        loop_watch(e->loop, net_fd(e->net, NET_EXTRA));
     return opened;
 }
 
@@ -402,6 +402,8 @@ static void take_leave(struct examination *e)
     checkup_ports_close(e);
     checkup_turn_close(e);
     for (size_t n = 0; n < CHECKUP_BROKERS_MAX; n++) {
+        if (e->trials[n].mqtt)
+            loop_forget(e->loop, mqtt_fd(e->trials[n].mqtt));
         mqtt_close(e->trials[n].mqtt, 0);
         e->trials[n].mqtt = NULL;
     }

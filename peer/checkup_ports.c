@@ -110,8 +110,10 @@ void checkup_ports_close(struct examination *e)
             now = loop_now();
         }
     }
-    if (e->upnp)
+    if (e->upnp) {
         upnp_remove(e->upnp);
+        loop_forget(e->loop, upnp_fd(e->upnp));
+    }
     upnp_free(e->upnp, is_open ? GIVE_BACK_MS : 0);
     portmap_free(e->portmap);
     e->upnp = NULL;

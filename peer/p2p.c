@@ -145,6 +145,10 @@ void p2p_node_free(struct p2p_node *node)
 
 /* ---- the room ---- */
 
+_Static_assert((int)P2P_CONGESTION_DEFAULT == (int)QUIC_CONGESTION_DEFAULT &&
+                   (int)P2P_CUBIC == (int)QUIC_CONGESTION_CUBIC && (int)P2P_BBR == (int)QUIC_CONGESTION_BBR,
+               "a program's choice is handed down as it is");
+
 static int make_machine(struct p2p_node *node, const char *room, const void *secret, size_t secret_len)
 {
     uint8_t machine[32];

@@ -40,11 +40,11 @@ void sockets_set_extra(struct p2p_node *node, uint64_t now, size_t count)
 {
     struct addr locals[NET_EXTRA_MAX];
     int before = net_fd(node->net, NET_EXTRA);
+    if (before >= 0) /* it may be about to be closed */
+        loop_forget(node->loop, before);
     net_set_extra(node->net, count, is_used, node->node);
     int after = net_fd(node->net, NET_EXTRA);
-    if (before >= 0 && after < 0)
-        loop_forget(node->loop, before);
-    if (before < 0 && after >= 0)
+    if (after >= 0)
         loop_watch(node->loop, after);
     count = net_extra(node->net, locals);
     node_set_sockets(node->node, now, locals, count);

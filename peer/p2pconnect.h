@@ -58,9 +58,9 @@ enum p2p_error {
 P2P_API const char *p2p_strerror(int error);
 /* "0.1.0". */
 P2P_API const char *p2p_version(void);
-/* The libraries that this one runs with, as they were loaded: "libmosquitto 2.0.11, cJSON 1.7.15, ...", for
- * reports of bugs. Writes at most `capacity` bytes with the NUL; returns the length of the whole, as
- * snprintf. */
+/* The libraries that this one runs with, as they were loaded (miniupnpc, which does not say: as it was
+ * compiled): "libmosquitto 2.0.11, cJSON 1.7.15, ...", for reports of bugs. Writes at most `capacity` bytes
+ * with the NUL; returns the length of the whole, as snprintf. */
 P2P_API size_t p2p_libraries(char *out, size_t capacity);
 
 /* ---- the node ---- */
@@ -69,9 +69,9 @@ struct p2p_node;
 struct p2p_peer;
 struct p2p_stream;
 
-/* What makes way for others when packets are lost: P2P_CUBIC (RFC 9438) halves its rate for every loss that
- * is not its own; P2P_BBR keeps it, and where buffers are short it loses half of what it sends with ngtcp2
- * 0.12. */
+/* What makes way for others when packets are lost: P2P_CUBIC (RFC 9438 4.6) goes down to 0.7 of its rate,
+ * once a round trip, whoever's the loss is; P2P_BBR keeps it, and where buffers are short it loses half of
+ * what it sends with ngtcp2 0.12. */
 enum p2p_congestion { P2P_CONGESTION_DEFAULT, P2P_CUBIC, P2P_BBR };
 
 enum p2p_path_kind { P2P_HOST, P2P_LAN, P2P_DIRECT, P2P_TURN, P2P_BROKER };
@@ -229,8 +229,9 @@ P2P_API const char *p2p_peer_id(const struct p2p_peer *peer);
 
 enum { P2P_LABEL_MAX = 82 }; /* bytes with the NUL */
 
-/* The name as long as nobody else here has it; else NAME#ID, with as many characters of the id as tell them
- * apart, four at least: the same on every machine. So is a name that has a '#' itself. Returns `label`. */
+/* The name as long as no other peer of this node has it; else NAME#ID, with as many characters of the id as
+ * tell them apart, four at least: another machine, with other peers, may use fewer or more. A name that has a
+ * '#' itself gets them, too. Returns `label`. */
 P2P_API const char *p2p_peer_label(const struct p2p_peer *peer, char label[P2P_LABEL_MAX]);
 P2P_API const char *p2p_peer_purpose(const struct p2p_peer *peer);
 /* 0, or P2P_EGONE: there is no path now (*path then has the last one, if any). */

@@ -19,9 +19,10 @@ LOGS = os.path.join(TOP, "build", "test")
 MAKE = ["make", "-s", "--no-print-directory", "-j2"]
 GCC, SAN, PORTABLE = "build", "build/san", "build/portable"
 SANITIZED = ["CC=clang", "SAN=1", "B=" + SAN]
-# As clang's users compile it, on a system that is not Linux: without epoll, netlink and batches.
+# As clang's users compile it, on a system that is not Linux: without epoll, netlink, batches and syncfs.
 ELSEWHERE = ["CC=clang", "PORTABLE=1", "B=" + PORTABLE]
-PORTABLE_UNITS = [f"{PORTABLE}/unit/test_{name}" for name in ("loop", "loop_set", "net", "net_stream", "net_gateway", "p2p", "p2p_stream")]
+PORTABLE_UNITS = [f"{PORTABLE}/unit/test_{name}"
+                  for name in ("loop", "loop_set", "net", "net_stream", "net_gateway", "p2p", "p2p_stream", "file_sync")]
 
 # Steps are (name, command). The programs of the gcc build first: nearly everything else runs them.
 FIRST = ("build-gcc", MAKE + ["all", "unit-build", "sim-build", "examples", "build/lab/delay",
@@ -56,7 +57,7 @@ WAITING = [
     ("lab", ["python3", "tests/lab/lab.py", "--build", GCC, "--quick"]),
     ("lab-sanitized", ["python3", "tests/lab/lab.py", "--build", SAN, "--quick"]),
     ("cli-portable", ["python3", "tests/cli/run.py", "--build", PORTABLE,
-                      "two_chats_talk|binary_both_ways|tcp_both_ways|folder_arrives"]),
+                      "two_chats_talk|binary_both_ways|tcp_both_ways|folder_arrives|doctor_waits"]),
 ]
 
 # They measure: nothing runs beside them.

@@ -284,14 +284,3 @@ bool file_store_settle_folder(struct file_store *store, const struct manifest_en
     errno = error;
     return good;
 }
-
-bool file_store_sync(const struct file_store *store)
-{
-#ifdef __linux__
-    return syncfs(store->root) == 0;
-#else
-    (void)store;
-    sync(); /* may come back before all is there: there is no better call for a whole folder */
-    return true;
-#endif
-}

@@ -39,7 +39,5 @@ bool file_store_finish(struct file_store *store, const char *path);
 bool file_store_link(struct file_store *store, const struct manifest_entry *entry);
 /* Permissions and times of a folder of the manifest. */
 bool file_store_settle_folder(struct file_store *store, const struct manifest_entry *entry);
-/* Everything written so far is on the disk. */
-bool file_store_sync(const struct file_store *store);
 
 #endif

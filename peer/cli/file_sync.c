@@ -5,9 +5,14 @@
 #include <errno.h>
 #include <unistd.h>
 
-static int sync_now(int folder)
+int file_sync_now(int folder)
 {
+#if defined(__linux__) && !defined(P2P_NO_SYNCFS)
     return syncfs(folder) == 0 ? 0 : errno;
+#else
+    sync(); /* may be back before all is there (POSIX): there is no better call for a whole folder */
+    return fsync(folder) == 0 ? 0 : errno;
+#endif
 }
 
 static void *run(void *context)
@@ -20,7 +25,7 @@ static void *run(void *context)
         if (!sync->asked)
             break;
         pthread_mutex_unlock(&sync->lock);
-        int error = sync_now(sync->folder);
+        int error = file_sync_now(sync->folder);
         pthread_mutex_lock(&sync->lock);
         sync->error = sync->error ? sync->error : error;
         sync->asked = false;
@@ -47,7 +52,7 @@ void file_sync_begin(struct file_sync *sync, int folder)
 void file_sync_ask(struct file_sync *sync)
 {
     if (!sync->runs) {
-        int error = sync_now(sync->folder);
+        int error = file_sync_now(sync->folder);
         sync->error = sync->error ? sync->error : error;
         return;
     }

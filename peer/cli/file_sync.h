@@ -15,6 +15,9 @@ struct file_sync {
     int error; /* errno of the first that failed: the kernel says it once, and it stays true */
 };
 
+/* Everything written to the folder's file system until now is on its disk: 0, or errno. */
+int file_sync_now(int folder);
+
 /* All zero is one that was never begun. The thread has the caller's signal mask and restrictions. */
 void file_sync_begin(struct file_sync *sync, int folder);
 /* Everything written to the file system until now is to go to its disk. Returns at once; one at a time: not

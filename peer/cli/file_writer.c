@@ -539,7 +539,9 @@ static void hurry_disk(struct incoming *incoming, uint32_t len)
     if (incoming->unsafe < UNSAFE_BYTES)
         return;
     incoming->unsafe = 0;
+#ifdef SYNC_FILE_RANGE_WRITE /* Linux */
     sync_file_range(incoming->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#endif
 }
 
 static void take_data(struct file_writer *writer, const struct piece *piece)
@@ -659,8 +661,9 @@ static void end_well(struct file_writer *writer)
     name_all(writer);
     end_links(writer);
     end_folders(writer);
-    if (goes_on(writer) && !file_store_sync(&writer->store))
-        break_off(writer, words_of(errno));
+    int error = goes_on(writer) ? file_sync_now(writer->store.root) : 0;
+    if (error)
+        break_off(writer, words_of(error));
     if (!goes_on(writer))
         return;
     wire_put32(body, writer->here);

@@ -4,10 +4,12 @@ What it says of NATs is tried in the laboratory (tests/lab/doctors.py).
 """
 
 import json
+import os
+import signal
 import subprocess
 import time
 
-from harness import check, free_port, own_network
+from harness import check, free_port, own_network, until
 from scene import scene
 from scenes_private import BROKER_PORT, LAN, PUBLIC, STUN_PORT, two_machines
 
@@ -26,13 +28,26 @@ def examine(world, *args, code, json_lines=True, **options):
     return json.loads(program.out) if json_lines else program.out.decode()
 
 
-def internet(world):
-    """A machine with a private and a public address, and servers that answer it."""
+def internet_of(world, *addresses):
+    """Servers, STUN at one address or at these two, and a machine with a private and a public address that they answer."""
     there, here = two_machines(world)
     with there:
         world.broker(extra=f"allow_anonymous true\nlistener {BROKER_PORT} 0.0.0.0\nallow_anonymous true\n")
-        world.plain("stun-server", "--address", "198.51.100.1", "--port", STUN_PORT, "--json").expect_event("listening")
-    return here
+        for address in addresses[1:]:
+            there.ip(f"addr add {address}/24 dev wan0")
+        listen = [option for address in addresses for option in ("--address", address)]
+        world.plain("stun-server", *listen, "--port", STUN_PORT, "--json").expect_event("listening")
+    return there, here
+
+
+def internet(world):
+    return internet_of(world, "198.51.100.1")[1]
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+        user, system = stat.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def uses(report):
@@ -98,6 +113,30 @@ def doctor_of_what_it_cannot_measure(world):
     check("RFC 5780" in report["advice"][-1]["text"], str(report["advice"]))
     check("idle mapping lives is unknown: no STUN server answers" in text, text)
     world.plain("ping", "--room", "r", "--life").expect_code(2)
+
+
+@scene(seconds=8)
+def doctor_waits_without_a_processor(world):
+    """doctor --life sleeps while it waits behind a firewall, also when a broker of before is only then let go: of two
+    seconds it takes less than a quarter of one"""
+    there, here = internet_of(world, "198.51.100.1", "198.51.100.3")
+    here.nft("table inet wall { chain input { type filter hook input priority 0; policy drop;"
+             " ct state established accept; iifname lo accept; }; }")
+    there.ip("link set wan0 address 02:00:00:00:00:01")
+    here.ip("neigh replace 198.51.100.9 lladdr 02:00:00:00:00:01 dev wan0 nud permanent")
+    late = f"198.51.100.9:{BROKER_PORT}"  # a connection to it begins when it has its address
+    with here:
+        program = world.plain("doctor", "--life", "--broker", BROKER, "--broker", late, "--stun", STUN, "--json",
+                              stdin=subprocess.DEVNULL)
+    program.expect_event("life")
+    there.ip("addr add 198.51.100.9/24 dev wan0")
+    until(lambda: not here.run(["ss", "-Htn", "state", "syn-sent"]).stdout, 10, lambda: "the late broker is not reached")
+    before = cpu_seconds(program.pid)
+    time.sleep(2)  # the time that is measured
+    took = cpu_seconds(program.pid) - before
+    check(took < 0.25, f"it took {took:.2f} s of 2 s\n{program.story()}")
+    program.signal(signal.SIGINT)
+    program.expect_code(128 + signal.SIGINT)
 
 
 @scene

@@ -11,7 +11,7 @@ import time
 
 import nat
 from namespace import LabError
-from servers import STUN_PORT
+from servers import STUN_PORT, WEB_PORT
 from topology import Lab, Wire
 from trial import Skip
 from turns import TLS_PORT, Turn
@@ -141,21 +141,20 @@ def kind_filters_as_named(lab, kind, bits):
 
 
 def kind_forbids_as_named(lab, kind):
-    """tcponly lets TCP out to any port, only443 to that one, and neither lets UDP out."""
+    """tcponly lets TCP out to any port, only443 to that one (where the broker listens), and neither lets UDP out."""
     with Bench(lab, kind) as bench:
         for port in (0, 443, 53):
             outer = bench.outer[0] if port == 0 else bench.outside(lab.servers.second, port)
             bench.inside().sendto(b"out", outer.getsockname())
             expect(not arrives(outer), f"UDP to port {outer.getsockname()[1]} went through")
-        for port, may in ((443, True), (8443, kind == "tcponly")):
-            with lab.servers.node.socket(kind=socket.SOCK_STREAM) as listener:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind((lab.servers.second, port))
-                listener.listen()
+        with lab.servers.node.socket(kind=socket.SOCK_STREAM) as listener:
+            listener.bind((lab.servers.second, 0))
+            listener.listen()
+            for port, may in ((WEB_PORT, True), (listener.getsockname()[1], kind == "tcponly")):
                 with bench.home.machine.socket(kind=socket.SOCK_STREAM) as caller:
                     caller.settimeout(2 if may else SILENCE)
-                    got = caller.connect_ex(listener.getsockname())
-            expect((got == 0) == may, f"TCP to port {port}: {os.strerror(got)}")
+                    got = caller.connect_ex((lab.servers.second, port))
+                expect((got == 0) == may, f"TCP to port {port}: {os.strerror(got)}")
 
 
 def kind_refuses_as_named(lab, kind):
