@@ -60,6 +60,14 @@ struct sending {
 
 /* ---- the end of a delivery ---- */
 
+static void note_end(struct sending *sending, int code, const char *sentence)
+{
+    if (!code || sending->code)
+        return;
+    sending->code = code;
+    snprintf(sending->sentence, sizeof sending->sentence, "%s", sentence ? sentence : "");
+}
+
 static void delivery_end(struct delivery *delivery, int code, const char *sentence)
 {
     struct sending *sending = delivery->session->state;
@@ -70,10 +78,7 @@ static void delivery_end(struct delivery *delivery, int code, const char *senten
     transfer_summary(&delivery->session->report, &delivery->transfer, delivery->session->now, sentence);
     if (sentence && sending->code)
         events_note(&delivery->session->report, 0, "%s: %s", delivery->transfer.name, sentence);
-    if (code && !sending->code) {
-        sending->code = code;
-        snprintf(sending->sentence, sizeof sending->sentence, "%s", sentence ? sentence : "");
-    }
+    note_end(sending, code, sentence);
     if (delivery->member)
         p2p_peer_close(delivery->member->peer, code == EXIT_DONE ? "done" : NULL);
 }
@@ -368,6 +373,20 @@ static bool send_pieces(struct delivery *delivery)
 
 /* ---- the role ---- */
 
+/* Nothing can be offered to it: it may be gone already, or take no streams. That is its own matter, and the
+ * others' deliveries go on. */
+static void give_up(struct session *session, struct member *member, int error)
+{
+    struct sending *sending = session->state;
+    char name[SHOWN_NAME_MAX], sentence[WHY_MAX];
+    snprintf(sentence, sizeof sentence, "cannot offer anything: %s", p2p_strerror(error));
+    if (session->options->keep)
+        events_note(&session->report, 0, "%s: %s", events_name(name, member->peer), sentence);
+    note_end(sending, EXIT_OTHER, sentence);
+    sending->begun++;
+    p2p_peer_close(member->peer, "no stream could be opened");
+}
+
 static void send_connected(struct session *session, struct member *member)
 {
     struct sending *sending = session->state;
@@ -378,7 +397,7 @@ static void send_connected(struct session *session, struct member *member)
     if (error) {
         free(delivery);
         free(held);
-        session_end(session, EXIT_OTHER, "cannot offer anything: %s", p2p_strerror(error));
+        give_up(session, member, error);
         return;
     }
     delivery->session = session, delivery->member = member, delivery->held = held;
