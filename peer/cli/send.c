@@ -494,6 +494,17 @@ static void delivery_free(struct delivery **at)
     free(delivery);
 }
 
+/* Which was left out was said before anything was sent, which may be long ago. */
+static void end_all(struct session *session)
+{
+    struct sending *sending = session->state;
+    char sentence[80];
+    snprintf(sentence, sizeof sentence, "%u of what was named was left out", sending->tree.left_out);
+    if (sending->tree.left_out)
+        note_end(sending, EXIT_OTHER, sentence);
+    session_end(session, sending->code, sending->code ? "%s" : NULL, sending->sentence);
+}
+
 static bool send_step(struct session *session)
 {
     struct sending *sending = session->state;
@@ -506,7 +517,7 @@ static bool send_step(struct session *session)
             at = &delivery->next;
     }
     if (sending->begun && !sending->active && !session->options->keep)
-        session_end(session, sending->code, sending->code ? "%s" : NULL, sending->sentence);
+        end_all(session);
     return moved;
 }
 
@@ -547,18 +558,6 @@ static int gather(struct sending *sending, const struct options *options, struct
     return EXIT_OTHER;
 }
 
-/* Which they are was said before anything was sent, which may be long ago. */
-static void tell_count_left_out(const struct sending *sending, const struct options *options,
-                                uint64_t started_ns)
-{
-    struct report report;
-    char sentence[80];
-    snprintf(sentence, sizeof sentence, "%u of what was named was left out", sending->tree.left_out);
-    events_begin(&report, options, started_ns);
-    events_error(&report, EXIT_OTHER, sentence);
-    events_end(&report);
-}
-
 int send_main(const struct options *options, uint64_t started_ns)
 {
     static struct sending sending;
@@ -579,10 +578,6 @@ int send_main(const struct options *options, uint64_t started_ns)
         role.max_peers = 1; /* standard input can be read once */
     if (code == EXIT_DONE)
         code = session_run(options, started_ns, &role, &sending);
-    if (code == EXIT_DONE && sending.tree.left_out) {
-        code = EXIT_OTHER;
-        tell_count_left_out(&sending, options, started_ns);
-    }
     file_tree_free(&sending.tree);
     free(sending.offer);
     return code;
