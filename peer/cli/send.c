@@ -40,6 +40,7 @@ struct delivery {
     uint8_t frame[FRAME_LEN + FRAME_MAX];
     size_t frame_len;
     struct held *held;          /* one an entry */
+    uint64_t cells;             /* of what is known of leaves, in all of `held` */
     struct file_reader *reader; /* NULL: the receiver has not said go */
     struct lane lanes[LANES];
     uint64_t credit, spent;      /* bytes of leaves that may be sent, and that are */
@@ -111,6 +112,16 @@ static bool hold(struct held *held, uint64_t first, const uint8_t *hashes, uint6
     return good;
 }
 
+/* The body of a HAVE, whose head is there. */
+static bool hold_told(struct held *held, const uint8_t *body, size_t len)
+{
+    uint32_t first = wire_get32(body + 4);
+    if (body[8] & HAVE_ZEROS)
+        return len == HAVE_ZEROS_LEN && hold(held, first, NULL, wire_get32(body + HAVE_HEAD));
+    return (len - HAVE_HEAD) % HASH_LEN == 0 &&
+           hold(held, first, body + HAVE_HEAD, (len - HAVE_HEAD) / HASH_LEN);
+}
+
 static void take_held(struct delivery *delivery, const uint8_t *body, size_t len)
 {
     const struct manifest *manifest = delivery->transfer.manifest;
@@ -123,13 +134,11 @@ static void take_held(struct delivery *delivery, const uint8_t *body, size_t len
     uint64_t size = manifest->entries[file].size;
     if (!held->leaves.leaves)
         leaf_map_begin(&held->leaves, leaves_of(size == MANIFEST_SIZE_UNKNOWN ? MANIFEST_SIZE_MAX : size));
-    bool zeros = body[8] & HAVE_ZEROS;
-    if (zeros ? len != HAVE_ZEROS_LEN || !hold(held, wire_get32(body + 4), NULL, wire_get32(body + HAVE_HEAD))
-              : (len - HAVE_HEAD) % HASH_LEN != 0 ||
-                    !hold(held, wire_get32(body + 4), body + HAVE_HEAD, (len - HAVE_HEAD) / HASH_LEN)) {
+    delivery->cells -= held->leaves.cells;
+    bool good = hold_told(held, body, len);
+    delivery->cells += held->leaves.cells;
+    if (!good || delivery->cells > LEAF_CELLS_MAX)
         delivery_confused(delivery);
-        return;
-    }
     held->whole = body[8] & HAVE_WHOLE;
 }
 
