@@ -35,14 +35,17 @@ const char *incoming_problem(const struct incoming *incoming, uint32_t leaf, uin
         return "the sender sends more than it announced";
     if (len % LEAF_LEN && incoming->size != MANIFEST_SIZE_UNKNOWN && from + len != incoming->size)
         return "the sender sends pieces of a wrong length";
+    if (len % LEAF_LEN && incoming->has_last) /* else each byte could be a leaf */
+        return "the sender sends pieces of a wrong length";
     if (any_received(incoming, leaf, count))
         return "the sender sends the same twice";
     return NULL;
 }
 
-bool incoming_receive(struct incoming *incoming, uint32_t leaf, const uint8_t hash[HASH_LEN])
+bool incoming_receive(struct incoming *incoming, uint32_t leaf, uint32_t len, const uint8_t hash[HASH_LEN])
 {
     incoming->received++;
+    incoming->has_last = incoming->has_last || len < LEAF_LEN;
     return leaf_map_put(&incoming->leaves, leaf, hash, LEAF_RECEIVED);
 }
 

@@ -11,6 +11,7 @@ struct incoming {
     int fd;            /* of the unfinished file; -1: not opened */
     bool whole;        /* it has its name already, and is only compared */
     bool finished;     /* `finish` is known */
+    bool has_last;     /* a leaf has come that is shorter than the others */
     uint64_t size;     /* as announced; MANIFEST_SIZE_UNKNOWN */
     uint64_t received; /* leaves, in this run */
     uint64_t held;     /* bytes that were here before */
@@ -21,10 +22,10 @@ struct incoming {
 
 void incoming_begin(struct incoming *incoming, uint64_t size);
 /* NULL: `count` leaves of together `len` bytes may come at `leaf`. Else what the sender does wrong: more than
- * it announced, or twice the same. */
+ * it announced, twice the same, or two ends. */
 const char *incoming_problem(const struct incoming *incoming, uint32_t leaf, uint32_t count, uint64_t len);
-/* Takes note of a leaf. False: no memory. */
-bool incoming_receive(struct incoming *incoming, uint32_t leaf, const uint8_t hash[HASH_LEN]);
+/* Takes note of a leaf of `len` bytes. False: no memory. */
+bool incoming_receive(struct incoming *incoming, uint32_t leaf, uint32_t len, const uint8_t hash[HASH_LEN]);
 /* The same of `count` leaves of zeros. */
 bool incoming_receive_zeros(struct incoming *incoming, uint32_t leaf, uint32_t count);
 /* Whether all that was announced has come. */

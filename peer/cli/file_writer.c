@@ -29,9 +29,7 @@ enum {
     HAVE_HASHES = 1024,   /* in a frame */
     LOCK_PATIENCE_S = 30, /* a lost session is known to be lost within 15 s */
     LOCK_TRY_MS = 100,
-    UNSAFE_BYTES = 8 << 20, /* of a file, written but not yet on its way to the disk */
-    CELLS_MAX = 1 << 27     /* known of at once: two files of 8 TiB; a byte of memory each, and a hash where
-                               leaves have come that are not zeros */
+    UNSAFE_BYTES = 8 << 20 /* of a file, written but not yet on its way to the disk */
 };
 
 /* Files that are written, but without their names. */
@@ -247,6 +245,23 @@ static struct incoming *incoming_of(struct file_writer *writer, uint32_t file)
     return writer->incoming[file];
 }
 
+/* Those of leaves from `first` on, as many as there are and fit. */
+static uint64_t gather_hashes(const struct leaf_map *map, uint64_t first, uint8_t *out)
+{
+    const uint8_t *hashes;
+    unsigned flags;
+    uint64_t count = 0;
+    while (count < HAVE_HASHES && first + count < map->leaves) {
+        uint64_t run = leaf_map_run(map, first + count, &flags, &hashes), room = HAVE_HASHES - count;
+        if (!hashes)
+            break;
+        run = run < room ? run : room;
+        memcpy(out + count * HASH_LEN, hashes, run * HASH_LEN);
+        count += run;
+    }
+    return count;
+}
+
 /* One frame about leaves from `first` on; returns how many they are. */
 static uint64_t tell_some(struct file_writer *writer, uint32_t file, const struct incoming *incoming,
                           uint64_t first)
@@ -263,9 +278,8 @@ static uint64_t tell_some(struct file_writer *writer, uint32_t file, const struc
         body[8] |= HAVE_ZEROS;
         wire_put32(body + HAVE_HEAD, (uint32_t)count);
     } else {
-        count = count < HAVE_HASHES ? count : HAVE_HASHES;
+        count = gather_hashes(&incoming->leaves, first, body + HAVE_HEAD);
         len = HAVE_HEAD + (size_t)count * HASH_LEN;
-        memcpy(body + HAVE_HEAD, hashes, len - HAVE_HEAD);
     }
     return tell(writer, FRAME_HAVE, body, len) ? count : 0;
 }
@@ -301,7 +315,7 @@ static uint64_t hash_some(struct file_writer *writer, uint32_t file, struct inco
     bool good = zeros ? leaf_map_put_zeros(&incoming->leaves, number, count, LEAF_HELD)
                       : leaf_map_put(&incoming->leaves, number, leaf.hash, LEAF_HELD);
     writer->cells += incoming->leaves.cells;
-    if (good && writer->cells <= CELLS_MAX)
+    if (good && writer->cells <= LEAF_CELLS_MAX)
         return count;
     break_off(writer, words_of(ENOMEM));
     return 0;
@@ -559,7 +573,7 @@ static void take_data(struct file_writer *writer, const struct piece *piece)
     hurry_disk(incoming, record->len);
     atomic_fetch_add(&writer->written, record->len);
     writer->cells -= incoming->leaves.cells;
-    if (!incoming_receive(incoming, record->leaf, hash))
+    if (!incoming_receive(incoming, record->leaf, record->len, hash))
         break_off(writer, words_of(ENOMEM));
     writer->cells += incoming->leaves.cells;
 }
@@ -620,7 +634,7 @@ static void take_record(struct file_writer *writer, const struct piece *piece)
     } else {
         take_failure(writer, piece);
     }
-    if (writer->cells > CELLS_MAX)
+    if (writer->cells > LEAF_CELLS_MAX)
         break_off(writer, "the sender begins too much at once");
     if (goes_on(writer) && writer->incoming[record->file])
         look_for_completion(writer, record->file, writer->incoming[record->file]);

@@ -5,14 +5,15 @@
 #include <string.h>
 
 enum {
-    PAGE = 512,      /* cells; three levels of them are the 2^26 leaves of the largest file */
+    PAGE = 512, /* cells; three levels of them are the 2^26 leaves of the largest file */
+    BLOCK = 32, /* hashes that are allocated at once: 1 KiB, for whoever tells one and leaves it at that */
     LEAF_INSIDE = 8, /* of a cell above the leaves: another page has it */
 };
 
 struct leaf_page {
     struct leaf_page **inside; /* a cell each; NULL: the cells are leaves */
-    uint8_t *hashes;           /* of leaves, once one has any */
-    unsigned count;            /* of cells */
+    uint8_t **hashes; /* of leaves, once one has any: a block for each BLOCK of them; NULL: none yet */
+    unsigned count;   /* of cells */
     uint8_t flags[];
 };
 
@@ -30,6 +31,11 @@ void leaf_map_begin(struct leaf_map *map, uint64_t leaves)
     *map = (struct leaf_map){.leaves = leaves};
     while (span_of(map->height + 1) < leaves)
         map->height++;
+}
+
+static unsigned blocks_of(const struct leaf_page *page)
+{
+    return (page->count + BLOCK - 1) / BLOCK;
 }
 
 static struct leaf_page *page_new(struct leaf_map *map, unsigned height, uint64_t base, uint8_t flags)
@@ -55,6 +61,8 @@ static void page_free(struct leaf_map *map, struct leaf_page *page)
         return;
     for (unsigned i = 0; page->inside && i < page->count; i++)
         page_free(map, page->inside[i]);
+    for (unsigned i = 0; page->hashes && i < blocks_of(page); i++)
+        free(page->hashes[i]);
     map->cells -= page->count;
     free(page->inside);
     free(page->hashes);
@@ -85,6 +93,18 @@ static struct leaf_page *root_of(struct leaf_map *map)
     return map->root;
 }
 
+/* Where the hash of a leaf of this page goes. NULL: no memory. */
+static uint8_t *room_for(struct leaf_page *page, unsigned cell)
+{
+    unsigned block = cell / BLOCK, left = page->count - block * BLOCK;
+    if (!page->hashes && !(page->hashes = calloc(blocks_of(page), sizeof *page->hashes)))
+        return NULL;
+    if (!page->hashes[block] &&
+        !(page->hashes[block] = malloc((size_t)(left < BLOCK ? left : BLOCK) * HASH_LEN)))
+        return NULL;
+    return page->hashes[block] + (size_t)(cell % BLOCK) * HASH_LEN;
+}
+
 bool leaf_map_put(struct leaf_map *map, uint64_t leaf, const uint8_t hash[HASH_LEN], enum leaf_flag flag)
 {
     struct leaf_page *page = root_of(map);
@@ -94,9 +114,10 @@ bool leaf_map_put(struct leaf_map *map, uint64_t leaf, const uint8_t hash[HASH_L
         page = enter(map, page, cell, height, base);
         base += cell * span_of(height);
     }
-    if (!page || (!page->hashes && !(page->hashes = malloc((size_t)page->count * HASH_LEN))))
+    uint8_t *room = page ? room_for(page, (unsigned)(leaf - base)) : NULL;
+    if (!room)
         return false;
-    memcpy(page->hashes + (leaf - base) * HASH_LEN, hash, HASH_LEN);
+    memcpy(room, hash, HASH_LEN);
     page->flags[leaf - base] = (uint8_t)flag;
     return true;
 }
@@ -136,16 +157,19 @@ uint64_t leaf_map_run(const struct leaf_map *map, uint64_t leaf, unsigned *flags
     *flags = LEAF_ABSENT, *hashes = NULL;
     if (!page)
         return map->leaves - leaf;
-    unsigned cell = (unsigned)(leaf / span), end;
+    unsigned cell = (unsigned)(leaf / span), end, most = page->count;
     while (page->flags[cell] == LEAF_INSIDE) {
         page = page->inside[cell];
         base += cell * span, span /= PAGE;
-        cell = (unsigned)((leaf - base) / span);
+        cell = (unsigned)((leaf - base) / span), most = page->count;
     }
     *flags = page->flags[cell];
-    if (page->hashes && (*flags == LEAF_HELD || *flags == LEAF_RECEIVED))
-        *hashes = page->hashes + (size_t)cell * HASH_LEN;
-    for (end = cell + 1; end < page->count && page->flags[end] == *flags;)
+    if (page->hashes && (*flags == LEAF_HELD || *flags == LEAF_RECEIVED)) {
+        unsigned block = cell / BLOCK * BLOCK;
+        *hashes = page->hashes[cell / BLOCK] + (size_t)(cell - block) * HASH_LEN;
+        most = block + BLOCK < most ? block + BLOCK : most;
+    }
+    for (end = cell + 1; end < most && page->flags[end] == *flags;)
         end++;
     uint64_t to = base + end * span;
     return (to < map->leaves ? to : map->leaves) - leaf;

@@ -1,7 +1,7 @@
 /* leaf_map.h - what is known of each leaf of a file: nothing, a hash, or that it is zeros.
  *
  * A radix tree, in which what is alike takes one cell however large: what somebody says of a terabyte in
- * sixteen bytes costs a few hundred cells, in memory as in time. */
+ * sixteen bytes costs a few hundred cells, in memory as in time, and a hash 2 KiB where it is alone. */
 #ifndef LEAF_MAP_H
 #define LEAF_MAP_H
 
@@ -14,13 +14,18 @@ enum leaf_flag {
     LEAF_ZERO = 4      /* with one of the two: it is zeros, and has no hash here */
 };
 
+enum {
+    LEAF_CELLS_MAX = 1 << 27 /* known of at once, of all files of a transfer: two files of 8 TiB. Of leaves a
+                              * cell is a byte, and of what is above them ten; hashes come to that */
+};
+
 struct leaf_page;
 
 struct leaf_map {
     struct leaf_page *root; /* NULL: nothing is known */
     uint64_t leaves;        /* of the file */
     unsigned height;
-    uint64_t cells; /* that exist: some ten bytes each, and HASH_LEN for leaves with hashes near by */
+    uint64_t cells; /* that exist; their hashes are not counted: whoever tells them sends them, or the leaf */
 };
 
 /* For a file of so many leaves; nothing is known of them. */

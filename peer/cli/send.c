@@ -40,6 +40,7 @@ struct delivery {
     uint8_t frame[FRAME_LEN + FRAME_MAX];
     size_t frame_len;
     struct held *held;          /* one an entry */
+    uint64_t cells;             /* of what is known of leaves, in all of `held` */
     struct file_reader *reader; /* NULL: the receiver has not said go */
     struct lane lanes[LANES];
     uint64_t credit, spent;      /* bytes of leaves that may be sent, and that are */
@@ -60,6 +61,14 @@ struct sending {
 
 /* ---- the end of a delivery ---- */
 
+static void note_end(struct sending *sending, int code, const char *sentence)
+{
+    if (!code || sending->code)
+        return;
+    sending->code = code;
+    snprintf(sending->sentence, sizeof sending->sentence, "%s", sentence ? sentence : "");
+}
+
 static void delivery_end(struct delivery *delivery, int code, const char *sentence)
 {
     struct sending *sending = delivery->session->state;
@@ -70,10 +79,7 @@ static void delivery_end(struct delivery *delivery, int code, const char *senten
     transfer_summary(&delivery->session->report, &delivery->transfer, delivery->session->now, sentence);
     if (sentence && sending->code)
         events_note(&delivery->session->report, 0, "%s: %s", delivery->transfer.name, sentence);
-    if (code && !sending->code) {
-        sending->code = code;
-        snprintf(sending->sentence, sizeof sending->sentence, "%s", sentence ? sentence : "");
-    }
+    note_end(sending, code, sentence);
     if (delivery->member)
         p2p_peer_close(delivery->member->peer, code == EXIT_DONE ? "done" : NULL);
 }
@@ -106,6 +112,16 @@ static bool hold(struct held *held, uint64_t first, const uint8_t *hashes, uint6
     return good;
 }
 
+/* The body of a HAVE, whose head is there. */
+static bool hold_told(struct held *held, const uint8_t *body, size_t len)
+{
+    uint32_t first = wire_get32(body + 4);
+    if (body[8] & HAVE_ZEROS)
+        return len == HAVE_ZEROS_LEN && hold(held, first, NULL, wire_get32(body + HAVE_HEAD));
+    return (len - HAVE_HEAD) % HASH_LEN == 0 &&
+           hold(held, first, body + HAVE_HEAD, (len - HAVE_HEAD) / HASH_LEN);
+}
+
 static void take_held(struct delivery *delivery, const uint8_t *body, size_t len)
 {
     const struct manifest *manifest = delivery->transfer.manifest;
@@ -118,13 +134,11 @@ static void take_held(struct delivery *delivery, const uint8_t *body, size_t len
     uint64_t size = manifest->entries[file].size;
     if (!held->leaves.leaves)
         leaf_map_begin(&held->leaves, leaves_of(size == MANIFEST_SIZE_UNKNOWN ? MANIFEST_SIZE_MAX : size));
-    bool zeros = body[8] & HAVE_ZEROS;
-    if (zeros ? len != HAVE_ZEROS_LEN || !hold(held, wire_get32(body + 4), NULL, wire_get32(body + HAVE_HEAD))
-              : (len - HAVE_HEAD) % HASH_LEN != 0 ||
-                    !hold(held, wire_get32(body + 4), body + HAVE_HEAD, (len - HAVE_HEAD) / HASH_LEN)) {
+    delivery->cells -= held->leaves.cells;
+    bool good = hold_told(held, body, len);
+    delivery->cells += held->leaves.cells;
+    if (!good || delivery->cells > LEAF_CELLS_MAX)
         delivery_confused(delivery);
-        return;
-    }
     held->whole = body[8] & HAVE_WHOLE;
 }
 
@@ -368,6 +382,20 @@ static bool send_pieces(struct delivery *delivery)
 
 /* ---- the role ---- */
 
+/* Nothing can be offered to it: it may be gone already, or take no streams. That is its own matter, and the
+ * others' deliveries go on. */
+static void give_up(struct session *session, struct member *member, int error)
+{
+    struct sending *sending = session->state;
+    char name[SHOWN_NAME_MAX], sentence[WHY_MAX];
+    snprintf(sentence, sizeof sentence, "cannot offer anything: %s", p2p_strerror(error));
+    if (session->options->keep)
+        events_note(&session->report, 0, "%s: %s", events_name(name, member->peer), sentence);
+    note_end(sending, EXIT_OTHER, sentence);
+    sending->begun++;
+    p2p_peer_close(member->peer, "no stream could be opened");
+}
+
 static void send_connected(struct session *session, struct member *member)
 {
     struct sending *sending = session->state;
@@ -378,7 +406,7 @@ static void send_connected(struct session *session, struct member *member)
     if (error) {
         free(delivery);
         free(held);
-        session_end(session, EXIT_OTHER, "cannot offer anything: %s", p2p_strerror(error));
+        give_up(session, member, error);
         return;
     }
     delivery->session = session, delivery->member = member, delivery->held = held;
@@ -475,6 +503,17 @@ static void delivery_free(struct delivery **at)
     free(delivery);
 }
 
+/* Which was left out was said before anything was sent, which may be long ago. */
+static void end_all(struct session *session)
+{
+    struct sending *sending = session->state;
+    char sentence[80];
+    snprintf(sentence, sizeof sentence, "%u of what was named was left out", sending->tree.left_out);
+    if (sending->tree.left_out)
+        note_end(sending, EXIT_OTHER, sentence);
+    session_end(session, sending->code, sending->code ? "%s" : NULL, sending->sentence);
+}
+
 static bool send_step(struct session *session)
 {
     struct sending *sending = session->state;
@@ -487,7 +526,7 @@ static bool send_step(struct session *session)
             at = &delivery->next;
     }
     if (sending->begun && !sending->active && !session->options->keep)
-        session_end(session, sending->code, sending->code ? "%s" : NULL, sending->sentence);
+        end_all(session);
     return moved;
 }
 
@@ -528,18 +567,6 @@ static int gather(struct sending *sending, const struct options *options, struct
     return EXIT_OTHER;
 }
 
-/* Which they are was said before anything was sent, which may be long ago. */
-static void tell_count_left_out(const struct sending *sending, const struct options *options,
-                                uint64_t started_ns)
-{
-    struct report report;
-    char sentence[80];
-    snprintf(sentence, sizeof sentence, "%u of what was named was left out", sending->tree.left_out);
-    events_begin(&report, options, started_ns);
-    events_error(&report, EXIT_OTHER, sentence);
-    events_end(&report);
-}
-
 int send_main(const struct options *options, uint64_t started_ns)
 {
     static struct sending sending;
@@ -560,10 +587,6 @@ int send_main(const struct options *options, uint64_t started_ns)
         role.max_peers = 1; /* standard input can be read once */
     if (code == EXIT_DONE)
         code = session_run(options, started_ns, &role, &sending);
-    if (code == EXIT_DONE && sending.tree.left_out) {
-        code = EXIT_OTHER;
-        tell_count_left_out(&sending, options, started_ns);
-    }
     file_tree_free(&sending.tree);
     free(sending.offer);
     return code;

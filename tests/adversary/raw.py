@@ -56,13 +56,13 @@ def finish(file, data, size=None, sent=None):
 
 
 class Raw:
-    """A peer that is connected once it is made. `purpose` is send or receive; streams are numbers."""
+    """A peer that is connected once it is made. `purpose` is send or receive; streams are numbers. Who is hasty goes at once."""
 
-    def __init__(self, world, purpose="send", room=None):
+    def __init__(self, world, purpose="send", room=None, hasty=False, wait=True):
         program = os.path.join(world.build, "adversary", "raw_streams")
         if not os.access(program, os.X_OK):
             raise Skip(f"{program} is not built")
-        self.process = subprocess.Popen(with_parent([program, room or world.room, Scene.shared_broker.url, purpose]),
+        self.process = subprocess.Popen(with_parent([program, room or world.room, Scene.shared_broker.url, purpose] + ["hasty"] * hasty),
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         world.endings.append(self.close)
         self.connected, self.closed = False, None
@@ -72,7 +72,8 @@ class Raw:
         self.count = 0
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        until(lambda: self.connected or self.process.poll() is not None, 30, "the hostile peer met nobody")
+        if wait:
+            until(lambda: self.connected or self.process.poll() is not None, 30, "the hostile peer met nobody")
 
     def _read(self):
         out = self.process.stdout

@@ -1,9 +1,9 @@
-/* raw_streams.c - a peer that says whatever it is told to: raw_streams ROOM BROKER PURPOSE
+/* raw_streams.c - a peer that says whatever it is told to: raw_streams ROOM BROKER PURPOSE [hasty]
  *
  * On standard input come lines: "open KIND WAYS" (a character; 1 or 2), which numbers streams from 0 on as
  * they are opened by either side; "write N LEN" and then LEN bytes; "finish N"; "free N"; "deaf N": read no
  * more. On standard output go "connected", "stream N KIND", "data N LEN" with bytes, "end N", "gone N", and
- * "closed DETAIL". It stands on the public header alone. */
+ * "closed DETAIL". Who is hasty goes as soon as it is connected. It stands on the public header alone. */
 #include "p2pconnect.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static char in[IN_MAX];
 static size_t in_len;
 static unsigned body_of;
 static size_t body_left;
-static bool input_ended;
+static bool input_ended, hasty;
 static char closed[40];
 
 static void die(const char *what)
@@ -160,6 +160,8 @@ static bool take_events(void)
         if (event.type == P2P_EVENT_CONNECTED && !peer) {
             peer = event.peer;
             printf("connected\n");
+            if (hasty)
+                p2p_peer_close(peer, NULL);
         } else if (event.type == P2P_EVENT_STREAM) {
             printf("stream %u %c\n", take(event.stream), event.kind);
         } else if (event.type == P2P_EVENT_CLOSED && event.peer == peer && peer) {
@@ -184,8 +186,9 @@ static void start(char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4)
-        die("ROOM BROKER PURPOSE");
+    hasty = argc == 5 && strcmp(argv[4], "hasty") == 0;
+    if (argc != 4 && !hasty)
+        die("ROOM BROKER PURPOSE [hasty]");
     start(argv);
     bool going = true;
     while (going) {

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+from signal import SIGCONT, SIGSTOP
 
 from attack import scene
 from harness import SIGINT, check, until, with_parent
@@ -313,6 +314,27 @@ def receivers_that_lie(world):
     honest = world.run("receive", world.path("target"), "--yes")
     honest.expect_code(0)
     check("does not keep to the protocol" in sender.err, sender.story())
+
+
+@scene(seconds=4)
+def receivers_that_come_and_go(world):
+    """Receivers that are gone as soon as they are connected end no `send --keep`, and who comes after them gets the file"""
+    sender = world.run("send", world.file("f", "x" * 100), "--keep", "--max-peers", "64")
+    sender.expect_event("room")
+    for _ in range(60):  # until one was: a sender that gets little of the processor hears both in one go
+        hasty = Raw(world, "receive", hasty=True, wait=False)
+        while not hasty.over():
+            sender.signal(SIGSTOP)
+            time.sleep(0.005)
+            sender.signal(SIGCONT)
+            time.sleep(0.001)
+        hasty.close()
+        if "cannot offer anything" in sender.err:
+            break
+    check("cannot offer anything" in sender.err, f"nobody was gone soon enough\n{sender.story()}")
+    world.run("receive", world.path("target"), "--yes").expect_code(0)
+    sender.signal(SIGINT)
+    sender.expect_code(130)
 
 
 # ---- races ----

@@ -392,6 +392,20 @@ def names_cannot_steer_the_terminal(world):
     check("\x1b" not in sender.err and "left out" in sender.err, sender.story())
 
 
+@scene
+def what_is_left_out_decides_before_the_end_is_told(world):
+    """What was left out is an error of the session: told once, before the event `end`, whose code is the program's"""
+    os.mkdir(world.path("source"))
+    os.mkfifo(world.path("source/fifo"))
+    world.file("source/good", "y")
+    sender, receiver = pair(world, [world.path("source")], "--yes")
+    receiver.expect_code(0)
+    sender.expect_code(1)
+    told = [event for event in sender.events() if event["event"] in ("error", "end")]
+    check([event["event"] for event in told] == ["error", "end"], sender.story())
+    check([event["code"] for event in told] == [1, 1] and "left out" in told[0]["message"], sender.story())
+
+
 @scene(seconds=2)
 def a_thousand_small_files(world):
     """A thousand small files arrive, without a round trip for each"""

@@ -19,7 +19,7 @@ static void take(struct incoming *incoming, const struct record *record)
     if (zeros)
         incoming_receive_zeros(incoming, record->leaf, record->len);
     else
-        incoming_receive(incoming, record->leaf, hash);
+        incoming_receive(incoming, record->leaf, record->len, hash);
     must(incoming->received <= leaves_of(most));
 }
 

@@ -26,6 +26,8 @@ char *__wrap_strndup(const char *text, size_t len);
 
 static unsigned fail_alloc_left; /* allocations until the one that fails, with it; 0: none will */
 static bool fail_alloc_hit;      /* whether it came */
+static uint64_t
+    fail_alloc_asked; /* bytes that malloc and calloc were asked for, for tests of what something costs */
 
 static bool fail_alloc_now(void)
 {
@@ -37,11 +39,13 @@ static bool fail_alloc_now(void)
 
 void *__wrap_malloc(size_t size)
 {
+    fail_alloc_asked += size;
     return fail_alloc_now() ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t count, size_t size)
 {
+    fail_alloc_asked += count * size;
     return fail_alloc_now() ? NULL : __real_calloc(count, size);
 }
 

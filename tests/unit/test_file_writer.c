@@ -339,6 +339,21 @@ static void lies_about_zeros_cost_what_their_bytes_cost(void **state)
     world_end(&world);
 }
 
+/* A file whose size is unknown ends once: else each byte could be a leaf of its own. */
+static void a_second_short_leaf_ends_the_transfer(void **state)
+{
+    struct world world;
+    struct file_result result;
+    const char *why;
+    (void)state;
+    world_of_zeros(&world, MANIFEST_SIZE_UNKNOWN);
+    put(&world, (struct record){RECORD_DATA, 0, 7, 1}, "x");
+    put(&world, (struct record){RECORD_DATA, 0, 5000, 1}, "x");
+    assert_int_equal(wait_for_end(&world, &result, &why), WRITER_BROKEN);
+    assert_string_equal(why, "the sender sends pieces of a wrong length");
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +365,7 @@ int main(void)
         cmocka_unit_test(the_end_of_a_file_comes_once),
         cmocka_unit_test(a_sparse_file_of_terabytes_costs_nothing),
         cmocka_unit_test(lies_about_zeros_cost_what_their_bytes_cost),
+        cmocka_unit_test(a_second_short_leaf_ends_the_transfer),
         cmocka_unit_test(an_end_before_everything_has_come_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,20 @@ static void a_small_file_has_a_small_map(void **state)
     leaf_map_free(&map);
 }
 
+static void a_hash_here_and_there_costs_little_memory(void **state)
+{
+    const uint64_t leaves = UINT64_C(1) << 26, step = 512, hashes = 4096;
+    uint8_t hash[HASH_LEN] = {9};
+    struct leaf_map map;
+    (void)state;
+    leaf_map_begin(&map, leaves);
+    uint64_t before = fail_alloc_asked;
+    for (uint64_t i = 0; i < hashes; i++)
+        assert_true(leaf_map_put(&map, i * step, hash, LEAF_RECEIVED));
+    assert_in_range((fail_alloc_asked - before) / hashes, HASH_LEN, 2048);
+    leaf_map_free(&map);
+}
+
 static bool fill_some(void *context)
 {
     uint8_t hash[HASH_LEN] = {9};
@@ -120,6 +134,7 @@ int main(void)
         cmocka_unit_test(it_knows_what_a_plain_array_knows),
         cmocka_unit_test(a_run_of_any_length_costs_a_few_cells),
         cmocka_unit_test(a_small_file_has_a_small_map),
+        cmocka_unit_test(a_hash_here_and_there_costs_little_memory),
         cmocka_unit_test(without_memory_it_says_so_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
