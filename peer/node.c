@@ -496,6 +496,7 @@ void node_too_long(struct node *node, const struct addr *remote)
 void node_leave(struct node *node, uint64_t now)
 {
     node->leaving = true;
+    rendezvous_leave(node_touch(node));
     for (unsigned i = 0; i < node->peers_used; i++)
         node_close(node, now, i, "");
     portmap_remove(node->portmap, now);

@@ -14,7 +14,11 @@ enum {
     FLOOD_S = 4,          /* so long a time is looked at: */
     FLOOD_PER_ID = 8, /* so many hellos of each id that is there are a flood, and HELLO_SHARE a second in all:
                          honest peers who come together say six, and seldom one later */
-    FULL_WORD_MS = 1000, /* that we have no place is said later: who has one goes first */
+    FULL_WORD_MS = 1000, /* that we have no place is said later: who has one goes first ... */
+    FULL_STEP_MS = 100, /* ... in ten steps of this length, in each of which twice as many speak: how many are
+                           full nobody knows, but the first are few among ten and among a thousand, and ... */
+    FULL_STEPS = 10,
+    FULL_VOICES = 8, /* ... when so many have said it the others need not */
 };
 
 void answer_count(struct rendezvous *r, uint64_t now)
@@ -45,11 +49,25 @@ void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer)
         withheld_note(&r->withheld, now, peer->id);
 }
 
+/* When to tell somebody that we have no place. */
+static uint64_t full_time(const struct rendezvous *r, uint64_t now)
+{
+    unsigned number = 1 + random_below(r->party.random, (1U << FULL_STEPS) - 1), wait = FULL_WORD_MS;
+    for (; number > 1; number /= 2)
+        wait += FULL_STEP_MS;
+    return now + (wait + random_below(r->party.random, FULL_STEP_MS)) * NS_PER_MS;
+}
+
+bool answer_is_spared(const struct rendezvous *r, const struct peer *peer)
+{
+    return !r->slots && r->full_heard - peer->full_before >= FULL_VOICES;
+}
+
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike)
 {
     uint64_t step = ANSWER_STEP_MS * NS_PER_MS, begins = 0;
     if (!r->slots)
-        return now + (FULL_WORD_MS + random_below(r->party.random, FULL_WORD_MS)) * NS_PER_MS;
+        return full_time(r, now);
     unsigned able =
         presence_count(&r->presence, now) + !alike; /* and we: the newcomer is counted if it is alike */
     if (able <= places || r->picks || answer_is_flooded(r, now)) /* here the quota is what limits answers */

@@ -55,6 +55,7 @@ struct peer {
     struct run *session;        /* proven */
     unsigned failures;          /* runs with it that failed, one after the other */
     uint64_t turn;              /* WISH_HELLO: others may answer it first, so not before this time */
+    unsigned full_before;       /* WISH_HELLO: how many had said then that they are full */
     uint64_t retry;             /* after a failure, not before this time */
     unsigned declined;          /* times that we turned it away */
     uint64_t put_off;           /* ... so that it is not met before this time */

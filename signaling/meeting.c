@@ -71,6 +71,7 @@ void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const st
     answer_count(r, now);
     if (alike)
         presence_note(&r->presence, now, message->from, message->about.slots > 0);
+    r->full_heard += alike && !message->about.slots;
     if (!message->about.slots)
         hold_back(r, now, message->from);
     if ((!r->slots && !r->serves) || !message->about.slots ||
@@ -89,9 +90,11 @@ void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const st
         return;
     if (is_asked(r, now, peer, message))
         return;
-    if (peer->wish == WISH_NOTHING)
-        peer->turn = answer_time(
-            r, now, withheld_places(&r->withheld, now, message->from, message->about.slots), alike);
+    if (peer->wish == WISH_NOTHING) {
+        unsigned places = withheld_places(&r->withheld, now, message->from, message->about.slots);
+        peer->turn = answer_time(r, now, places, alike);
+        peer->full_before = r->full_heard;
+    }
     peer->wish = WISH_HELLO;
 }
 
@@ -114,6 +117,7 @@ void meeting_ask(struct rendezvous *r, uint64_t now, struct peer *peer)
     struct message pake1;
     struct message_about own = rendezvous_about(r, now);
     peer->wish = WISH_NOTHING;
+    r->tell_full |= !r->slots; /* the others that are full count who has said so */
     if (ask_again(r, now, peer)) {
         quota_start(&r->quota, now);
         return;

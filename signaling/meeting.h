@@ -82,6 +82,7 @@ struct rendezvous {
     uint64_t counted_from;            /* when this one began */
     bool tell_full;                   /* somebody knocked although no place is left: a hello says so */
     uint64_t full_said;               /* when one did last */
+    unsigned full_heard;              /* how many such hellos others of our purpose have said */
 
     struct parcel *farewells; /* of runs that are forgotten already */
     peer_handle last_handle;
@@ -142,6 +143,8 @@ void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer);
 void answer_count(struct rendezvous *r, uint64_t now);
 /* Whether far more hellos are heard than so many peers as there seem to be would say. */
 bool answer_is_flooded(struct rendezvous *r, uint64_t now);
+/* We are full, and enough others have told this peer that they are. */
+bool answer_is_spared(const struct rendezvous *r, const struct peer *peer);
 /* When to answer the hello of who has so many `places`; `alike`: its purpose is ours. */
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike);
 

@@ -222,6 +222,11 @@ void rendezvous_set_slots(struct rendezvous *r, uint64_t now, unsigned slots)
     r->slots = slots;
 }
 
+void rendezvous_leave(struct rendezvous *r)
+{
+    r->serves = false;
+}
+
 bool rendezvous_has_untried(const struct rendezvous *r, uint64_t now)
 {
     for (size_t i = 0; i < r->crowd.used; i++) {

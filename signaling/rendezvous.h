@@ -134,6 +134,8 @@ void rendezvous_disconnected(struct rendezvous *rendezvous, uint64_t now, unsign
 /* How many more peers can be taken; 0: hellos stay unanswered (or, of one that serves, are answered with
  * busy), and none are said but the one that tells those who knock. */
 void rendezvous_set_slots(struct rendezvous *rendezvous, uint64_t now, unsigned slots);
+/* We are leaving: nobody who comes is told that no place is left. The caller also sets 0 slots. */
+void rendezvous_leave(struct rendezvous *rendezvous);
 void rendezvous_set_trace(struct rendezvous *rendezvous, bool on);
 
 /* Somebody spoke of late who has neither proven the secret nor failed to: after a failure with another it is

@@ -97,6 +97,8 @@ void turns_take(struct rendezvous *r, uint64_t now)
             expire(r, now, peer);
         if (peer->wish && peer->heard + WISH_MAX_S * NS_PER_S <= now)
             peer->wish = WISH_NOTHING;
+        if (peer->wish == WISH_HELLO && answer_is_spared(r, peer))
+            peer->wish = WISH_NOTHING;
     }
     while (quota_next(&r->quota, now, crowd_invited(&r->crowd)) <= now) {
         struct peer *peer = draw(r, now);

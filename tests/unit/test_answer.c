@@ -234,6 +234,52 @@ static void who_serves_and_is_full_tells_each_who_waits_and_takes_it_when_a_plac
     assert_int_equal(told_busy(false), 0); /* others stay silent */
 }
 
+/* A newcomer among hundreds of servers that are full, and know nothing of each other. */
+static void among_hundreds_who_are_full_a_few_say_so(void **state)
+{
+    enum { SERVERS = 300 };
+    struct post *post = post_new(14, 1);
+    struct rendezvous_config config = post_config();
+    (void)state;
+    config.purpose = "echo";
+    config.serves = true;
+    for (unsigned i = 0; i < SERVERS; i++) {
+        struct host *host = &post->hosts[post_add(post, config)];
+        rendezvous_set_slots(host->machine, post->now, 0);
+        post_connect(post, i);
+        host->refuses = true;
+    }
+    add_many(post, 1, "pipe", 1);
+    post_connect(post, SERVERS);
+    post_run(post, 3 * NS_PER_S);
+    print_message("%u told\n", post->hosts[SERVERS].busy);
+    assert_in_range(post->hosts[SERVERS].busy, 8, 40);
+    assert_in_range(post->sent, 40, 250);
+    post_free(post);
+}
+
+static void who_leaves_tells_nobody_that_no_place_is_left(void **state)
+{
+    (void)state;
+    for (unsigned leaves = 0; leaves < 2; leaves++) {
+        struct post *post = post_new(15, 1);
+        struct rendezvous_config config = post_config();
+        config.serves = true;
+        struct host *host = &post->hosts[post_add(post, config)];
+        host->refuses = true;
+        post_connect(post, 0);
+        rendezvous_set_slots(host->machine, post->now, 0);
+        add_many(post, 1, "chat", 1);
+        post_connect(post, 1);
+        post_run(post, 100 * NS_PER_MS); /* its hello was heard */
+        if (leaves)
+            rendezvous_leave(host->machine);
+        post_run(post, 3 * NS_PER_S);
+        assert_int_equal(post->hosts[1].busy, !leaves);
+        post_free(post);
+    }
+}
+
 static void hear_of(struct post *post, unsigned stranger)
 {
     struct message hello = {.type = MESSAGE_HELLO, .about = {.purpose = "echo", .slots = 8}};
@@ -334,6 +380,8 @@ int main(void)
         cmocka_unit_test(who_is_on_its_way_keeps_its_place_for_a_while),
         cmocka_unit_test(who_is_full_says_so_when_somebody_knocks_and_not_otherwise),
         cmocka_unit_test(who_serves_and_is_full_tells_each_who_waits_and_takes_it_when_a_place_is_free),
+        cmocka_unit_test(among_hundreds_who_are_full_a_few_say_so),
+        cmocka_unit_test(who_leaves_tells_nobody_that_no_place_is_left),
         cmocka_unit_test(a_room_of_a_thousand_does_not_make_us_say_hello_more_often),
         cmocka_unit_test(in_a_flood_one_hello_of_so_many_is_ours),
         cmocka_unit_test(a_forged_word_that_no_place_is_left_ends_nothing),
