@@ -84,6 +84,7 @@ struct rendezvous *node_rendezvous(struct node *node)
 static void conn_connected(struct node *node, uint64_t now, struct peer *peer)
 {
     peer->connected = true;
+    rendezvous_arrived(node_touch(node), peer->handle);
     if (!conn_is_brokered(peer->conn))
         rendezvous_settle(node_touch(node), peer->handle);
     node_refuse_others(node, now);

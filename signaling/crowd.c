@@ -90,7 +90,7 @@ unsigned crowd_sessions(const struct crowd *crowd)
 static uint64_t arrival_end(const struct peer *peer)
 {
     if (peer->session)
-        return peer->session->settled ? 0 : peer->session->proven + ARRIVAL_MS * NS_PER_MS;
+        return peer->session->arrived ? 0 : peer->session->proven + ARRIVAL_MS * NS_PER_MS;
     return peer->invited ? peer->invited->began + PROOF_MS * NS_PER_MS : 0;
 }
 

@@ -25,7 +25,7 @@ struct run {
     struct parcel *reply;  /* pake1, pake2 or pake3, whichever we said last */
     struct parcel *mail;   /* sealed messages */
     uint64_t proven;       /* when it became the session */
-    bool settled;          /* packets flow: it has its place */
+    bool arrived;          /* connected: it has its place */
     uint64_t began;        /* INVITED: when we took pake1 */
     uint64_t expires;      /* INVITED, ANSWERED: pake3 must have come by then */
 };

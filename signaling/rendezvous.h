@@ -149,7 +149,10 @@ void rendezvous_describe(struct rendezvous *rendezvous, uint64_t now, peer_handl
  * until rendezvous_settle. */
 void rendezvous_send_candidates(struct rendezvous *rendezvous, uint64_t now, peer_handle peer,
                                 const struct description *more);
-/* Packets flow with this peer: nothing needs to be repeated. */
+/* This peer is connected, by whatever way, and `slots` is without its place: it keeps no other from others.
+ */
+void rendezvous_arrived(struct rendezvous *rendezvous, peer_handle peer);
+/* Packets flow with this peer, so it has arrived too: nothing needs to be repeated. */
 void rendezvous_settle(struct rendezvous *rendezvous, peer_handle peer);
 /* Says busy (sealed; without keys yet, nothing) and forgets the run; the peer may be met again after its next
  * hello. */

@@ -97,6 +97,14 @@ void rendezvous_send_candidates(struct rendezvous *r, uint64_t now, peer_handle 
         run_post(run, parcel);
 }
 
+void rendezvous_arrived(struct rendezvous *r, peer_handle handle)
+{
+    struct peer *peer;
+    struct run *run;
+    if (crowd_handle(&r->crowd, handle, &peer, &run))
+        run->arrived = true;
+}
+
 void rendezvous_settle(struct rendezvous *r, peer_handle handle)
 {
     struct peer *peer;
@@ -104,7 +112,7 @@ void rendezvous_settle(struct rendezvous *r, peer_handle handle)
     if (!crowd_handle(&r->crowd, handle, &peer, &run))
         return;
     run_drop_mail(run);
-    run->settled = true;
+    run->arrived = true;
     if (run == peer->session && run->reply)
         parcel_stop(run->reply); /* kept: the responder may yet ask for it */
 }

@@ -132,6 +132,25 @@ static void who_is_on_its_way_keeps_its_place_for_a_while(void **state)
     post_free(post);
 }
 
+/* By way of the broker, say: what is sealed is repeated all the same. */
+static void who_has_arrived_keeps_no_second_place(void **state)
+{
+    struct post *post = post_new(7, 1);
+    (void)state;
+    add_many(post, 3, "pipe", 1);
+    for (unsigned i = 0; i < 3; i++)
+        post->hosts[i].keeps_talking = true;
+    post_connect(post, 0);
+    post_connect(post, 1);
+    post_run(post, 200 * NS_PER_MS);
+    assert_true(post_are_joined(post, 0, 1));
+    rendezvous_arrived(post->hosts[0].machine, post_link_to(&post->hosts[0], &post->hosts[1])->handle);
+    post_connect(post, 2);
+    post_run(post, 500 * NS_PER_MS);
+    assert_true(post_are_joined(post, 0, 2));
+    post_free(post);
+}
+
 /* Whom it meets, perhaps to send it away, keeps no place from the next. */
 static void who_wants_one_of_a_name_meets_fifteen_in_a_second(void **state)
 {
@@ -378,6 +397,7 @@ int main(void)
         cmocka_unit_test(who_wants_one_of_a_name_meets_fifteen_in_a_second),
         cmocka_unit_test(a_newcomer_among_hundreds_costs_the_broker_a_handful_of_messages),
         cmocka_unit_test(who_is_on_its_way_keeps_its_place_for_a_while),
+        cmocka_unit_test(who_has_arrived_keeps_no_second_place),
         cmocka_unit_test(who_is_full_says_so_when_somebody_knocks_and_not_otherwise),
         cmocka_unit_test(who_serves_and_is_full_tells_each_who_waits_and_takes_it_when_a_place_is_free),
         cmocka_unit_test(among_hundreds_who_are_full_a_few_say_so),

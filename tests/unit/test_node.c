@@ -189,6 +189,21 @@ static void who_was_not_asked_for_is_named_and_left_alone(void **state)
     room_free(room);
 }
 
+static void a_name_that_ends_as_an_id_does_is_not_taken_for_one(void **state)
+{
+    static const char *const names[] = {"attic#k3ab", "attic#no1", "attic#k3ab1"};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        struct room *room = room_new(NULL);
+        room->options[0].to = room->options[1].name = names[i];
+        enter(room, 0);
+        enter(room, 1);
+        run_ms(room, 2000);
+        assert_int_equal(room->players[0].connected, i > 0); /* 1 is no character of an id */
+        room_free(room);
+    }
+}
+
 static void who_asks_for_a_name_waits_for_it_although_others_would_come(void **state)
 {
     (void)state;
@@ -961,6 +976,7 @@ int main(void)
         cmocka_unit_test(somebody_new_is_met_although_another_was_refused),
         cmocka_unit_test(everybody_is_connected_where_there_are_places),
         cmocka_unit_test(who_was_not_asked_for_is_named_and_left_alone),
+        cmocka_unit_test(a_name_that_ends_as_an_id_does_is_not_taken_for_one),
         cmocka_unit_test(who_asks_for_a_name_waits_for_it_although_others_would_come),
         cmocka_unit_test(who_waits_gets_the_place_of_a_handshake_that_takes_too_long),
         cmocka_unit_test(a_handshake_that_nobody_waits_for_keeps_its_place),
