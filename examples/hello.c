@@ -19,7 +19,8 @@ static void take(struct hello *hello, const struct p2p_event *event)
 {
     char text[256];
     ptrdiff_t got;
-    if (event->type == P2P_EVENT_CONNECTED && !p2p_stream_open(&hello->ours, event->peer, 'h', 0)) {
+    if (event->type == P2P_EVENT_CONNECTED && !hello->ours &&
+        !p2p_stream_open(&hello->ours, event->peer, 'h', 0)) {
         p2p_stream_write(hello->ours, greeting, sizeof greeting - 1); /* a new stream has room for it */
         p2p_stream_finish(hello->ours);
     }

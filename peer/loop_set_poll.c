@@ -209,20 +209,30 @@ static bool copy_entries(struct loop_set *set, struct pollfd **copy, size_t *cou
     return true;
 }
 
-/* What it says that something is ready: the nudge apart. */
-static bool poll_copy(struct loop_set *set, struct pollfd *copy, size_t count)
+/* How many are ready, the nudge apart; -1: the system refused (no memory, or more than RLIMIT_NOFILE). */
+static int poll_copy(struct loop_set *set, struct pollfd *copy, size_t count)
 {
     int got = poll(copy, (nfds_t)(count + 1), -1);
+    if (got < 0)
+        return errno == EINTR ? 0 : -1;
     bool nudged = copy[0].revents != 0;
     if (nudged)
         bell_hush(&set->nudge);
-    return got > nudged;
+    return got - nudged;
+}
+
+/* The system has not what it takes to look at them all: the owner looks for itself, and nudges us then. */
+static void leave_to_owner(struct loop_set *set)
+{
+    struct pollfd alone = {.fd = bell_fd(&set->nudge), .events = POLLIN};
+    bell_ring(&set->ready);
+    poll_copy(set, &alone, 0);
 }
 
 static void *watch(void *context)
 {
     struct loop_set *set = context;
-    struct pollfd *copy = NULL, alone;
+    struct pollfd *copy = NULL;
     for (;;) {
         size_t count;
         pthread_mutex_lock(&set->lock);
@@ -230,10 +240,10 @@ static void *watch(void *context)
         pthread_mutex_unlock(&set->lock);
         if (stop)
             break;
-        alone = (struct pollfd){.fd = bell_fd(&set->nudge), .events = POLLIN};
-        if (!copied) /* without memory: the owner looks for itself, and nudges us then */
-            bell_ring(&set->ready);
-        if (!poll_copy(set, copied ? copy : &alone, copied ? count : 0))
+        int ready = copied ? poll_copy(set, copy, count) : -1;
+        if (ready < 0)
+            leave_to_owner(set);
+        if (ready <= 0)
             continue;
         pthread_mutex_lock(&set->lock);
         set->armed = false;

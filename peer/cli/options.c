@@ -290,7 +290,8 @@ static bool read_config(struct reading *reading)
     char path[PATH_MAX];
     if (!config_path(path, sizeof path))
         return true;
-    static char *text; /* kept for the process: the options point into it */
+    static char *text; /* kept for the process, also after a mistake: the options point into it */
+    free(text);
     text = load(path);
     if (!text)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES ||

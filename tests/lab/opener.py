@@ -11,6 +11,8 @@ does not even say no.
 """
 
 import re
+import socket
+import struct
 import subprocess
 
 from namespace import LabError, end
@@ -19,6 +21,8 @@ from servers import port_is_bound, wait_until
 PROTOCOLS = ("upnp", "natpmp", "pcp", "all")
 HTTP_PORT = 5000
 SERVER_PORT = 5351
+ETH_ALL = 3
+PCP_VERSION, PCP_MAP = 2, 1
 TABLES = f"""
 table inet opener {{
     chain mapped {{ }}
@@ -40,6 +44,40 @@ insert rule inet filtering forward iifname "wan" jump pinholes
 NO_PCP = f'insert rule inet filtering input iifname "lan" udp dport {SERVER_PORT} @th,64,8 2 drop'
 
 
+class PcpRequests:
+    """What is asked of a gateway by PCP, as it comes in from its lan: MAP requests (RFC 6887 7.1, 11.1)."""
+
+    def __init__(self, gateway):
+        with gateway:
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_ALL))
+        self.socket.bind(("lan", ETH_ALL))
+        self.socket.setblocking(False)
+        self.asked = {}  # (client, protocol and port inside): [(lifetime, nonce)]
+
+    def close(self):
+        self.socket.close()
+
+    def _read(self):
+        while True:
+            try:
+                data, about = self.socket.recvfrom(1 << 16)
+            except BlockingIOError:
+                return
+            version, at = data[0] >> 4, 40 if data[0] >> 4 == 6 else (data[0] & 15) * 4
+            udp = about[2] != socket.PACKET_OUTGOING and data[6 if version == 6 else 9] == socket.IPPROTO_UDP
+            message = data[at + 8:] if udp and data[at + 2:at + 4] == struct.pack("!H", SERVER_PORT) else b""
+            if len(message) >= 60 and message[:2] == bytes([PCP_VERSION, PCP_MAP]):
+                lifetime, client, nonce, inside = struct.unpack_from("!I16s12s6s", message, 4)
+                self.asked.setdefault((client, inside), []).append((lifetime, nonce))
+
+    def all_taken_back(self):
+        """For each port the last word was to close it, with the nonce that it was opened with."""
+        self._read()
+        return bool(self.asked) and all(
+            words[-1][0] == 0 and len({nonce for _, nonce in words}) == 1 for words in self.asked.values()
+        )
+
+
 class Opener:
     """`seconds` is the longest life that the router gives a mapping."""
 
@@ -51,6 +89,7 @@ class Opener:
         self.seconds = seconds
         self.files = f"{home.lab.scratch.name}/opener-{home.number}"
         self.child = None
+        self.wire = PcpRequests(home.gateway)
         self.start()
 
     def __enter__(self):
@@ -58,6 +97,7 @@ class Opener:
 
     def __exit__(self, *_):
         self.stop()
+        self.wire.close()
 
     def _configuration(self):
         upnp, natpmp = self.protocol in ("upnp", "all"), self.protocol != "upnp"
@@ -115,9 +155,10 @@ class Opener:
         return [rule.strip() for rule in rules if "accept" in rule and "@nh,128,32" not in rule]
 
     def has_closed(self):
-        """There is no hole, or it was told to close it and refused: when it is slow and so asked twice, miniupnpd does not
-        know its own hole any more."""
-        return not self.pinholes() or "Unauthorized to remove PCP mapping" in self.heard()
+        """There is no hole, or it was told to close it, rightly, and refused: when it is slow and so asked twice, miniupnpd
+        does not know its own hole any more."""
+        refused = "Unauthorized to remove PCP mapping" in self.heard()
+        return not self.pinholes() or (refused and self.wire.all_taken_back())
 
     def _chain(self, table, chain):
         listed = self.home.gateway.run(["nft", "list", "chain", "inet", table, chain])

@@ -18,7 +18,7 @@ def opened_home(trial, kind, protocol, seconds=86400, **options):
         raise Skip("miniupnpd is not installed (Debian: miniupnpd-nftables)")
     home = trial.home(kind, opens=True, **options)
     opener = Opener(home, protocol, seconds)
-    trial.stack.callback(opener.stop)
+    trial.stack.enter_context(opener)
     return home, opener
 
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -213,6 +214,26 @@ static void a_set_can_be_in_a_set(void **state)
 
 #define ON_A_SET(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void where_the_system_cannot_look_at_so_many_the_owner_does(void **state)
+{
+    struct set_and_ends *all = *state;
+    unsigned what = 0;
+    struct rlimit before, few;
+    int fd = loop_set_fd(all->set);
+    assert_true(fd >= 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = PAIRS / 2; /* poll then takes no more */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (int i = 0; i < PAIRS; i++)
+        assert_true(loop_set_add(all->set, all->ours[i], LOOP_SET_READ, 70 + (uintptr_t)i));
+    say(all, 0);
+    bool readable = becomes_readable(fd, PATIENCE_MS);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(readable);
+    assert_int_equal(told(all, 70, &what, UINT64_MAX), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +245,7 @@ int main(void)
         ON_A_SET(of_many_each_is_told_in_time),
         ON_A_SET(its_own_descriptor_is_readable_while_anything_is_ready),
         ON_A_SET(a_set_can_be_in_a_set),
+        ON_A_SET(where_the_system_cannot_look_at_so_many_the_owner_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
