@@ -448,7 +448,7 @@ static void run_turns(struct session *session, const sigset_t *during)
     }
 }
 
-/* Goodbyes are said and heard; a second signal ends at once. */
+/* Goodbyes are said and heard; a second signal ends that. */
 static void say_goodbye(struct session *session, const sigset_t *during)
 {
     struct p2p_event event = {.type = P2P_EVENT_NONE};
@@ -592,6 +592,7 @@ int session_run(const struct options *options, uint64_t started_ns, const struct
         run_turns(&session, &during);
         say_goodbye(&session, &during);
     }
+    signals_end_at_once(); /* a file is not let go of before the disk has answered, if it ever does */
     if (role->release)
         role->release(&session);
     p2p_node_free(session.node);
