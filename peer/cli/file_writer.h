@@ -6,6 +6,11 @@
 #include "file_store.h"
 #include "pieces.h"
 
+enum {
+    FILE_WRITER_PARTS_MAX = 1024 /* unfinished files open at once. Lanes overtake each other, so an honest
+                                  * sender needs some too: 117 of 30,000 files of one byte */
+};
+
 enum file_fate { FATE_ARRIVED, FATE_ALREADY, FATE_FAILED };
 
 struct file_result {

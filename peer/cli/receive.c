@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "credit.h"
+#include "descriptors.h"
 #include "file_writer.h"
 #include "heap.h"
 #include "session.h"
@@ -23,6 +24,8 @@ enum {
     PIECES_A_TURN = 32,
     OFFER_PATIENCE_S = 60, /* for the whole offer, */
     OFFER_SLOWEST = 1024,  /* and a second more for so many bytes of it */
+    SPARE_FILES = 256,     /* what is open besides unfinished files */
+    SENDERS = 64,          /* with --keep */
     GOODBYE_S = 3,         /* for our last words to be acknowledged */
     OUT_MAX = 65536,
     ANSWER_MAX = 16,
@@ -673,6 +676,8 @@ int receive_main(const struct options *options, uint64_t started_ns)
     };
     receiving.folder = options->word_count ? options->words[0] : ".";
     role.max_peers = options->keep ? 0 : 1;
+    /* so that one sender's unfinished files leave room for those of the others */
+    descriptors_raise(SPARE_FILES + FILE_WRITER_PARTS_MAX * (options->keep ? SENDERS : 1));
     if (!try_folder(receiving.folder, options, started_ns))
         return EXIT_OTHER;
     heap_keep();

@@ -2,6 +2,7 @@
  */
 #include "file_writer.h"
 
+#include "descriptors.h"
 #include "file_hash.h"
 #include "file_part.h"
 
@@ -354,6 +355,32 @@ static void a_second_short_leaf_ends_the_transfer(void **state)
     world_end(&world);
 }
 
+/* Each is begun by sixteen bytes, and would be open until its second leaf comes. */
+static void a_thousand_files_begun_at_once_end_the_transfer(void **state)
+{
+    enum { FILES = FILE_WRITER_PARTS_MAX + 1 };
+    struct world world = {.writer = NULL};
+    struct file_result result;
+    const char *why;
+    char path[20];
+    (void)state;
+    assert_int_equal(descriptors_raise(2 * FILES), 2 * FILES);
+    snprintf(world.folder, sizeof world.folder, "/tmp/p2pconnect-writer-XXXXXX");
+    assert_non_null(mkdtemp(world.folder));
+    for (unsigned i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "%u", i);
+        assert_true(manifest_add(
+            &world.manifest,
+            &(struct manifest_entry){.kind = ENTRY_FILE, .path = path, .size = SIZE, .mode = 0644}));
+    }
+    world_start(&world);
+    for (uint32_t i = 0; i < FILES; i++)
+        put(&world, (struct record){RECORD_ZERO, i, 0, 1}, NULL);
+    assert_int_equal(wait_for_end(&world, &result, &why), WRITER_BROKEN);
+    assert_string_equal(why, "the sender begins too many files at once");
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +393,7 @@ int main(void)
         cmocka_unit_test(a_sparse_file_of_terabytes_costs_nothing),
         cmocka_unit_test(lies_about_zeros_cost_what_their_bytes_cost),
         cmocka_unit_test(a_second_short_leaf_ends_the_transfer),
+        cmocka_unit_test(a_thousand_files_begun_at_once_end_the_transfer),
         cmocka_unit_test(an_end_before_everything_has_come_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
