@@ -801,10 +801,21 @@ void file_writer_end(struct file_writer *writer)
     pieces_end_ready(&writer->pieces);
 }
 
+/* Of the frames that wait, bytes of those that fit. */
+static size_t whole_frames(const struct file_writer *writer, size_t capacity)
+{
+    size_t at = writer->frames_at, body;
+    enum frame_kind kind;
+    while (at < writer->frames_end && frame_read(writer->frames + at, &kind, &body) &&
+           at - writer->frames_at + FRAME_LEN + body <= capacity)
+        at += FRAME_LEN + body;
+    return at - writer->frames_at;
+}
+
 size_t file_writer_frames(struct file_writer *writer, uint8_t *out, size_t capacity)
 {
     pthread_mutex_lock(&writer->lock);
-    size_t left = writer->frames_end - writer->frames_at, len = left < capacity ? left : capacity;
+    size_t len = whole_frames(writer, capacity);
     memcpy(out, writer->frames + writer->frames_at, len);
     writer->frames_at += len;
     if (writer->frames_at == writer->frames_end)

@@ -36,7 +36,8 @@ struct piece *file_writer_piece(struct file_writer *writer);
 void file_writer_put(struct file_writer *writer, struct piece *piece);
 /* Nothing more will be put: what is missing then will not come. */
 void file_writer_end(struct file_writer *writer);
-/* Frames for the sender: up to `capacity` bytes, 0: none now. */
+/* Frames for the sender, whole ones, so that others may follow: up to `capacity` bytes, 33,000 at
+ * least, for the longest must fit. 0: none now. */
 size_t file_writer_frames(struct file_writer *writer, uint8_t *out, size_t capacity);
 /* What became of a file, in the order of its becoming. False: none now. */
 bool file_writer_result(struct file_writer *writer, struct file_result *result);

@@ -28,6 +28,7 @@ enum {
     SENDERS = 64,          /* with --keep */
     GOODBYE_S = 3,         /* for our last words to be acknowledged */
     OUT_MAX = 65536,
+    LAST_WORDS_MAX = FRAME_LEN + REASON_MAX, /* of OUT_MAX, which nothing else takes */
     ANSWER_MAX = 16,
     WHY_MAX = TEXT_SHOWN * REASON_MAX + 600
 };
@@ -121,7 +122,8 @@ static void say(struct arrival *arrival, enum frame_kind kind, const char *text)
         len = REASON_MAX;
     if (arrival->out_at == arrival->out_end)
         arrival->out_at = arrival->out_end = 0;
-    if (OUT_MAX - arrival->out_end < FRAME_LEN + len)
+    size_t kept = kind == FRAME_REFUSE ? 0 : LAST_WORDS_MAX;
+    if (OUT_MAX - arrival->out_end < FRAME_LEN + len + kept)
         return; /* the sender does not read: it will not read this either */
     frame_write(arrival->out + arrival->out_end, kind, len);
     if (len)
@@ -386,7 +388,8 @@ static bool send_frames(struct arrival *arrival)
         if (arrival->out_at == arrival->out_end) {
             arrival->out_at = 0;
             arrival->out_end =
-                arrival->writer ? file_writer_frames(arrival->writer, arrival->out, OUT_MAX) : 0;
+                arrival->writer ? file_writer_frames(arrival->writer, arrival->out, OUT_MAX - LAST_WORDS_MAX)
+                                : 0;
         }
         if (arrival->out_at == arrival->out_end)
             arrival->out_end += next_credit(arrival);
@@ -477,12 +480,13 @@ static bool sum_up(struct arrival *arrival)
     struct session *session = arrival->session;
     if (arrival->until != UINT64_MAX)
         return true;
-    if (arrival->writer && !file_writer_ended(arrival->writer))
-        return false;
+    bool ended = !arrival->writer || file_writer_ended(arrival->writer); /* asked first: then all is there */
     if (arrival->writer) {
-        take_results(arrival);
+        take_results(arrival); /* meanwhile too: there is room for so many, and what is more gets lost */
         count_bytes(arrival);
     }
+    if (!ended)
+        return false;
     if (arrival->transfer.manifest)
         transfer_summary(&session->report, &arrival->transfer, session->now,
                          *arrival->sentence ? arrival->sentence : NULL);

@@ -381,6 +381,33 @@ static void a_thousand_files_begun_at_once_end_the_transfer(void **state)
     world_end(&world);
 }
 
+/* Others say something in between: a refusal, a sign of life. */
+static void frames_are_given_out_whole(void **state)
+{
+    enum { TELLS_HELD = FRAME_LEN + HAVE_HEAD + 3 * HASH_LEN };
+    struct world world;
+    uint8_t out[TELLS_HELD + 2];
+    char path[80];
+    (void)state;
+    world_make(&world);
+    snprintf(path, sizeof path, "%s/a", world.folder);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(world.data, 1, SIZE, file), SIZE);
+    fclose(file);
+    file_writer_free(world.writer);
+    world_start(&world);
+    for (int i = 0; !file_writer_waits(world.writer); i++) {
+        assert_true(i < PATIENCE_S * 1000);
+        pause_briefly();
+    }
+    assert_int_equal(file_writer_frames(world.writer, out, sizeof out), TELLS_HELD);
+    assert_int_equal(out[0], FRAME_HAVE);
+    assert_int_equal(file_writer_frames(world.writer, out, sizeof out), FRAME_LEN);
+    assert_int_equal(out[0], FRAME_GO);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +421,7 @@ int main(void)
         cmocka_unit_test(lies_about_zeros_cost_what_their_bytes_cost),
         cmocka_unit_test(a_second_short_leaf_ends_the_transfer),
         cmocka_unit_test(a_thousand_files_begun_at_once_end_the_transfer),
+        cmocka_unit_test(frames_are_given_out_whole),
         cmocka_unit_test(an_end_before_everything_has_come_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
