@@ -66,6 +66,7 @@ struct file_writer {
     uint64_t cells;      /* of what is known of leaves, in all of `incoming` */
     uint64_t lock_until; /* what another holds is waited for until then (ns); 0: nothing was yet */
     uint32_t open_files; /* of the manifest's files, those not settled */
+    unsigned open_parts; /* descriptors of unfinished files */
     struct file_sync sync;
     struct batch written_batch; /* more come to it */
     struct batch synced_batch;  /* on its way to the disk: one at a time, while the next is written */
@@ -128,8 +129,10 @@ static void forget(struct file_writer *writer, uint32_t file)
     struct incoming *incoming = writer->incoming[file];
     if (!incoming)
         return;
-    if (incoming->fd >= 0)
+    if (incoming->fd >= 0) {
         close(incoming->fd);
+        writer->open_parts--;
+    }
     writer->cells -= incoming->leaves.cells;
     incoming_free(incoming);
     free(incoming);
@@ -167,7 +170,8 @@ static void fail_told(struct file_writer *writer, uint32_t file, const char *why
 /* What fails for this file alone, and what for all that follow. */
 static bool is_general(int error)
 {
-    return error == ENOSPC || error == EDQUOT || error == EROFS || error == EIO || error == ENOMEM;
+    return error == ENOSPC || error == EDQUOT || error == EROFS || error == EIO || error == ENOMEM ||
+           error == EMFILE || error == ENFILE;
 }
 
 static const char *words_of(int error)
@@ -230,6 +234,16 @@ static int open_part(struct file_writer *writer, uint32_t file, bool make)
             return -1;
         wait_a_moment(writer);
     }
+}
+
+/* Opens it, if it is not. False: it cannot be, and errno says why. */
+static bool open_incoming(struct file_writer *writer, uint32_t file, struct incoming *incoming)
+{
+    if (incoming->fd >= 0)
+        return true;
+    incoming->fd = open_part(writer, file, true);
+    writer->open_parts += incoming->fd >= 0;
+    return incoming->fd >= 0;
 }
 
 /* ---- before: what is there ---- */
@@ -444,9 +458,7 @@ static void complete(struct file_writer *writer, uint32_t file, struct incoming 
         report(writer, file, FATE_ALREADY, NULL);
         return;
     }
-    if (incoming->fd < 0)
-        incoming->fd = open_part(writer, file, true);
-    if (incoming->fd < 0 || ftruncate(incoming->fd, (off_t)size) != 0 ||
+    if (!open_incoming(writer, file, incoming) || ftruncate(incoming->fd, (off_t)size) != 0 ||
         !file_store_settle(&writer->store, incoming->fd, entry)) {
         fail_error(writer, file, errno);
         return;
@@ -536,9 +548,11 @@ static struct incoming *admit(struct file_writer *writer, const struct record *r
         break_off(writer, problem);
         return NULL;
     }
-    if (incoming->fd < 0)
-        incoming->fd = open_part(writer, record->file, true);
-    if (incoming->fd >= 0)
+    if (incoming->fd < 0 && writer->open_parts == FILE_WRITER_PARTS_MAX) {
+        break_off(writer, "the sender begins too many files at once");
+        return NULL;
+    }
+    if (open_incoming(writer, record->file, incoming))
         return incoming;
     fail_error(writer, record->file, errno);
     return NULL;
@@ -787,10 +801,21 @@ void file_writer_end(struct file_writer *writer)
     pieces_end_ready(&writer->pieces);
 }
 
+/* Of the frames that wait, bytes of those that fit. */
+static size_t whole_frames(const struct file_writer *writer, size_t capacity)
+{
+    size_t at = writer->frames_at, body;
+    enum frame_kind kind;
+    while (at < writer->frames_end && frame_read(writer->frames + at, &kind, &body) &&
+           at - writer->frames_at + FRAME_LEN + body <= capacity)
+        at += FRAME_LEN + body;
+    return at - writer->frames_at;
+}
+
 size_t file_writer_frames(struct file_writer *writer, uint8_t *out, size_t capacity)
 {
     pthread_mutex_lock(&writer->lock);
-    size_t left = writer->frames_end - writer->frames_at, len = left < capacity ? left : capacity;
+    size_t len = whole_frames(writer, capacity);
     memcpy(out, writer->frames + writer->frames_at, len);
     writer->frames_at += len;
     if (writer->frames_at == writer->frames_end)

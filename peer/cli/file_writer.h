@@ -6,6 +6,11 @@
 #include "file_store.h"
 #include "pieces.h"
 
+enum {
+    FILE_WRITER_PARTS_MAX = 1024 /* unfinished files open at once. Lanes overtake each other, so an honest
+                                  * sender needs some too: 117 of 30,000 files of one byte */
+};
+
 enum file_fate { FATE_ARRIVED, FATE_ALREADY, FATE_FAILED };
 
 struct file_result {
@@ -31,7 +36,8 @@ struct piece *file_writer_piece(struct file_writer *writer);
 void file_writer_put(struct file_writer *writer, struct piece *piece);
 /* Nothing more will be put: what is missing then will not come. */
 void file_writer_end(struct file_writer *writer);
-/* Frames for the sender: up to `capacity` bytes, 0: none now. */
+/* Frames for the sender, whole ones, so that others may follow: up to `capacity` bytes, 33,000 at
+ * least, for the longest must fit. 0: none now. */
 size_t file_writer_frames(struct file_writer *writer, uint8_t *out, size_t capacity);
 /* What became of a file, in the order of its becoming. False: none now. */
 bool file_writer_result(struct file_writer *writer, struct file_result *result);

@@ -4,6 +4,7 @@
  * is refused: security.md, targets are the local user's alone. README.md has the protocol. */
 #include "commands.h"
 
+#include "descriptors.h"
 #include "forward_state.h"
 
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -92,21 +92,13 @@ static void wake_ready(struct forward *forward, struct watch *watch, unsigned wh
     tunnels_wake(forward);
 }
 
-/* A connection is a descriptor, and the usual limit is 1024. */
+/* A connection is a descriptor. */
 static void raise_limit(struct forward *forward)
 {
-    struct rlimit limit;
+    unsigned limit = descriptors_raise(TUNNELS_MAX + FLOWS_MAX + SPARE_FILES);
     forward->tunnel_max = TUNNELS_MAX;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    rlim_t wanted = TUNNELS_MAX + FLOWS_MAX + SPARE_FILES;
-    if (limit.rlim_cur < wanted) {
-        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (limit.rlim_cur < TUNNELS_MAX + SPARE_FILES)
-        forward->tunnel_max =
-            limit.rlim_cur > 2 * SPARE_FILES ? (unsigned)limit.rlim_cur - SPARE_FILES : SPARE_FILES;
+    if (limit && limit < TUNNELS_MAX + SPARE_FILES)
+        forward->tunnel_max = limit > 2 * SPARE_FILES ? limit - SPARE_FILES : SPARE_FILES;
 }
 
 static bool listen_all(struct forward *forward)

@@ -10,8 +10,7 @@
 #include <string.h>
 
 enum {
-    ENDS_KEPT = LADDER_ROWS_MAX / 4, /* rows at either end that are never left out */
-    ENOUGH = LADDER_ROWS_MAX / 2     /* rows that thinning ends at, so that it costs little a row */
+    ENDS_KEPT = LADDER_ROWS_MAX / 4 /* rows at either end that are never left out */
 };
 
 bool ladder_begin(struct ladder *ladder)
@@ -75,6 +74,47 @@ uint8_t ladder_column(struct ladder *ladder, enum ladder_place place, const char
              : *shown            ? shown
                                  : "others");
     return (uint8_t)ladder->column_count++;
+}
+
+/* A peer's column that may be given away: never met, and no NAT is known in front of it. */
+static uint8_t find_voice(const struct ladder *ladder)
+{
+    for (unsigned i = 0; i < ladder->column_count; i++) {
+        const struct ladder_column *column = &ladder->columns[i];
+        if (column->place == PLACE_PEER && !column->met && *column->id &&
+            ladder_find(ladder, PLACE_PEER_NAT, column->id) == LADDER_NOWHERE)
+            return (uint8_t)i;
+    }
+    return LADDER_NOWHERE;
+}
+
+static void move_rows(struct ladder *ladder, uint8_t from, uint8_t to)
+{
+    for (unsigned i = 0; i < ladder->row_count; i++) {
+        struct ladder_row *row = &ladder->rows[i];
+        row->from = row->from == from ? to : row->from;
+        row->to = row->to == from ? to : row->to;
+        row->via = row->via == from ? to : row->via;
+    }
+}
+
+uint8_t ladder_meet(struct ladder *ladder, const char *id)
+{
+    uint8_t own = ladder_column(ladder, PLACE_PEER, id), voice = LADDER_NOWHERE;
+    if (own == LADDER_NOWHERE)
+        return own;
+    if (!*ladder->columns[own].id)
+        voice = find_voice(ladder);
+    if (voice != LADDER_NOWHERE) {
+        struct ladder_column *column = &ladder->columns[voice];
+        move_rows(ladder, voice, own);
+        *column = (struct ladder_column){.place = PLACE_PEER};
+        ladder_print(column->id, sizeof column->id, "%s", id);
+        ladder_print(column->name, sizeof column->name, "%s", id);
+        own = voice;
+    }
+    ladder->columns[own].met = true;
+    return own;
 }
 
 unsigned ladder_order(const struct ladder *ladder, unsigned most, uint8_t at[LADDER_COLUMNS_MAX])

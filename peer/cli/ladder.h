@@ -70,7 +70,10 @@ void ladder_end(struct ladder *ladder);
 
 /* The column of this kind, made if it is missing; `id` tells peers (and NATs of peers) apart, else NULL. */
 uint8_t ladder_column(struct ladder *ladder, enum ladder_place place, const char *id);
-/* The same, but LADDER_NOWHERE where it is missing. */
+/* That of a peer that was met. Where all are taken it gets the one of a mere voice in the room, whose rows
+ * are the others' from then on. */
+uint8_t ladder_meet(struct ladder *ladder, const char *id);
+/* As ladder_column, but LADDER_NOWHERE where it is missing. */
 uint8_t ladder_find(const struct ladder *ladder, enum ladder_place place, const char *id);
 /* A row that begins like nothing yet: a plain note of ours. */
 struct ladder_row ladder_row(int64_t at_ms, enum ladder_shape shape, uint8_t from, uint8_t to);

@@ -38,18 +38,28 @@ struct reading {
     int64_t at_ms;
 };
 
-/* The column of the peer that the event names; with its name, if it says one. */
-static uint8_t peer_of(const struct reading *reading)
+/* With the name that the event says, if it says one. */
+static uint8_t named(const struct reading *reading, uint8_t peer)
 {
-    const char *id = event_text(reading->event, "peer"), *name = event_text(reading->event, "name");
-    if (!*id)
-        return LADDER_NOWHERE;
-    uint8_t peer = ladder_column(reading->ladder, PLACE_PEER, id);
+    const char *name = event_text(reading->event, "name");
     struct ladder_column *column = &reading->ladder->columns[peer];
     if (*name && *column->id)
         ladder_print(column->name, sizeof column->name, "%s", name);
-    column->met = true;
     return peer;
+}
+
+/* The column of the peer that the event names, and that we have to do with. */
+static uint8_t peer_of(const struct reading *reading)
+{
+    const char *id = event_text(reading->event, "peer");
+    return *id ? named(reading, ladder_meet(reading->ladder, id)) : LADDER_NOWHERE;
+}
+
+/* The same of one that is only there. */
+static uint8_t voice_of(const struct reading *reading)
+{
+    const char *id = event_text(reading->event, "peer");
+    return *id ? named(reading, ladder_column(reading->ladder, PLACE_PEER, id)) : LADDER_NOWHERE;
 }
 
 static const char *peer_name(const struct reading *reading, uint8_t peer)
@@ -195,7 +205,7 @@ static void read_peer(const struct reading *reading)
 
 static void read_busy(const struct reading *reading)
 {
-    uint8_t peer = peer_of(reading);
+    uint8_t peer = voice_of(reading);
     struct ladder_row row = ladder_row(reading->at_ms, SHAPE_ARROW, peer, 0);
     if (peer == LADDER_NOWHERE)
         return;

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "credit.h"
+#include "descriptors.h"
 #include "file_writer.h"
 #include "heap.h"
 #include "session.h"
@@ -23,8 +24,11 @@ enum {
     PIECES_A_TURN = 32,
     OFFER_PATIENCE_S = 60, /* for the whole offer, */
     OFFER_SLOWEST = 1024,  /* and a second more for so many bytes of it */
+    SPARE_FILES = 256,     /* what is open besides unfinished files */
+    SENDERS = 64,          /* with --keep */
     GOODBYE_S = 3,         /* for our last words to be acknowledged */
     OUT_MAX = 65536,
+    LAST_WORDS_MAX = FRAME_LEN + REASON_MAX, /* of OUT_MAX, which nothing else takes */
     ANSWER_MAX = 16,
     WHY_MAX = TEXT_SHOWN * REASON_MAX + 600
 };
@@ -118,7 +122,8 @@ static void say(struct arrival *arrival, enum frame_kind kind, const char *text)
         len = REASON_MAX;
     if (arrival->out_at == arrival->out_end)
         arrival->out_at = arrival->out_end = 0;
-    if (OUT_MAX - arrival->out_end < FRAME_LEN + len)
+    size_t kept = kind == FRAME_REFUSE ? 0 : LAST_WORDS_MAX;
+    if (OUT_MAX - arrival->out_end < FRAME_LEN + len + kept)
         return; /* the sender does not read: it will not read this either */
     frame_write(arrival->out + arrival->out_end, kind, len);
     if (len)
@@ -383,7 +388,8 @@ static bool send_frames(struct arrival *arrival)
         if (arrival->out_at == arrival->out_end) {
             arrival->out_at = 0;
             arrival->out_end =
-                arrival->writer ? file_writer_frames(arrival->writer, arrival->out, OUT_MAX) : 0;
+                arrival->writer ? file_writer_frames(arrival->writer, arrival->out, OUT_MAX - LAST_WORDS_MAX)
+                                : 0;
         }
         if (arrival->out_at == arrival->out_end)
             arrival->out_end += next_credit(arrival);
@@ -474,12 +480,13 @@ static bool sum_up(struct arrival *arrival)
     struct session *session = arrival->session;
     if (arrival->until != UINT64_MAX)
         return true;
-    if (arrival->writer && !file_writer_ended(arrival->writer))
-        return false;
+    bool ended = !arrival->writer || file_writer_ended(arrival->writer); /* asked first: then all is there */
     if (arrival->writer) {
-        take_results(arrival);
+        take_results(arrival); /* meanwhile too: there is room for so many, and what is more gets lost */
         count_bytes(arrival);
     }
+    if (!ended)
+        return false;
     if (arrival->transfer.manifest)
         transfer_summary(&session->report, &arrival->transfer, session->now,
                          *arrival->sentence ? arrival->sentence : NULL);
@@ -673,6 +680,8 @@ int receive_main(const struct options *options, uint64_t started_ns)
     };
     receiving.folder = options->word_count ? options->words[0] : ".";
     role.max_peers = options->keep ? 0 : 1;
+    /* so that one sender's unfinished files leave room for those of the others */
+    descriptors_raise(SPARE_FILES + FILE_WRITER_PARTS_MAX * (options->keep ? SENDERS : 1));
     if (!try_folder(receiving.folder, options, started_ns))
         return EXIT_OTHER;
     heap_keep();

@@ -23,6 +23,7 @@ enum {
     SEARCH_TOLD_S = 3,        /* who came and has no path yet is told of; nearly all that work do by then */
     LEAVE_PATIENCE_MS = 1500, /* p2p_leave takes 1 s at most; more than that is a bug we do not wait for */
     DATAGRAM_MAX = 16384,     /* more than the longest payload of a packet, which is 16000 (host) */
+    TO_ID_MIN = 4,            /* characters of an id in --to NAME#ID, at least */
     PING_REQUEST = 'g',       /* the first byte of a datagram that asks to be sent back ... */
     PING_ANSWER = 'G'         /* ... and of one that was */
 };
@@ -188,6 +189,16 @@ static void member_forget(struct session *session, struct member *gone)
 
 /* ---- what the library says ---- */
 
+/* As the library takes p2p_config.to: a name, or NAME#ID with so much of the id that it is one. */
+static bool is_named(const char *to, const char *name, const char *id)
+{
+    size_t len = strlen(name);
+    if (strncmp(to, name, len) != 0)
+        return false;
+    size_t chars = to[len] == '#' ? strlen(to + len + 1) : 0;
+    return !to[len] || (chars >= TO_ID_MIN && strncmp(id, to + len + 1, chars) == 0);
+}
+
 /* Remembers who is there without being for us. False: that is known already. */
 static bool note_present(struct session *session, const struct p2p_event *event)
 {
@@ -202,10 +213,7 @@ static bool note_present(struct session *session, const struct p2p_event *event)
               *name ? strlen(name) : strlen("somebody"));
     snprintf(present->id, sizeof present->id, "%s", id);
     text_show(present->why, sizeof present->why, event->detail, strlen(event->detail));
-    size_t len = strlen(name);
-    present->asked_for =
-        to && len && strncmp(to, name, len) == 0 &&
-        (!to[len] || (to[len] == '#' && strncmp(id, to + len + 1, strlen(to + len + 1)) == 0));
+    present->asked_for = to && *name && is_named(to, name, id);
     return true;
 }
 
@@ -448,7 +456,7 @@ static void run_turns(struct session *session, const sigset_t *during)
     }
 }
 
-/* Goodbyes are said and heard; a second signal ends at once. */
+/* Goodbyes are said and heard; a second signal ends that. */
 static void say_goodbye(struct session *session, const sigset_t *during)
 {
     struct p2p_event event = {.type = P2P_EVENT_NONE};
@@ -592,6 +600,7 @@ int session_run(const struct options *options, uint64_t started_ns, const struct
         run_turns(&session, &during);
         say_goodbye(&session, &during);
     }
+    signals_end_at_once(); /* a file is not let go of before the disk has answered, if it ever does */
     if (role->release)
         role->release(&session);
     p2p_node_free(session.node);

@@ -2,9 +2,10 @@
 #include "signals.h"
 
 #include <stddef.h>
+#include <unistd.h>
 
 static const int ours[] = {SIGINT, SIGTERM, SIGHUP};
-enum { OURS = sizeof ours / sizeof *ours };
+enum { OURS = sizeof ours / sizeof *ours, EXIT_BY_SIGNAL = 128 };
 
 static volatile sig_atomic_t caught;
 static sigset_t taken; /* those of `ours` that were not ignored */
@@ -43,4 +44,18 @@ int signals_caught(void)
 void signals_forget(void)
 {
     caught = 0;
+}
+
+static void end_at_once(int number)
+{
+    _exit(EXIT_BY_SIGNAL + number);
+}
+
+void signals_end_at_once(void)
+{
+    struct sigaction action = {.sa_handler = end_at_once};
+    for (size_t i = 0; i < OURS; i++)
+        if (sigismember(&taken, ours[i]))
+            sigaction(ours[i], &action, NULL);
+    sigprocmask(SIG_UNBLOCK, &taken, NULL);
 }

@@ -13,5 +13,7 @@ void signals_hold(sigset_t *during);
 /* The number of the last one noted; 0: none. */
 int signals_caught(void);
 void signals_forget(void);
+/* From here on each ends the program at once, with 128 and its number: what is left may wait for a disk. */
+void signals_end_at_once(void);
 
 #endif

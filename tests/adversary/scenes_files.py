@@ -52,6 +52,7 @@ def receiver_of(world, *more, target="base/target", **options):
 
 # ---- names ----
 
+MEMORY_KB = 64 * 1024  # of a receiver beside what it has anyway
 STEM = b".0123456789abcdef.part"  # as our unfinished files end
 
 
@@ -213,8 +214,22 @@ def lies():
         one("nothing at all", []),
         one("larger than can be", [], size=(1 << 43) + 1),
         one("an unknown size, and an end beyond what came", whole + [finish(0, data, size=len(data) + LEAF)], size=UNKNOWN),
+        one("an unknown size, and a byte here and there", [record(b"D", 0, 512 * n, body=b"x") for n in range(20_000)],
+            size=UNKNOWN),
         one("an unknown size, and terabytes", [finish(0, data, size=1 << 50, sent=0)], size=UNKNOWN),
+        ("a thousand files begun at once", manifest(*(entry(b"%d" % n, size=2 * LEAF) for n in range(1100))),
+         [b"".join(record(b"Z", n, 0, 1) for n in range(1100))]),
     ]
+
+
+def peak_kb(pid):
+    """The most memory that it has had so far."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def processor_seconds(pid):
@@ -228,12 +243,17 @@ def lies_about_sizes(world):
     """Sizes that lie in both directions make no file, cost the receiver next to nothing, and the next sender is served"""
     os.makedirs(world.path("base"))
     receiver = receiver_of(world)
+    memory, files = peak_kb(receiver.pid), descriptors(receiver.pid)
     for why, offered, records in lies():
         hostile = Raw(world)
         answer = hostile.transfer(offered, records)
         check(not answer or answer[0] == "R" or struct.unpack(">II", answer[1])[0] == 0, f"{why}: taken, {answer}")
         hostile.close()
         check(not os.path.exists(world.path("base/target/f")), f"{why}: it has its name")
+        check("at once" not in why or answer and b"at once" in answer[1], f"{why}: borne, {answer}")
+        grown = peak_kb(receiver.pid) - memory
+        check(grown < MEMORY_KB, f"{why}: {grown} kB of memory")
+        until(lambda: descriptors(receiver.pid) <= files + 32, 10, f"{why}: files are left open")
         for name in os.listdir(world.path("base/target")):
             os.unlink(world.path("base/target/" + name))
     used = processor_seconds(receiver.pid)
@@ -433,7 +453,7 @@ def silence_has_limits(world):
     check(time.monotonic() - begun > 175, "silence was not borne for 180 s")
     silenced.expect_code(1, 20)
     check("has said nothing" in silenced.err, silenced.story())
-    until(lambda: time.monotonic() - begun > 200, 60, "")
+    until(lambda: time.monotonic() - begun > 200, 60, "")  # who only thinks is not given up: longer than SILENCE_S shows that
     thinker.send("y\n")
     for program in (thinker, waiting):
         program.expect_code(0)

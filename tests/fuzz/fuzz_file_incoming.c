@@ -16,6 +16,7 @@ static void take(struct incoming *incoming, const struct record *record)
     if (incoming_problem(incoming, record->leaf, zeros ? record->len : 1, len))
         return;
     must((uint64_t)record->leaf * LEAF_LEN + len <= most);
+    must(!incoming->has_last || len % LEAF_LEN == 0 || incoming->size != MANIFEST_SIZE_UNKNOWN);
     if (zeros)
         incoming_receive_zeros(incoming, record->leaf, record->len);
     else

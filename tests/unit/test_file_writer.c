@@ -2,6 +2,7 @@
  */
 #include "file_writer.h"
 
+#include "descriptors.h"
 #include "file_hash.h"
 #include "file_part.h"
 
@@ -354,6 +355,59 @@ static void a_second_short_leaf_ends_the_transfer(void **state)
     world_end(&world);
 }
 
+/* Each is begun by sixteen bytes, and would be open until its second leaf comes. */
+static void a_thousand_files_begun_at_once_end_the_transfer(void **state)
+{
+    enum { FILES = FILE_WRITER_PARTS_MAX + 1 };
+    struct world world = {.writer = NULL};
+    struct file_result result;
+    const char *why;
+    char path[20];
+    (void)state;
+    assert_int_equal(descriptors_raise(2 * FILES), 2 * FILES);
+    snprintf(world.folder, sizeof world.folder, "/tmp/p2pconnect-writer-XXXXXX");
+    assert_non_null(mkdtemp(world.folder));
+    for (unsigned i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "%u", i);
+        assert_true(manifest_add(
+            &world.manifest,
+            &(struct manifest_entry){.kind = ENTRY_FILE, .path = path, .size = SIZE, .mode = 0644}));
+    }
+    world_start(&world);
+    for (uint32_t i = 0; i < FILES; i++)
+        put(&world, (struct record){RECORD_ZERO, i, 0, 1}, NULL);
+    assert_int_equal(wait_for_end(&world, &result, &why), WRITER_BROKEN);
+    assert_string_equal(why, "the sender begins too many files at once");
+    world_end(&world);
+}
+
+/* Others say something in between: a refusal, a sign of life. */
+static void frames_are_given_out_whole(void **state)
+{
+    enum { TELLS_HELD = FRAME_LEN + HAVE_HEAD + 3 * HASH_LEN };
+    struct world world;
+    uint8_t out[TELLS_HELD + 2];
+    char path[80];
+    (void)state;
+    world_make(&world);
+    snprintf(path, sizeof path, "%s/a", world.folder);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(world.data, 1, SIZE, file), SIZE);
+    fclose(file);
+    file_writer_free(world.writer);
+    world_start(&world);
+    for (int i = 0; !file_writer_waits(world.writer); i++) {
+        assert_true(i < PATIENCE_S * 1000);
+        pause_briefly();
+    }
+    assert_int_equal(file_writer_frames(world.writer, out, sizeof out), TELLS_HELD);
+    assert_int_equal(out[0], FRAME_HAVE);
+    assert_int_equal(file_writer_frames(world.writer, out, sizeof out), FRAME_LEN);
+    assert_int_equal(out[0], FRAME_GO);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +420,8 @@ int main(void)
         cmocka_unit_test(a_sparse_file_of_terabytes_costs_nothing),
         cmocka_unit_test(lies_about_zeros_cost_what_their_bytes_cost),
         cmocka_unit_test(a_second_short_leaf_ends_the_transfer),
+        cmocka_unit_test(a_thousand_files_begun_at_once_end_the_transfer),
+        cmocka_unit_test(frames_are_given_out_whole),
         cmocka_unit_test(an_end_before_everything_has_come_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,30 @@ static void the_same_again_counts_where_it_was(void **state)
     assert_int_equal(ladder->rows[2].times, 1);
 }
 
+static void who_is_met_gets_the_column_of_a_mere_voice(void **state)
+{
+    struct ladder *ladder = *state;
+    char id[8];
+    for (int i = 0; i < 20; i++) {
+        snprintf(id, sizeof id, "v%d", i);
+        struct ladder_row row = ladder_row(i, SHAPE_ARROW, ladder_column(ladder, PLACE_PEER, id), 0);
+        ladder_add(ladder, &row);
+    }
+    uint8_t met = ladder_meet(ladder, "partner"), others = ladder_find(ladder, PLACE_PEER, "");
+    assert_string_equal(ladder->columns[met].id, "partner");
+    assert_true(ladder->columns[met].met);
+    assert_false(ladder->columns[others].met);
+    assert_int_equal(ladder_find(ladder, PLACE_PEER, "v0"), LADDER_NOWHERE);
+    assert_int_equal(ladder->rows[0].from, others); /* it was v0's */
+    assert_int_equal(ladder_meet(ladder, "partner"), met);
+    for (int i = 0; i < 20; i++) { /* and where everybody was met, who comes later is one of the others */
+        snprintf(id, sizeof id, "m%d", i);
+        ladder_meet(ladder, id);
+    }
+    assert_int_equal(ladder_find(ladder, PLACE_PEER, "partner"), met);
+    assert_int_equal(ladder_meet(ladder, "late"), others);
+}
+
 static unsigned long long count_all(const struct ladder *ladder)
 {
     unsigned long long all = 0;
@@ -168,6 +192,7 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(peers_that_find_no_place_share_the_last_one, begin, end),
         cmocka_unit_test_setup_teardown(the_same_again_counts_where_it_was, begin, end),
+        cmocka_unit_test_setup_teardown(who_is_met_gets_the_column_of_a_mere_voice, begin, end),
         cmocka_unit_test_setup_teardown(a_long_session_keeps_its_ends_and_its_turning_points, begin, end),
         cmocka_unit_test_setup_teardown(too_many_turning_points_are_left_out_too, begin, end),
         cmocka_unit_test(what_is_shown_has_no_control_characters_and_fits),
