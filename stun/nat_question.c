@@ -63,13 +63,23 @@ struct addr nat_survey_server(const struct nat_survey *survey)
     return best ? best->server : (struct addr){0};
 }
 
+/* Two servers that saw one port, and not ours: an easy NAT, or one that draws ports and drew one twice.
+ * Inside a carrier's block of 1,024 that is one survey in a thousand, and who is taken for easy has no path.
+ */
+static bool may_be_chance(const struct nat_survey *survey)
+{
+    return survey->nat.mapping == NAT_MAPPING_ENDPOINT &&
+           survey->answers[0].mapped.port != survey->local.port;
+}
+
 void survey_ask_other_address(struct nat_survey *survey, uint64_t now)
 {
     const struct answer *server = best_server(survey);
     bool hard = nat_is_hard(&survey->nat);
     bool over = survey->round_over || survey->wants_all;
     bool alone = over && survey->nat.mapping == NAT_MAPPING_UNKNOWN;
-    if (survey->questions[OTHER_PORT].asked || !(hard || alone) || !server || !is_fit_for_questions(server))
+    if (survey->questions[OTHER_PORT].asked || !(hard || alone || may_be_chance(survey)) || !server ||
+        !is_fit_for_questions(server))
         return;
     struct addr port = server->server, address = server->other;
     port.port = server->other.port;

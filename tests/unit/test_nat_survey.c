@@ -92,6 +92,24 @@ static void an_easy_nat_costs_no_question_more(void **state)
     house_close(&house);
 }
 
+/* Of eight ports every eighth pair of answers is the same by chance. */
+static void two_ports_that_are_the_same_by_chance_are_not_believed(void **state)
+{
+    struct house_nat nat = hard;
+    unsigned mistaken = 0;
+    (void)state;
+    nat.size = 8;
+    for (unsigned seed = 1; seed <= 200; seed++) {
+        struct house house;
+        house_open(&house, &nat, seed);
+        two_servers(&house, true);
+        house_run(&house, NS_PER_S);
+        mistaken += !nat_is_hard(nat_survey_behavior(house.survey));
+        house_close(&house);
+    }
+    assert_in_range(mistaken, 0, 2);
+}
+
 static void hard_is_told_with_the_second_answer_and_the_ports_a_round_trip_later(void **state)
 {
     struct house house;
@@ -407,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_nat_is_told_for_what_it_is),
         cmocka_unit_test(an_easy_nat_costs_no_question_more),
+        cmocka_unit_test(two_ports_that_are_the_same_by_chance_are_not_believed),
         cmocka_unit_test(hard_is_told_with_the_second_answer_and_the_ports_a_round_trip_later),
         cmocka_unit_test(without_sockets_nothing_is_asked_and_hard_stays_hard),
         cmocka_unit_test(one_server_with_two_addresses_suffices),
