@@ -80,6 +80,7 @@ struct rendezvous {
     unsigned heard;                   /* hellos of others since then, ... */
     unsigned heard_now, heard_before; /* ... in this span of some seconds, and in the one before */
     uint64_t counted_from;            /* when this one began */
+    uint64_t answer_takes, answered;  /* ns that good answers took of late, and when the last one came */
     bool tell_full;                   /* somebody knocked although no place is left: a hello says so */
     uint64_t full_said;               /* when one did last */
     unsigned full_heard;              /* how many such hellos others of our purpose have said */
@@ -143,6 +144,11 @@ void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer);
 void answer_count(struct rendezvous *r, uint64_t now);
 /* Whether far more hellos are heard than so many peers as there seem to be would say. */
 bool answer_is_flooded(struct rendezvous *r, uint64_t now);
+/* What this run said is answered by a good proof: how long that took. Strangers have no part in it. */
+void answer_took(struct rendezvous *r, const struct run *run, uint64_t now);
+/* How many times as long as usual an answer is waited for: what is said again sooner would only be in the
+ * way. */
+unsigned answer_stretch(const struct rendezvous *r, uint64_t now);
 /* We are full, and enough others have told this peer that they are. */
 bool answer_is_spared(const struct rendezvous *r, const struct peer *peer);
 /* When to answer the hello of who has so many `places`; `alike`: its purpose is ours. */

@@ -166,6 +166,7 @@ static void take_answer(struct rendezvous *r, uint64_t now, struct peer *peer, c
         return;
     }
     meeting_show(r, peer, run, false);
+    answer_took(r, run, now);
     if (body.type == BODY_OFFER) {
         parcel_free(run->reply);
         run->reply = NULL;
@@ -219,8 +220,10 @@ static void take_proof(struct rendezvous *r, uint64_t now, struct peer *peer, co
     struct body body;
     uint64_t delay = one_way(run, now);
     enum verdict verdict = handshake_prove(&run->handshake, &r->party, pake3, &body);
-    if (verdict == VERDICT_GOOD)
+    if (verdict == VERDICT_GOOD) {
         meeting_show(r, peer, run, false);
+        answer_took(r, run, now);
+    }
     bool failed = verdict == VERDICT_BAD || (verdict == VERDICT_EMPTY && !run->declined);
     if (failed && (pake3->sealed_len || verdict == VERDICT_EMPTY)) /* it may have a session: it was altered */
         parting_farewell(r, peer, run, &(struct body){.type = BODY_FAILED});

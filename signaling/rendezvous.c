@@ -317,6 +317,8 @@ void rendezvous_input(struct rendezvous *r, uint64_t now, unsigned broker, const
 static bool output_parcel(struct rendezvous *r, uint64_t now, const struct run *run, struct parcel *parcel,
                           struct letter *letter)
 {
+    if (parcel && parcel->type <= MESSAGE_PAKE3)
+        parcel->stretch = answer_stretch(r, now);
     if (!parcel || !parcel_output(parcel, now, r->connected, r->party.room, letter))
         return false;
     if (parcel->type != MESSAGE_SEALED)
