@@ -48,7 +48,7 @@ void bell_ring(const struct bell *bell)
 
 void bell_hush(const struct bell *bell)
 {
-    char bytes[16];
-    while (read(bell->fds[0], bytes, sizeof bytes) > 0)
+    char bytes[16]; /* fewer: it was empty then, and what came since is a ring of its own */
+    while (read(bell->fds[0], bytes, sizeof bytes) == (ssize_t)sizeof bytes)
         continue;
 }

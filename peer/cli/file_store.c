@@ -182,13 +182,14 @@ static int reopen_protected(int folder, const char *name)
     return opened ? openat(folder, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY) : -1;
 }
 
+/* Most that are made were not there before. */
 static int open_part(int folder, const char *name, bool make)
 {
     enum { FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY };
-    int fd = openat(folder, name, FLAGS);
-    if (fd < 0 && errno == ENOENT && make)
-        fd = openat(folder, name, FLAGS | O_CREAT | O_EXCL, 0600);
-    else if (fd < 0 && errno == EACCES)
+    int fd = make ? openat(folder, name, FLAGS | O_CREAT | O_EXCL, 0600) : -1;
+    if (fd < 0 && (!make || errno == EEXIST))
+        fd = openat(folder, name, FLAGS);
+    if (fd < 0 && errno == EACCES)
         fd = reopen_protected(folder, name);
     return fd;
 }

@@ -63,6 +63,16 @@ void file_sync_ask(struct file_sync *sync)
     pthread_mutex_unlock(&sync->lock);
 }
 
+bool file_sync_busy(struct file_sync *sync)
+{
+    if (!sync->runs)
+        return false;
+    pthread_mutex_lock(&sync->lock);
+    bool busy = sync->asked;
+    pthread_mutex_unlock(&sync->lock);
+    return busy;
+}
+
 int file_sync_wait(struct file_sync *sync)
 {
     if (!sync->runs)

@@ -23,6 +23,8 @@ void file_sync_begin(struct file_sync *sync, int folder);
 /* Everything written to the file system until now is to go to its disk. Returns at once; one at a time: not
  * again before file_sync_wait. */
 void file_sync_ask(struct file_sync *sync);
+/* Whether file_sync_wait would wait. */
+bool file_sync_busy(struct file_sync *sync);
 /* Waits until what was asked for is there. 0, or errno: it may not be, and nor may anything asked for later.
  */
 int file_sync_wait(struct file_sync *sync);

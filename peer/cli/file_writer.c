@@ -1,16 +1,16 @@
-/* file_writer.c - a thread that looks what of a manifest is there, writes what comes, and gives files their
- * names.
+/* file_writer.c - a thread that looks what of a manifest is there, and writes what comes.
  *
  * Nothing that was on the disk before is believed: it is read and hashed, so that neither a kill nor a reboot
- * nor a hand in between can make a wrong file of it. A file gets its name only after the disk has all of it;
- * a sync for each of many small files would take longer than the files, so they are synced in batches, one
- * while the next is written. */
+ * nor a hand in between can make a wrong file of it. What is whole and verified gets its name when the disk
+ * has it, see file_names.h. */
 #include "file_writer.h"
 
 #include "clock.h"
+#include "file_data.h"
 #include "file_incoming.h"
-#include "file_sync.h"
+#include "file_names.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,43 +22,25 @@
 
 enum {
     PIECES = 8,           /* 1 MiB: what was taken from the network and is not yet in the file */
-    FRAMES_MAX = 1 << 20, /* bytes of frames that wait for the loop */
-    RESULTS_MAX = 1024,
-    BATCH_FILES = 512,
-    BATCH_BYTES = 64 << 20,
     HAVE_HASHES = 1024,   /* in a frame */
     LOCK_PATIENCE_S = 30, /* a lost session is known to be lost within 15 s */
     LOCK_TRY_MS = 100,
     UNSAFE_BYTES = 8 << 20 /* of a file, written but not yet on its way to the disk */
 };
 
-/* Files that are written, but without their names. */
-struct batch {
-    uint32_t files[BATCH_FILES];
-    unsigned count;
-    uint64_t bytes;
-};
+/* What gets its name after the loop has stopped the thread is all told: the batch that the disk had, and the
+ * one that waited. */
+static_assert(MAILBOX_RESULTS_MAX >= 2 * BATCH_FILES_MAX, "results are lost");
 
 struct file_writer {
     struct file_store store;
     const struct manifest *manifest;
     bool symlinks;
-    void (*wake)(void *);
-    void *context;
     struct pieces pieces;
     pthread_t thread;
-    atomic_bool stop;
-    atomic_int state;
-    char why[REASON_MAX + 1];
+    struct file_mailbox mailbox;
     atomic_ullong written, held, zeros, done_with;
     atomic_bool waits, ended;
-
-    pthread_mutex_t lock; /* what the loop takes */
-    pthread_cond_t taken;
-    uint8_t *frames;
-    size_t frames_at, frames_end;
-    struct file_result *results;
-    unsigned results_at, results_count;
 
     /* the thread's own */
     struct incoming **incoming; /* one an entry; NULL: nothing known, or settled */
@@ -67,59 +49,19 @@ struct file_writer {
     uint64_t lock_until; /* what another holds is waited for until then (ns); 0: nothing was yet */
     uint32_t open_files; /* of the manifest's files, those not settled */
     unsigned open_parts; /* descriptors of unfinished files */
-    struct file_sync sync;
-    struct batch written_batch; /* more come to it */
-    struct batch synced_batch;  /* on its way to the disk: one at a time, while the next is written */
+    struct file_names names;
     uint32_t here, failed;
     uint8_t buffer[LEAF_LEN];
 };
 
-/* ---- to the loop ---- */
-
-/* Waits until the loop has taken enough. False: the thread is to end. */
-static bool tell(struct file_writer *writer, enum frame_kind kind, const uint8_t *body, size_t len)
+static bool goes_on(const struct file_writer *writer)
 {
-    pthread_mutex_lock(&writer->lock);
-    while (writer->frames_end + FRAME_LEN + len > FRAMES_MAX && !atomic_load(&writer->stop))
-        pthread_cond_wait(&writer->taken, &writer->lock);
-    bool fits = !atomic_load(&writer->stop);
-    if (fits) {
-        frame_write(writer->frames + writer->frames_end, kind, len);
-        if (len)
-            memcpy(writer->frames + writer->frames_end + FRAME_LEN, body, len);
-        writer->frames_end += FRAME_LEN + len;
-        if (kind == FRAME_DONE) /* in one step: who sees the one has the other */
-            atomic_store(&writer->state, WRITER_DONE);
-    }
-    pthread_mutex_unlock(&writer->lock);
-    writer->wake(writer->context);
-    return fits;
-}
-
-static void report(struct file_writer *writer, uint32_t file, enum file_fate fate, const char *why)
-{
-    struct file_result result = {.file = file, .fate = fate};
-    snprintf(result.why, sizeof result.why, "%s", why ? why : "");
-    pthread_mutex_lock(&writer->lock);
-    while (writer->results_count == RESULTS_MAX && !atomic_load(&writer->stop))
-        pthread_cond_wait(&writer->taken, &writer->lock);
-    if (writer->results_count < RESULTS_MAX)
-        writer->results[(writer->results_at + writer->results_count++) % RESULTS_MAX] = result;
-    pthread_mutex_unlock(&writer->lock);
-    writer->wake(writer->context);
+    return file_mailbox_goes_on(&writer->mailbox);
 }
 
 static void break_off(struct file_writer *writer, const char *why)
 {
-    if (atomic_load(&writer->state) != WRITER_WORKING)
-        return;
-    snprintf(writer->why, sizeof writer->why, "%s", why);
-    atomic_store(&writer->state, WRITER_BROKEN);
-}
-
-static bool goes_on(const struct file_writer *writer)
-{
-    return !atomic_load(&writer->stop) && atomic_load(&writer->state) == WRITER_WORKING;
+    file_mailbox_break(&writer->mailbox, why);
 }
 
 /* ---- what becomes of a file ---- */
@@ -153,7 +95,7 @@ static void fail(struct file_writer *writer, uint32_t file, const char *why)
         atomic_fetch_sub(&writer->held, incoming->held);
     settle(writer, file);
     writer->failed++;
-    report(writer, file, FATE_FAILED, why);
+    file_mailbox_report(&writer->mailbox, file, FATE_FAILED, why);
 }
 
 /* Tells the sender too, so that it does not send in vain, and can say what failed. */
@@ -163,7 +105,7 @@ static void fail_told(struct file_writer *writer, uint32_t file, const char *why
     size_t len = strlen(why) < REASON_MAX ? strlen(why) : REASON_MAX;
     wire_put32(body, file);
     memcpy(body + 4, why, len);
-    tell(writer, FRAME_SKIP, body, 4 + len);
+    file_mailbox_tell(&writer->mailbox, FRAME_SKIP, body, 4 + len);
     fail(writer, file, why);
 }
 
@@ -206,18 +148,6 @@ static void fail_error(struct file_writer *writer, uint32_t file, int error)
 
 /* ---- unfinished files ---- */
 
-static void wait_a_moment(struct file_writer *writer)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += LOCK_TRY_MS * (long)CLOCK_MS;
-    until.tv_sec += until.tv_nsec / (long)CLOCK_S, until.tv_nsec %= (long)CLOCK_S;
-    pthread_mutex_lock(&writer->lock);
-    if (!atomic_load(&writer->stop))
-        pthread_cond_timedwait(&writer->taken, &writer->lock, &until);
-    pthread_mutex_unlock(&writer->lock);
-}
-
 /* A sender that was killed and is here again finds its file held by the session that it had before, until
  * that one is known to be lost. */
 static int open_part(struct file_writer *writer, uint32_t file, bool make)
@@ -232,7 +162,7 @@ static int open_part(struct file_writer *writer, uint32_t file, bool make)
         errno = EWOULDBLOCK;
         if (now >= writer->lock_until || !goes_on(writer))
             return -1;
-        wait_a_moment(writer);
+        file_mailbox_pause(&writer->mailbox, LOCK_TRY_MS);
     }
 }
 
@@ -295,7 +225,7 @@ static uint64_t tell_some(struct file_writer *writer, uint32_t file, const struc
         count = gather_hashes(&incoming->leaves, first, body + HAVE_HEAD);
         len = HAVE_HEAD + (size_t)count * HASH_LEN;
     }
-    return tell(writer, FRAME_HAVE, body, len) ? count : 0;
+    return file_mailbox_tell(&writer->mailbox, FRAME_HAVE, body, len) ? count : 0;
 }
 
 /* `count` leaves are known, from the first on. */
@@ -309,7 +239,7 @@ static void tell_held(struct file_writer *writer, uint32_t file, const struct in
     wire_put32(empty, file);
     empty[8] = incoming->whole ? HAVE_WHOLE : 0;
     if (!count)
-        tell(writer, FRAME_HAVE, empty, HAVE_HEAD);
+        file_mailbox_tell(&writer->mailbox, FRAME_HAVE, empty, HAVE_HEAD);
 }
 
 /* Hashes a leaf, or all of a hole at once. Returns how many they were; 0: it failed. */
@@ -402,49 +332,25 @@ static void look(struct file_writer *writer)
             fail_error(writer, i, errno);
     }
     if (goes_on(writer))
-        tell(writer, FRAME_GO, NULL, 0);
+        file_mailbox_tell(&writer->mailbox, FRAME_GO, NULL, 0);
 }
 
 /* ---- giving names ---- */
 
-/* What was on its way to the disk is there, or is waited for. */
-static void name_synced(struct file_writer *writer)
+static void file_named(void *context, uint32_t file, int error)
 {
-    struct batch *batch = &writer->synced_batch;
-    int error = batch->count ? file_sync_wait(&writer->sync) : 0;
-    if (error) {
-        break_off(writer, words_of(error));
-        return;
-    }
-    for (unsigned i = 0; i < batch->count; i++) {
-        uint32_t file = batch->files[i];
-        if (file_store_finish(&writer->store, writer->manifest->entries[file].path)) {
-            writer->here++;
-            report(writer, file, FATE_ARRIVED, NULL);
-        } else {
-            writer->failed++;
-            report(writer, file, FATE_FAILED, words_of(errno));
-        }
-    }
-    batch->count = 0;
-}
-
-static void sync_written(struct file_writer *writer)
-{
-    struct batch *batch = &writer->written_batch;
-    name_synced(writer);
-    if (writer->synced_batch.count || !batch->count)
-        return; /* the disk has failed, or has nothing to do */
-    writer->synced_batch = *batch;
-    batch->count = 0;
-    batch->bytes = 0;
-    file_sync_ask(&writer->sync);
+    struct file_writer *writer = context;
+    writer->here += !error;
+    writer->failed += error != 0;
+    file_mailbox_report(&writer->mailbox, file, error ? FATE_FAILED : FATE_ARRIVED,
+                        error ? words_of(error) : NULL);
 }
 
 static void name_all(struct file_writer *writer)
 {
-    sync_written(writer);
-    name_synced(writer);
+    int error = file_names_all(&writer->names);
+    if (error)
+        break_off(writer, words_of(error));
 }
 
 /* It is all there, and verified. */
@@ -455,7 +361,7 @@ static void complete(struct file_writer *writer, uint32_t file, struct incoming 
     if (incoming->whole) {
         settle(writer, file);
         writer->here++;
-        report(writer, file, FATE_ALREADY, NULL);
+        file_mailbox_report(&writer->mailbox, file, FATE_ALREADY, NULL);
         return;
     }
     if (!open_incoming(writer, file, incoming) || ftruncate(incoming->fd, (off_t)size) != 0 ||
@@ -464,11 +370,9 @@ static void complete(struct file_writer *writer, uint32_t file, struct incoming 
         return;
     }
     settle(writer, file);
-    struct batch *batch = &writer->written_batch;
-    batch->files[batch->count++] = file;
-    batch->bytes += size;
-    if (batch->count == BATCH_FILES || batch->bytes >= BATCH_BYTES)
-        sync_written(writer);
+    int error = file_names_add(&writer->names, file, size);
+    if (error)
+        break_off(writer, words_of(error));
 }
 
 static void look_for_completion(struct file_writer *writer, uint32_t file, struct incoming *incoming)
@@ -483,57 +387,6 @@ static void look_for_completion(struct file_writer *writer, uint32_t file, struc
 }
 
 /* ---- what comes ---- */
-
-static bool write_all(int fd, const uint8_t *data, size_t len, uint64_t at)
-{
-    while (len > 0) {
-        ssize_t written = pwrite(fd, data, len, (off_t)at);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return false;
-        data += written, len -= (size_t)written, at += (uint64_t)written;
-    }
-    return true;
-}
-
-/* Zeros over what is no hole already, for file systems that cannot make holes. */
-static bool overwrite(const struct file_writer *writer, int fd, uint64_t at, uint64_t end)
-{
-    static const uint8_t zeros[LEAF_LEN];
-    while (at < end && goes_on(writer)) {
-        off_t data = lseek(fd, (off_t)at, SEEK_DATA);
-        if (data < 0 && errno == ENXIO)
-            return true; /* a hole up to the end */
-        at = data < 0 || (uint64_t)data < at ? at : (uint64_t)data;
-        size_t len = at >= end ? 0 : end - at < LEAF_LEN ? (size_t)(end - at) : LEAF_LEN;
-        if (!write_all(fd, zeros, len, at))
-            return false;
-        at += len;
-    }
-    return true;
-}
-
-/* False: the system or the file system has none. */
-static bool punch_hole(int fd, uint64_t at, uint64_t end)
-{
-#ifdef FALLOC_FL_PUNCH_HOLE
-    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)(end - at)) == 0;
-#else
-    (void)fd, (void)at, (void)end;
-    return false;
-#endif
-}
-
-/* Zeros are a hole where the file system has any; what is behind the end becomes one by ftruncate. */
-static bool write_zeros(const struct file_writer *writer, int fd, uint64_t at, uint64_t len)
-{
-    struct stat status;
-    if (fstat(fd, &status) != 0)
-        return false;
-    uint64_t size = (uint64_t)status.st_size, end = at + len < size ? at + len : size;
-    return at >= size || punch_hole(fd, at, end) || overwrite(writer, fd, at, end);
-}
 
 /* The record's file, open for `count` leaves of together `len` bytes at the record's. NULL: it has failed, or
  * everything has. */
@@ -559,17 +412,14 @@ static struct incoming *admit(struct file_writer *writer, const struct record *r
 }
 
 /* The disk shall have soon what it has to have in the end: when the power fails, little of it comes again,
- * and the last sync has little to wait for. Nothing is waited for here, and a system that cannot is none the
- * worse. */
+ * and the last sync has little to wait for. */
 static void hurry_disk(struct incoming *incoming, uint32_t len)
 {
     incoming->unsafe += len;
     if (incoming->unsafe < UNSAFE_BYTES)
         return;
     incoming->unsafe = 0;
-#ifdef SYNC_FILE_RANGE_WRITE /* Linux */
-    sync_file_range(incoming->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-#endif
+    file_data_hurry(incoming->fd);
 }
 
 static void take_data(struct file_writer *writer, const struct piece *piece)
@@ -580,7 +430,7 @@ static void take_data(struct file_writer *writer, const struct piece *piece)
     if (!incoming)
         return;
     hash_leaf(hash, piece->data, record->len);
-    if (!write_all(incoming->fd, piece->data, record->len, (uint64_t)record->leaf * LEAF_LEN)) {
+    if (!file_data_write(incoming->fd, piece->data, record->len, (uint64_t)record->leaf * LEAF_LEN)) {
         fail_error(writer, record->file, errno);
         return;
     }
@@ -599,7 +449,7 @@ static void take_zeros(struct file_writer *writer, const struct record *record)
     struct incoming *incoming = admit(writer, record, record->len, len);
     if (!incoming)
         return;
-    if (!write_zeros(writer, incoming->fd, (uint64_t)record->leaf * LEAF_LEN, len)) {
+    if (!file_data_write_zeros(incoming->fd, (uint64_t)record->leaf * LEAF_LEN, len, &writer->mailbox.stop)) {
         fail_error(writer, record->file, errno);
         return;
     }
@@ -668,7 +518,7 @@ static void end_links(struct file_writer *writer)
             fail_error(writer, i, errno);
         } else {
             writer->here++;
-            report(writer, i, FATE_ARRIVED, NULL);
+            file_mailbox_report(&writer->mailbox, i, FATE_ARRIVED, NULL);
         }
     }
 }
@@ -696,7 +546,7 @@ static void end_well(struct file_writer *writer)
         return;
     wire_put32(body, writer->here);
     wire_put32(body + 4, writer->failed);
-    tell(writer, FRAME_DONE, body, sizeof body);
+    file_mailbox_tell(&writer->mailbox, FRAME_DONE, body, sizeof body);
 }
 
 /* ---- the thread ---- */
@@ -714,13 +564,13 @@ static void *run(void *context)
     struct file_writer *writer = context;
     struct piece *piece;
     file_store_cage(&writer->store); /* a second wall: without it the first one stands as well */
-    file_sync_begin(&writer->sync, writer->store.root);
+    file_names_begin(&writer->names, &writer->store, writer->manifest, file_named, writer);
     look(writer);
     while (goes_on(writer) && writer->open_files && (piece = next_piece(writer))) {
         take_record(writer, piece);
         atomic_fetch_add(&writer->done_with, piece->record.kind == RECORD_DATA ? piece->record.len : 0);
         pieces_put_unused(&writer->pieces, piece);
-        writer->wake(writer->context);
+        file_mailbox_wake(&writer->mailbox);
     }
     if (goes_on(writer) && writer->open_files)
         break_off(writer, "the sender ended before everything had come");
@@ -728,11 +578,11 @@ static void *run(void *context)
         end_well(writer);
     else
         name_all(writer); /* what is whole is kept under its name; the rest goes on from its .part */
-    file_sync_end(&writer->sync);
+    file_names_end(&writer->names);
     for (uint32_t i = 0; i < writer->manifest->count; i++)
         forget(writer, i); /* and nobody is kept from it */
     atomic_store(&writer->ended, true);
-    writer->wake(writer->context);
+    file_mailbox_wake(&writer->mailbox);
     return NULL;
 }
 
@@ -742,25 +592,30 @@ static void release(struct file_writer *writer)
         forget(writer, i);
     free(writer->incoming);
     free(writer->settled);
-    free(writer->frames);
-    free(writer->results);
     free(writer);
 }
 
-static bool start(struct file_writer *writer)
+static bool start_thread(struct file_writer *writer)
 {
     sigset_t all, before;
-    if (pthread_mutex_init(&writer->lock, NULL) != 0)
-        return false;
-    if (pthread_cond_init(&writer->taken, NULL) != 0 || !pieces_begin(&writer->pieces, PIECES))
-        return false; /* a lock without a thread holds nothing that needs to be let go */
     sigfillset(&all); /* signals are the loop's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     bool runs = pthread_create(&writer->thread, NULL, run, writer) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!runs)
-        pieces_end(&writer->pieces);
     return runs;
+}
+
+static bool start(struct file_writer *writer, void (*wake)(void *), void *context)
+{
+    if (!file_mailbox_begin(&writer->mailbox, wake, context))
+        return false;
+    if (pieces_begin(&writer->pieces, PIECES)) {
+        if (start_thread(writer))
+            return true;
+        pieces_end(&writer->pieces);
+    }
+    file_mailbox_end(&writer->mailbox);
+    return false;
 }
 
 struct file_writer *file_writer_new(struct file_store *store, const struct manifest *manifest, bool symlinks,
@@ -772,13 +627,10 @@ struct file_writer *file_writer_new(struct file_store *store, const struct manif
     writer->store = *store;
     writer->manifest = manifest;
     writer->symlinks = symlinks;
-    writer->wake = wake, writer->context = context;
     writer->open_files = manifest->files;
     writer->incoming = calloc(manifest->count, sizeof *writer->incoming);
     writer->settled = calloc(manifest->count, 1);
-    writer->frames = malloc(FRAMES_MAX);
-    writer->results = calloc(RESULTS_MAX, sizeof *writer->results);
-    if (writer->incoming && writer->settled && writer->frames && writer->results && start(writer)) {
+    if (writer->incoming && writer->settled && start(writer, wake, context)) {
         *store = (struct file_store){.root = -1, .folder = -1};
         return writer;
     }
@@ -801,48 +653,20 @@ void file_writer_end(struct file_writer *writer)
     pieces_end_ready(&writer->pieces);
 }
 
-/* Of the frames that wait, bytes of those that fit. */
-static size_t whole_frames(const struct file_writer *writer, size_t capacity)
-{
-    size_t at = writer->frames_at, body;
-    enum frame_kind kind;
-    while (at < writer->frames_end && frame_read(writer->frames + at, &kind, &body) &&
-           at - writer->frames_at + FRAME_LEN + body <= capacity)
-        at += FRAME_LEN + body;
-    return at - writer->frames_at;
-}
-
 size_t file_writer_frames(struct file_writer *writer, uint8_t *out, size_t capacity)
 {
-    pthread_mutex_lock(&writer->lock);
-    size_t len = whole_frames(writer, capacity);
-    memcpy(out, writer->frames + writer->frames_at, len);
-    writer->frames_at += len;
-    if (writer->frames_at == writer->frames_end)
-        writer->frames_at = writer->frames_end = 0;
-    pthread_cond_signal(&writer->taken);
-    pthread_mutex_unlock(&writer->lock);
-    return len;
+    return file_mailbox_frames(&writer->mailbox, out, capacity);
 }
 
 bool file_writer_result(struct file_writer *writer, struct file_result *result)
 {
-    pthread_mutex_lock(&writer->lock);
-    bool any = writer->results_count > 0;
-    if (any) {
-        *result = writer->results[writer->results_at];
-        writer->results_at = (writer->results_at + 1) % RESULTS_MAX;
-        writer->results_count--;
-    }
-    pthread_cond_signal(&writer->taken);
-    pthread_mutex_unlock(&writer->lock);
-    return any;
+    return file_mailbox_result(&writer->mailbox, result);
 }
 
 enum writer_state file_writer_state(struct file_writer *writer, const char **why)
 {
-    enum writer_state state = (enum writer_state)atomic_load(&writer->state);
-    *why = writer->why;
+    enum writer_state state = (enum writer_state)atomic_load(&writer->mailbox.state);
+    *why = writer->mailbox.why;
     return state;
 }
 
@@ -867,10 +691,7 @@ struct writer_bytes file_writer_bytes(struct file_writer *writer)
 
 void file_writer_stop(struct file_writer *writer)
 {
-    pthread_mutex_lock(&writer->lock);
-    atomic_store(&writer->stop, true);
-    pthread_cond_broadcast(&writer->taken);
-    pthread_mutex_unlock(&writer->lock);
+    file_mailbox_stop(&writer->mailbox);
     pieces_stop(&writer->pieces);
 }
 
@@ -886,8 +707,7 @@ void file_writer_free(struct file_writer *writer)
     file_writer_stop(writer);
     pthread_join(writer->thread, NULL);
     pieces_end(&writer->pieces);
-    pthread_cond_destroy(&writer->taken);
-    pthread_mutex_destroy(&writer->lock);
+    file_mailbox_end(&writer->mailbox);
     file_store_close(&writer->store);
     release(writer);
 }

@@ -1,28 +1,14 @@
-/* file_writer.h - a thread that looks what of a manifest is there, writes what comes, and gives files their
- * names. */
+/* file_writer.h - a thread that looks what of a manifest is there, and writes what comes. */
 #ifndef FILE_WRITER_H
 #define FILE_WRITER_H
 
+#include "file_mailbox.h"
 #include "file_store.h"
 #include "pieces.h"
 
 enum {
     FILE_WRITER_PARTS_MAX = 1024 /* unfinished files open at once. Lanes overtake each other, so an honest
                                   * sender needs some too: 117 of 30,000 files of one byte */
-};
-
-enum file_fate { FATE_ARRIVED, FATE_ALREADY, FATE_FAILED };
-
-struct file_result {
-    uint32_t file;
-    enum file_fate fate;
-    char why[REASON_MAX + 1]; /* of FAILED; may be the sender's: show with care */
-};
-
-enum writer_state {
-    WRITER_WORKING,
-    WRITER_DONE,  /* everything that can be here is here, durably */
-    WRITER_BROKEN /* it cannot go on: disk full, or a sender that breaks the rules */
 };
 
 struct file_writer;
