@@ -167,7 +167,7 @@ fuzz: $(FUZZ)
 
 # The machines: no system call, no clock, no randomness of their own. `make lint` proves it of their objects.
 PURE_SRC := $(STUN_SRC) $(filter-out signaling/mqtt% signaling/worker.c signaling/bell.c,$(SIGNALING_SRC)) \
-	$(filter $(patsubst %,peer/%%.c,broker_path bucket candidate ice punch path quic conn node),$(PEER_SRC))
+	$(filter $(patsubst %,peer/%%.c,broker_path bucket candidate ice punch path quic conn node label),$(PEER_SRC))
 
 .PHONY: lint
 lint: $(call obj,$(PURE_SRC)) $(B)/p2pconnect.3

@@ -11,9 +11,7 @@
 
 enum {
     NODE_PEERS_MAX = SLOTS_MAX,
-    NODE_TO_MAX = PEER_NAME_MAX + 1 + PEER_ID_LEN, /* bytes of NAME#ID ... */
-    NODE_TO_ID_MIN = 4,                            /* ... of whose id so many characters suffice */
-    NODE_ADDRESSES_MAX = 32,                       /* of this machine */
+    NODE_ADDRESSES_MAX = 32, /* of this machine */
     NODE_SECRET_PATIENCE_S =
         3,                  /* interface.md, exit code 6; longer while others are there who were not tried */
     NODE_SOCKETS_MAX = 256, /* extra sockets (security.md: at most 256 for the holes of one punch) */
@@ -50,7 +48,7 @@ struct node_config {
     const char *purpose;
     const uint8_t *machine;
     unsigned brokers;
-    const char *to;        /* connect to the peer of this name, or NAME#ID, only; NULL: anybody */
+    const char *to;        /* connect to whom this means only (label.h); NULL: anybody */
     bool serves;           /* as rendezvous_config's */
     unsigned max_peers;    /* 1 to NODE_PEERS_MAX */
     unsigned paths;        /* PATH_BIT set */

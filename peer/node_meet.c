@@ -81,21 +81,6 @@ static void take_candidates(struct node *node, uint64_t now, struct peer *peer,
     node_doubt_heard(node, now, peer);
 }
 
-/* Asked for by its name, or by NAME#ID where several have that name. What ends as an id does means the id:
- * else anybody could take "attic#k3ab" for a name. */
-static bool is_wanted(const struct node *node, const char *name, const char *id)
-{
-    const char *mark = strrchr(node->to, '#');
-    size_t len = mark ? strlen(mark + 1) : 0;
-    bool by_id = len >= NODE_TO_ID_MIN && len <= PEER_ID_LEN &&
-                 strspn(mark + 1, "abcdefghijklmnopqrstuvwxyz234567") == len;
-    if (!node->to[0] || (!by_id && strcmp(node->to, name) == 0))
-        return true;
-    size_t name_len = by_id ? (size_t)(mark - node->to) : 0;
-    return by_id && strlen(name) == name_len && strncmp(node->to, name, name_len) == 0 &&
-           strncmp(id, mark + 1, len) == 0;
-}
-
 static bool event_busy(struct node_event *event, const char *name, const char *id, const char *why)
 {
     event->type = NODE_BUSY;
@@ -113,7 +98,7 @@ static bool peer_proven(struct node *node, uint64_t now, const struct rendezvous
     bool initiator = told->role == PAKE_INITIATOR;
     node->proven++;
     node->secret_deadline = NEVER;
-    if (!is_wanted(node, told->description->name, told->id)) {
+    if (node->to[0] && !label_means(node->to, told->description->name, told->id)) {
         if (peer)
             node_peer_drop(peer);
         rendezvous_refuse(node_touch(node), now, told->peer, "it waits for somebody else");

@@ -6,6 +6,7 @@
 
 #include "node.h"
 
+#include "label.h"
 #include "nat_survey.h"
 #include "node_addresses.h"
 #include "node_relays.h"
@@ -60,7 +61,7 @@ struct node {
     struct node_relays *relays;
     bool bound;
     const struct random *random;
-    char to[NODE_TO_MAX + 1];
+    char to[LABEL_MAX + 1];
     unsigned max_peers, paths, streams_max;
     enum quic_congestion congestion;
     struct node_addresses addresses;

@@ -3,6 +3,7 @@
 #ifndef P2P_INTERNAL_H
 #define P2P_INTERNAL_H
 
+#include "label.h"
 #include "loop.h"
 #include "mqtt.h"
 #include "net.h"
@@ -78,7 +79,7 @@ struct p2p_node {
     char *stun[STUN_MAX];
     size_t stun_count;
     char *interfaces[LIST_MAX + 1], *exclude[LIST_MAX + 1]; /* ended by NULL */
-    char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1], to[NODE_TO_MAX + 1];
+    char name[PEER_NAME_MAX + 1], purpose[PURPOSE_MAX + 1], to[LABEL_MAX + 1];
     bool serves;
     unsigned paths, max_peers, max_streams, congestion;
     uint32_t broker_relay; /* bytes a second; 0: none */

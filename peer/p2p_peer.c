@@ -23,22 +23,27 @@ static unsigned different_at(const char *id, const char *other)
     return n + 1;
 }
 
-_Static_assert(P2P_LABEL_MAX == NODE_TO_MAX + 1, "a label is what node_config.to takes");
+_Static_assert(P2P_LABEL_MAX == LABEL_MAX + 1, "the header says how long a label is");
 
 const char *p2p_peer_label(const struct p2p_peer *peer, char label[P2P_LABEL_MAX])
 {
     const char *name = p2p_peer_name(peer), *id = p2p_peer_id(peer);
-    unsigned chars = strchr(name, '#') ? NODE_TO_ID_MIN : 0;
+    unsigned chars = strchr(name, '#') ? LABEL_ID_MIN : 0;
     for (unsigned i = 0; peer->used && i < NODE_PEERS_MAX; i++) {
         const struct p2p_peer *other = &peer->node->peers[i];
         if (other == peer || !other->used || strcmp(p2p_peer_name(other), name) != 0)
             continue;
         unsigned needed = different_at(id, p2p_peer_id(other));
-        needed = needed < NODE_TO_ID_MIN ? NODE_TO_ID_MIN : needed;
+        needed = needed < LABEL_ID_MIN ? LABEL_ID_MIN : needed;
         chars = needed > chars ? needed : chars;
     }
     snprintf(label, P2P_LABEL_MAX, "%s%s%.*s", name, chars ? "#" : "", (int)chars, id);
     return label;
+}
+
+int p2p_label_means(const char *label, const char *name, const char *id)
+{
+    return label_means(label, name, id);
 }
 
 const char *p2p_peer_purpose(const struct p2p_peer *peer)

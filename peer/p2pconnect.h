@@ -233,6 +233,9 @@ enum { P2P_LABEL_MAX = 82 }; /* bytes with the NUL */
  * tell them apart, four at least: another machine, with other peers, may use fewer or more. A name that has a
  * '#' itself gets them, too. Returns `label`. */
 P2P_API const char *p2p_peer_label(const struct p2p_peer *peer, char label[P2P_LABEL_MAX]);
+/* Whether `label` in p2p_config.to means a peer of this name and whole id. What ends in '#' and 4 to 16 small
+ * letters or digits from 2 to 7 means the peer of that id, never one of that whole name. */
+P2P_API int p2p_label_means(const char *label, const char *name, const char *id);
 P2P_API const char *p2p_peer_purpose(const struct p2p_peer *peer);
 /* 0, or P2P_EGONE: there is no path now (*path then has the last one, if any). */
 P2P_API int p2p_peer_path(const struct p2p_peer *peer, struct p2p_path *path);

@@ -23,7 +23,6 @@ enum {
     SEARCH_TOLD_S = 3,        /* who came and has no path yet is told of; nearly all that work do by then */
     LEAVE_PATIENCE_MS = 1500, /* p2p_leave takes 1 s at most; more than that is a bug we do not wait for */
     DATAGRAM_MAX = 16384,     /* more than the longest payload of a packet, which is 16000 (host) */
-    TO_ID_MIN = 4,            /* characters of an id in --to NAME#ID, at least */
     PING_REQUEST = 'g',       /* the first byte of a datagram that asks to be sent back ... */
     PING_ANSWER = 'G'         /* ... and of one that was */
 };
@@ -189,16 +188,6 @@ static void member_forget(struct session *session, struct member *gone)
 
 /* ---- what the library says ---- */
 
-/* As the library takes p2p_config.to: a name, or NAME#ID with so much of the id that it is one. */
-static bool is_named(const char *to, const char *name, const char *id)
-{
-    size_t len = strlen(name);
-    if (strncmp(to, name, len) != 0)
-        return false;
-    size_t chars = to[len] == '#' ? strlen(to + len + 1) : 0;
-    return !to[len] || (chars >= TO_ID_MIN && strncmp(id, to + len + 1, chars) == 0);
-}
-
 /* Remembers who is there without being for us. False: that is known already. */
 static bool note_present(struct session *session, const struct p2p_event *event)
 {
@@ -213,7 +202,7 @@ static bool note_present(struct session *session, const struct p2p_event *event)
               *name ? strlen(name) : strlen("somebody"));
     snprintf(present->id, sizeof present->id, "%s", id);
     text_show(present->why, sizeof present->why, event->detail, strlen(event->detail));
-    present->asked_for = to && *name && is_named(to, name, id);
+    present->asked_for = to && p2p_label_means(to, name, id);
     return true;
 }
 
