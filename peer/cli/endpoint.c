@@ -43,9 +43,8 @@ static bool set_path(struct endpoint *endpoint, const char *text)
 {
     if (text[0] != '/' || !text[1] || !text_is_name(text, ENDPOINT_PATH_MAX) || endpoint->udp)
         return false;
-    snprintf(endpoint->host, sizeof endpoint->host, "%s", text);
     endpoint->port = 0;
-    return true;
+    return text_copy(endpoint->host, sizeof endpoint->host, text);
 }
 
 /* Cuts the protocol off the end of `text`. */
@@ -85,9 +84,8 @@ bool endpoint_read(struct endpoint *endpoint, const char *text, bool udp)
 {
     char copy[ENDPOINT_TEXT_MAX];
     *endpoint = (struct endpoint){.udp = false};
-    if (strlen(text) >= sizeof copy)
+    if (!text_copy(copy, sizeof copy, text))
         return false;
-    strcpy(copy, text);
     if (text[0] != '/')
         endpoint->udp = cut_protocol(copy, udp);
     return read_target(endpoint, copy);
@@ -97,9 +95,8 @@ bool endpoint_read_port(struct endpoint *endpoint, const char *text, bool udp)
 {
     char copy[sizeof "65535/udp"];
     *endpoint = (struct endpoint){.udp = udp};
-    if (strlen(text) >= sizeof copy)
+    if (!text_copy(copy, sizeof copy, text))
         return false;
-    strcpy(copy, text);
     endpoint->udp = cut_protocol(copy, udp);
     return read_port(&endpoint->port, copy);
 }
@@ -124,7 +121,7 @@ static char *read_listen(struct endpoint *listen, char *text)
     *end = '\0';
     bool everywhere = !bracketed && (!*host || strcmp(host, "*") == 0);
     if (everywhere)
-        strcpy(listen->host, "*");
+        snprintf(listen->host, sizeof listen->host, "*");
     return read_port(&listen->port, rest) && (everywhere || set_host(listen, host, bracketed)) ? end + 1
                                                                                                : NULL;
 }
@@ -133,9 +130,8 @@ bool endpoint_read_forwarding(struct forwarding *forwarding, const char *text, b
 {
     char copy[FORWARDING_MAX];
     *forwarding = (struct forwarding){.listen = {.port = 0}};
-    if (strlen(text) >= sizeof copy)
+    if (!text_copy(copy, sizeof copy, text))
         return false;
-    strcpy(copy, text);
     const char *path = strstr(text, ":/"); /* of the target: it has no protocol, and sockets of UNIX no UDP */
     bool to_path = path && !strchr(path + 2, ':');
     bool is_udp = !to_path && text[0] != '/' && cut_protocol(copy, udp);

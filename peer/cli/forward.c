@@ -109,7 +109,7 @@ static bool listen_all(struct forward *forward)
         if (own->kind != OWN_LOCAL)
             continue;
         if (!*own->what.listen.host)
-            strcpy(own->what.listen.host, "127.0.0.1");
+            snprintf(own->what.listen.host, sizeof own->what.listen.host, "127.0.0.1");
         endpoint_print(at, &own->what.listen);
         struct gate *gate = gate_open(forward, &own->what.listen);
         if (!gate) {

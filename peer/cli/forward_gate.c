@@ -1,6 +1,8 @@
 /* forward_gate.c - the sockets at which forward listens. */
 #include "forward_state.h"
 
+#include "text.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +36,10 @@ static void remove_stale(const struct sockaddr_un *address)
 static int listen_path(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, path, strlen(path) + 1);
+    if (!text_copy(address.sun_path, sizeof address.sun_path, path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
@@ -101,14 +106,24 @@ static void gate_ready(struct forward *forward, struct watch *watch, unsigned wh
     ((struct gate *)watch)->ready = true;
 }
 
+static int listen_at(struct gate *gate, const struct endpoint *endpoint)
+{
+    if (!endpoint->port && text_copy(gate->path, sizeof gate->path, endpoint->host))
+        return listen_path(gate->path);
+    if (!endpoint->port) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = listen_port(endpoint, true);
+    return fd < 0 && errno == EAFNOSUPPORT ? listen_port(endpoint, false) : fd;
+}
+
 struct gate *gate_open(struct forward *forward, const struct endpoint *endpoint)
 {
     struct gate *gate = calloc(1, sizeof *gate);
     if (!gate)
         return NULL;
-    gate->fd = endpoint->port ? listen_port(endpoint, true) : listen_path(endpoint->host);
-    if (gate->fd < 0 && errno == EAFNOSUPPORT)
-        gate->fd = listen_port(endpoint, false);
+    gate->fd = listen_at(gate, endpoint);
     gate->held = -1;
     gate->watch.ready = gate_ready;
     gate->udp = endpoint->udp;
@@ -120,8 +135,6 @@ struct gate *gate_open(struct forward *forward, const struct endpoint *endpoint)
         errno = error;
         return NULL;
     }
-    if (!endpoint->port)
-        strcpy(gate->path, endpoint->host);
     TAILQ_INSERT_TAIL(&forward->gates, gate, all);
     return gate;
 }

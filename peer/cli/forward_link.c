@@ -63,8 +63,8 @@ static const char *describe(char text[2 * ENDPOINT_TEXT_MAX], const struct own *
 {
     char target[ENDPOINT_TEXT_MAX];
     endpoint_print(target, own->kind == OWN_REMOTE ? &own->what.listen : &own->what.target);
-    snprintf(text, 2 * ENDPOINT_TEXT_MAX, own->kind == OWN_REMOTE ? "port %s" : "%s",
-             target[0] == ':' ? target + 1 : target);
+    snprintf(text, 2 * ENDPOINT_TEXT_MAX, "%s%s%s", own->kind == OWN_REMOTE ? "port " : "",
+             target[0] == ':' ? target + 1 : target, own->what.target.udp ? "/udp" : "");
     return text;
 }
 
@@ -77,8 +77,6 @@ static void take_answer(struct forward *forward, struct link *link, const struct
     struct own *own = &forward->own[answer->number];
     link->states[answer->number] = answer->status == FORWARD_DONE ? ASK_GRANTED : ASK_DENIED;
     describe(text, own);
-    if (own->what.target.udp)
-        strcat(text, "/udp");
     events_name(name, link->member->peer);
     if (answer->status == FORWARD_DONE) {
         forward_tell(forward, 0, "granted",

@@ -5,6 +5,7 @@
 #include "forward_target.h"
 
 #include "clock.h"
+#include "text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -106,8 +107,8 @@ static void end_lookup(struct target *target, uint64_t now)
 static void set_path(struct target *target)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, target->endpoint.host, strlen(target->endpoint.host) + 1);
-    add_address(target->addresses, &target->count, &address, sizeof address);
+    if (text_copy(address.sun_path, sizeof address.sun_path, target->endpoint.host))
+        add_address(target->addresses, &target->count, &address, sizeof address);
 }
 
 /* localhost is this machine whatever a name server says (RFC 6761 6.3). */

@@ -62,6 +62,15 @@ bool text_is_name(const char *text, size_t max)
     return true;
 }
 
+bool text_copy(char *out, size_t capacity, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    if (size > capacity)
+        return false;
+    memcpy(out, text, size);
+    return true;
+}
+
 size_t text_plain(const char *text, size_t len)
 {
     size_t at = 0;

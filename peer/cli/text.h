@@ -15,6 +15,9 @@ bool text_is_control(uint32_t code);
  */
 bool text_is_name(const char *text, size_t max);
 
+/* Copies `text` with its NUL into `capacity` bytes. False, and nothing is copied: it does not fit. */
+bool text_copy(char *out, size_t capacity, const char *text);
+
 /* How many bytes at the beginning are printable ASCII that needs no care anywhere: neither control nor quote
  * nor backslash. Most of most texts, at a tenth of the price of looking at characters. */
 size_t text_plain(const char *text, size_t len);

@@ -91,6 +91,22 @@ static void what_is_no_target_is_refused(void **state)
     assert_false(endpoint_read(&endpoint, text, false));
 }
 
+static void what_is_longer_than_any_that_is_good_is_refused(void **state)
+{
+    (void)state;
+    char text[4 * ENDPOINT_TEXT_MAX];
+    struct endpoint endpoint;
+    struct forwarding forwarding;
+    memset(text, '1', sizeof text);
+    for (size_t len = 0; len < sizeof text; len++) {
+        text[len] = '\0';
+        assert_false(endpoint_read(&endpoint, text, false));
+        assert_false(endpoint_read_forwarding(&forwarding, text, false));
+        assert_int_equal(endpoint_read_port(&endpoint, text, false), len > 0 && len < 6);
+        text[len] = '1';
+    }
+}
+
 static void every_form_of_a_forwarding_is_read(void **state)
 {
     (void)state;
@@ -173,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_of_a_target_is_read),
         cmocka_unit_test(what_is_no_target_is_refused),
+        cmocka_unit_test(what_is_longer_than_any_that_is_good_is_refused),
         cmocka_unit_test(every_form_of_a_forwarding_is_read),
         cmocka_unit_test(what_is_no_forwarding_is_refused),
         cmocka_unit_test(the_protocol_that_is_meant_without_a_word),
