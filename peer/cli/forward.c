@@ -232,7 +232,7 @@ int forward_main(const struct options *options, uint64_t started_ns)
     struct role role = {
         .purpose = "forward",
         .max_peers = options->keep ? 0 : 1,
-        .max_streams = TUNNELS_MAX,
+        .max_streams = STREAMS_MAX,
         .begin = forward_begin,
         .connected = forward_connected,
         .event = forward_event,

@@ -172,8 +172,8 @@ static bool gate_step(struct forward *forward, struct gate *gate)
     bool moved = false;
     struct link *link = gate_link(forward, gate);
     for (int i = 0; link && i < ACCEPTS_MAX && (gate->ready || gate->held >= 0); i++) {
-        if (forward->tunnel_count >= forward->tunnel_max)
-            return moved;
+        if (!tunnel_has_room(forward, link))
+            return moved; /* they wait in the socket's queue */
         int fd = take_connection(forward, gate);
         if (fd < 0 && gate->ready && errno != ECONNABORTED)
             return moved;

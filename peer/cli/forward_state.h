@@ -13,7 +13,9 @@
 enum {
     OWN_MAX = 2 * LIST_MAX + 1, /* -L, -R and -W */
     GRANTS_MAX = 64,            /* asks of one peer */
-    TUNNELS_MAX = 4096,         /* at once: as many streams as a peer may have */
+    STREAMS_MAX = 4096,         /* of one peer, so it has no more tunnels */
+    TUNNELS_MAX = 6144,         /* at once, of all peers; of one as many as SHARE_OF_FREE leaves it */
+    SHARE_OF_FREE = 2,          /* ... that is, so many times as are still free, see tunnel_has_room */
     FLOWS_MAX = 1024,           /* of UDP, of one peer */
     HEAD_PATIENCE_S = 30,       /* for the first bytes of a connection; honest ones come with its beginning */
     SCRATCH = 65536,            /* bytes moved at once, and kept of one direction when it is blocked */
@@ -75,8 +77,8 @@ struct link {
     size_t part_len, answer_len;
     enum ask_state states[OWN_MAX];
     struct grant grants[GRANTS_MAX];
-    unsigned asked, grant_count, flow_count;
-    bool told_too_large;
+    unsigned asked, grant_count, flow_count, tunnel_count;
+    bool told_too_large, told_full;
 };
 
 /* Bytes that one end did not take yet. */
@@ -179,6 +181,8 @@ struct own *link_own(struct forward *forward, struct link *link, uint16_t number
 struct link *gate_link(struct forward *forward, const struct gate *gate);
 
 /* forward_tunnel.c */
+/* Whether this peer may have one more. */
+bool tunnel_has_room(const struct forward *forward, const struct link *link);
 /* For a connection that was accepted (`fd` is taken over), or standard input and output (-1). 0, or
  * P2P_ELIMIT, in which case `fd` stays the caller's, as with any other error. */
 int tunnel_open(struct forward *forward, struct link *link, uint16_t number, bool ours, struct own *own,

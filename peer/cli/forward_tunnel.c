@@ -39,6 +39,15 @@ static void tunnel_ready(struct forward *forward, struct watch *watch, unsigned 
 
 /* ---- beginning and end ---- */
 
+/* No peer takes what others need, whoever is first, and nobody loses a connection to who comes later: there
+ * is always something left. Alone a peer gets two thirds of all, of two each gets two fifths, and so on (a
+ * dynamic threshold, as Choudhury and Hahne give the buffers of a switch to its queues, 1998). */
+bool tunnel_has_room(const struct forward *forward, const struct link *link)
+{
+    return forward->tunnel_count < forward->tunnel_max &&
+           link->tunnel_count < SHARE_OF_FREE * (forward->tunnel_max - forward->tunnel_count);
+}
+
 static struct tunnel *tunnel_new(struct forward *forward, struct link *link, struct p2p_stream *stream)
 {
     struct tunnel *tunnel = calloc(1, sizeof *tunnel);
@@ -52,6 +61,7 @@ static struct tunnel *tunnel_new(struct forward *forward, struct link *link, str
     p2p_stream_set_user(stream, tunnel);
     TAILQ_INSERT_TAIL(&forward->tunnels, tunnel, all);
     forward->tunnel_count++;
+    link->tunnel_count++;
     activate(forward, tunnel);
     return tunnel;
 }
@@ -61,6 +71,7 @@ static void tunnel_free(struct forward *forward, struct tunnel *tunnel)
     deactivate(forward, tunnel);
     TAILQ_REMOVE(&forward->tunnels, tunnel, all);
     forward->tunnel_count--;
+    tunnel->link->tunnel_count--;
     if (forward->stdio == tunnel)
         forward->stdio = NULL;
     p2p_stream_free(tunnel->stream);
@@ -120,10 +131,26 @@ int tunnel_open(struct forward *forward, struct link *link, uint16_t number, boo
     return P2P_ENOMEM;
 }
 
+static void refuse_more(struct forward *forward, struct link *link, struct p2p_stream *stream)
+{
+    const uint8_t status = FORWARD_FULL;
+    char name[SHOWN_NAME_MAX];
+    p2p_stream_write(stream, &status, 1);
+    p2p_stream_finish(stream);
+    p2p_stream_free(stream);
+    if (!link->told_full)
+        forward_tell(forward, 0, "full", "%s has %u connections, and with so many no more are opened for it",
+                     events_name(name, link->member->peer), link->tunnel_count);
+    link->told_full = true; /* once */
+}
+
 void tunnel_accept(struct forward *forward, struct link *link, struct p2p_stream *stream)
 {
-    struct tunnel *tunnel =
-        forward->tunnel_count < forward->tunnel_max ? tunnel_new(forward, link, stream) : NULL;
+    if (!tunnel_has_room(forward, link)) {
+        refuse_more(forward, link, stream);
+        return;
+    }
+    struct tunnel *tunnel = tunnel_new(forward, link, stream);
     if (!tunnel) {
         p2p_stream_free(stream);
         return;

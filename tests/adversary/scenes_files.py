@@ -11,8 +11,9 @@ import time
 from signal import SIGCONT, SIGSTOP
 
 from attack import scene
-from harness import SIGINT, check, until, with_parent
+from harness import SIGINT, check, free_port, until, with_parent
 from raw import LEAF, UNKNOWN, Raw, entry, finish, leaves, manifest, record
+from scenes_forward import Server, ask, echo
 
 SWAP = """
 import ctypes, itertools, os, sys
@@ -397,6 +398,29 @@ def races_between_folder_and_link(world):
         name = os.path.basename(path)
         good = what[0] != "f" or name.endswith(b".part") or what[1].rpartition(b"/")[2] == name
         check(good, f"{path} is another file")
+
+
+# ---- more than its share ----
+
+@scene(seconds=2)
+def nameless_connections_leave_room(world):
+    """Who opens hundreds of connections and names none of them fills its share of a forward, and another peer is served"""
+    server = Server(world, echo)
+    target = f"127.0.0.1:{server.port}"
+    few = ["prlimit", "--nofile=320:320"]  # 128 of them are no connections
+    door = world.run("forward", "--keep", "--name", "door", "--allow", target, before=few)
+    door.expect_event("room")
+    hostile = Raw(world, "forward")
+    knocks = [hostile.open("f") for _ in range(250)]
+    for knock in knocks:
+        hostile.write(knock, b"L")
+    until(lambda: len(hostile.ended) == len(knocks) - 128, 15, lambda: f"{len(hostile.ended)} were refused\n{door.story()}")
+    check(all(hostile.came.get(knock) == b"\3" for knock in hostile.ended), "refused without a word")
+    port = free_port()
+    guest = world.run("forward", "--to", "door", "-L", f"{port}:{target}")
+    until(lambda: guest.events("forward", state="granted"), 15, guest.story)
+    check(ask(port, b"text") == b"text", guest.story() + door.story())
+    check(not hostile.over() and len(hostile.ended) == len(knocks) - 128, "the hostile peer was closed: nothing is shown")
 
 
 # ---- silence ----

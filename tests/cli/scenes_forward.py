@@ -372,6 +372,43 @@ def very_many_connections(world):
     check(ask(port, b"after") == b"after", near.story() + there.story())
 
 
+@scene(seconds=2)
+def one_peer_leaves_others_room(world):
+    """Who opens one connection after another gets two thirds of all, hears that these are too many, and others are served"""
+    server = Server(world, echo)
+    target = f"127.0.0.1:{server.port}"
+    few = ["prlimit", "--nofile=320:320"]  # 128 of them are no connections
+    there = world.run("forward", "--keep", "--name", "there", "--allow", target, before=few)
+    ports = [free_port(), free_port()]
+    greedy, modest = (world.run("forward", "--to", "there", "-L", f"{port}:{target}") for port in ports)
+    for near in (greedy, modest):
+        expect_state(near, "granted")
+
+    def is_served(client):
+        try:
+            client.sendall(b"x")
+            return client.recv(1) == b"x"
+        except ConnectionError:
+            return False
+
+    clients = [connect(ports[0]) for _ in range(200)]
+    served = [client for client in clients if is_served(client)]
+    check(len(served) == 128, f"{len(served)} of 200 were served\n{greedy.story()}{there.story()}")
+    check(expect_state(greedy, "failed") == f"{target}: the other side has too many already", greedy.story())
+    check(len(states(there, "full")) == 1 and "has 128 connections" in states(there, "full")[0], there.story())
+    others = [connect(ports[1]) for _ in range(30)]
+    check(all(is_served(client) for client in others), modest.story() + there.story())
+    check(all(is_served(client) for client in served), "a connection was lost to another peer's")
+    for client in clients + others:
+        client.close()
+
+    def is_served_again():
+        with connect(ports[0]) as client:
+            return is_served(client)
+
+    until(is_served_again, TIMEOUT, greedy.story)
+
+
 # ---- UDP ----
 
 
