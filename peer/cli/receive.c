@@ -30,7 +30,8 @@ enum {
     OUT_MAX = 65536,
     LAST_WORDS_MAX = FRAME_LEN + REASON_MAX, /* of OUT_MAX, which nothing else takes */
     ANSWER_MAX = 16,
-    WHY_MAX = TEXT_SHOWN * REASON_MAX + 600
+    WHY_MAX = TEXT_SHOWN * REASON_MAX + 600,
+    OFFERS_BYTES_MAX = 4 * MANIFEST_BYTES_MAX /* of all senders together: see make_room */
 };
 
 struct lane {
@@ -75,6 +76,7 @@ struct receiving {
     struct arrival *arrivals;
     struct arrival *asking; /* the question is out */
     unsigned begun, active;
+    size_t offered; /* bytes of the offers of all in the list, taken or not */
     char answer[ANSWER_MAX];
     size_t answer_len;
     int code;
@@ -189,23 +191,41 @@ static void consider_offer(struct arrival *arrival)
         arrival->phase = PHASE_ASKING;
 }
 
-static bool read_offer(struct arrival *arrival)
+/* How many bytes more of the offer may come now; 0: it is refused. Of what all offers may have together, each
+ * gets at most as much as is still free: there is always some for the next, however many are held. */
+static size_t make_room(struct arrival *arrival)
 {
+    const struct receiving *receiving = arrival->session->state;
+    size_t share = OFFERS_BYTES_MAX - receiving->offered;
+    if (arrival->len >= share) {
+        refuse(arrival, EXIT_OTHER, "these are too many files beside those of others",
+               "the sender offers too many files beside those of others");
+        return 0;
+    }
     if (arrival->len == arrival->capacity) {
         size_t capacity = arrival->capacity ? arrival->capacity * 2 : 4096;
         uint8_t *bytes = arrival->len < MANIFEST_BYTES_MAX ? realloc(arrival->bytes, capacity) : NULL;
         if (!bytes) {
             refuse(arrival, EXIT_OTHER, "these are too many files", "the sender offers too many files");
-            return false;
+            return 0;
         }
         arrival->bytes = bytes, arrival->capacity = capacity;
     }
-    ptrdiff_t got =
-        p2p_stream_read(arrival->offer, arrival->bytes + arrival->len, arrival->capacity - arrival->len);
+    return (share < arrival->capacity ? share : arrival->capacity) - arrival->len;
+}
+
+static bool read_offer(struct arrival *arrival)
+{
+    struct receiving *receiving = arrival->session->state;
+    size_t room = make_room(arrival);
+    if (!room)
+        return false;
+    ptrdiff_t got = p2p_stream_read(arrival->offer, arrival->bytes + arrival->len, room);
     if (got > 0) {
         arrival->until +=
             (arrival->len + (size_t)got) / OFFER_SLOWEST * CLOCK_S - arrival->len / OFFER_SLOWEST * CLOCK_S;
         arrival->len += (size_t)got;
+        receiving->offered += (size_t)got;
     } else if (got == 0) {
         consider_offer(arrival);
     }
@@ -538,7 +558,9 @@ static bool arrival_step(struct arrival *arrival)
 static void arrival_free(struct arrival **at)
 {
     struct arrival *arrival = *at;
+    struct receiving *receiving = arrival->session->state;
     *at = arrival->next;
+    receiving->offered -= arrival->len;
     file_writer_free(arrival->writer);
     p2p_stream_free(arrival->offer);
     for (unsigned i = 0; i < LANES; i++)

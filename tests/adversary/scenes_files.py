@@ -11,7 +11,7 @@ import time
 from signal import SIGCONT, SIGSTOP
 
 from attack import scene
-from harness import SIGINT, check, free_port, until, with_parent
+from harness import SIGINT, check, free_port, rss_kb, until, with_parent
 from raw import LEAF, UNKNOWN, Raw, entry, finish, leaves, manifest, record
 from scenes_forward import Server, ask, echo
 
@@ -297,6 +297,42 @@ def what_is_out_of_turn(world):
     check(not {"early", "second"} & set(os.listdir(world.path("base/target"))), "something was taken")
     check(Raw(world).transfer(manifest(entry(b"f", size=len(data))), leaves(0, data) + [finish(0, data)])[0] == "D",
           receiver.story())
+
+
+def offer_on(hostile, megabytes):
+    """Writes so much of an offer that does not end; its stream."""
+    stream = hostile.open("m")
+    hostile.write(stream, manifest())
+    names = b"".join(entry(b"%06d" % n, size=1) for n in range(1 << 15))  # without the end nobody looks whether one comes twice
+    for _ in range(megabytes):
+        hostile.write(stream, names[:1 << 20])
+    return stream
+
+
+@scene(seconds=5)
+def offers_of_many_have_a_limit(world):
+    """Four that offer without end are held in a quarter of a gigabyte, the last is refused, and an honest sender is served"""
+    os.makedirs(world.path("base"))
+    receiver = receiver_of(world)
+    before = rss_kb(receiver.pid)
+    hostile = [Raw(world) for _ in range(4)]
+    for one in hostile[:3]:
+        offer_on(one, 63)
+    until(lambda: rss_kb(receiver.pid) - before > 3 * 62 << 10, 30, lambda: f"{rss_kb(receiver.pid) - before} KB\n{receiver.story()}")
+    answer = hostile[3].wait_for(offer_on(hostile[3], 40), "R", 30)
+    check(answer and b"beside those of others" in answer[1], f"{answer}\n{receiver.story()}")
+    check(rss_kb(receiver.pid) - before < 280 << 10, f"{rss_kb(receiver.pid) - before} KB are held")
+    check(not any(one.frames(0) for one in hostile[:3]), "one of the first was refused, too")
+    data = b"an honest file"
+    check(Raw(world).transfer(manifest(entry(b"f", size=len(data))), leaves(0, data) + [finish(0, data)])[0] == "D",
+          receiver.story())
+    hostile[0].finish(0)
+    until(hostile[0].over, 30, "what is no offer is kept")
+    another = Raw(world)
+    stream = offer_on(another, 60)
+    another.finish(stream)
+    answer = another.wait_for(stream, "R", 30)
+    check(answer and b"beside those of others" not in answer[1], f"what was given back cannot be had again: {answer}")
 
 
 # ---- hostile receivers ----
