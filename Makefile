@@ -239,6 +239,14 @@ $(B)/examples/%: examples/%.c $(B)/examples/include/p2pconnect.h $(B)/libp2pconn
 .PHONY: examples
 examples: $(EXAMPLES)
 
+# Sanitized objects do not mix with others, nor do portable ones: where a switch has changed, a folder's are all made again.
+# Each compiler has sanitizers of its own. The file is new only then. (+: looked at by make -n, too, which else took it for changed.)
+SWITCHES = $(strip $(if $(SAN_FLAGS),$(CC) $(SAN_FLAGS)) $(PORTABLE_FLAGS))
+$(B)/switches: FORCE
+	+@mkdir -p $(@D); echo '$(SWITCHES)' | cmp -s - $@ || echo '$(SWITCHES)' >$@
+SWITCHED_SRC := $(STUN_SRC) $(SIGNALING_SRC) $(PEER_SRC) $(CLI_SRC)
+$(call obj,$(SWITCHED_SRC)) $(call fuzz_obj,$(SWITCHED_SRC)) $(SIM_OBJ) $(UNIT) $(FUZZ) $(B)/lab/delay: $(B)/switches
+
 .PHONY: clean
 clean:
 	rm -rf build

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""install.py - what `make install`, `dist`, `deb` and `static` give is complete: install.py --build DIR
+"""install.py - what `make`, `make install`, `dist`, `deb` and `static` give is complete: install.py --build DIR
 
 Everything is installed below a folder of its own, and then used from there as by a stranger: pages, completions, the
 library through pkg-config. A check is a function whose docstring says what must hold.
@@ -207,8 +207,28 @@ def the_static_command_runs(world):
     check(not needed & {"libgnutls", "libsodium", "libngtcp2", "libnettle", "libminiupnpc"}, f"shared: {needed}")
 
 
+def a_changed_switch_is_noticed(world):
+    """make with another switch than the last time makes the objects again, with the same one none"""
+    objects = [world.path(name) for name in ("stun/addr.o", "signaling/bell.o", "peer/bucket.o", "peer/cli/words.o",
+                                             "sim/nat_kinds.o", "lab/delay")]
+
+    def made(*switches):
+        world.make("-j2", f"B={world.folder}", "OPT=-O0", *switches, *objects)
+        return [os.stat(name).st_mtime_ns for name in objects]
+
+    plain = made()
+    check(made() == plain, "made again without need")
+    portable = made("PORTABLE=1")
+    check(all(new > old for new, old in zip(portable, plain)), "some are kept from before PORTABLE=1")
+    check(made("PORTABLE=1") == portable, "made again without need")
+    sanitized = made("SAN=1")
+    check(all(new > old for new, old in zip(sanitized, portable)), "some are kept from before SAN=1")
+    check(all(new > old for new, old in zip(made(), sanitized)), "some are kept from before the switch was taken back")
+
+
 CHECKS = [what_is_installed, the_command_runs, the_pages_are_of_this_version, programs_connect, programs_connect_statically,
-          what_the_library_exports, uninstall, the_archive_is_reproducible, the_packages_have_their_files, the_static_command_runs]
+          what_the_library_exports, uninstall, the_archive_is_reproducible, the_packages_have_their_files, the_static_command_runs,
+          a_changed_switch_is_noticed]
 
 
 def main():

@@ -69,7 +69,7 @@ deb: dist
 	cp build/$(DIST).tar.gz $(DEBS)/p2pconnect_$(VERSION).orig.tar.gz
 	tar -C $(DEBS) -xf build/$(DIST).tar.gz
 	cp -R $(DEBS)/$(DIST)/peer/packaging/debian $(DEBS)/$(DIST)/debian
-	$(if $(BUILT),mkdir $(DEBS)/$(DIST)/build && cp -R $(addprefix $(BUILT)/,stun signaling peer p2pconnect libp2pconnect.a \
+	$(if $(BUILT),mkdir $(DEBS)/$(DIST)/build && cp -R $(addprefix $(BUILT)/,switches stun signaling peer p2pconnect libp2pconnect.a \
 		libp2pconnect.so) $(DEBS)/$(DIST)/build && find $(DEBS)/$(DIST)/build -exec touch -d @$$(date +%s) {} +)
 	cd $(DEBS)/$(DIST) && env -u MAKEFLAGS -u MAKELEVEL $(if $(BUILT),DEB_BUILD_OPTIONS="nocheck noautodbgsym") \
 		dpkg-buildpackage --no-sign $(if $(BUILT),--no-pre-clean --build=binary)
