@@ -11,16 +11,6 @@
  * rate, it is written later. */
 #include "broker_path.h"
 
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 void broker_path_init(struct broker_path *path, struct bucket *shared)
 {
     *path = (struct broker_path){.shared = shared, .from = NEVER, .failed = NEVER};
@@ -45,7 +35,7 @@ void broker_path_allow(struct broker_path *path, uint64_t now, uint64_t rate, ui
 void broker_path_hurry(struct broker_path *path, uint64_t now)
 {
     if (path->allowed)
-        path->from = sooner(path->from, now);
+        path->from = earlier(path->from, now);
 }
 
 void broker_path_set_up(struct broker_path *path, uint64_t now, bool up)
@@ -115,7 +105,7 @@ static uint64_t lost_at(const struct broker_path *path, const struct broker_view
     if (path->goodbye && path->used)
         at = later(path->goodbye, path->taken) + BROKER_PATH_GOODBYE_S * NS_PER_S;
     if (path->stalled)
-        at = sooner(at, later(view->quic.last_received, path->taken) + BROKER_PATH_FORGET_S * NS_PER_S);
+        at = earlier(at, later(view->quic.last_received, path->taken) + BROKER_PATH_FORGET_S * NS_PER_S);
     return at;
 }
 
@@ -158,7 +148,7 @@ static enum broker_turn take(struct broker_path *path, uint64_t now)
 
 static enum broker_turn seek(struct broker_path *path, uint64_t now)
 {
-    path->seek_next = sooner(2 * path->seek_next, BROKER_PATH_SEEK_MAX_S * NS_PER_S);
+    path->seek_next = earlier(2 * path->seek_next, BROKER_PATH_SEEK_MAX_S * NS_PER_S);
     path->seek_at = now + path->seek_next;
     return BROKER_TURN_SEEK;
 }
@@ -203,13 +193,13 @@ uint64_t broker_path_deadline(const struct broker_path *path, const struct broke
 {
     uint64_t at = nobody_at(path, view);
     if (!path->used)
-        return sooner(at, take_at(path, view));
+        return earlier(at, take_at(path, view));
     if (view->direct_until == NEVER)
         return 0;
-    at = sooner(at, lost_at(path, view));
+    at = earlier(at, lost_at(path, view));
     if (!path->stalled)
-        at = sooner(at, sooner(silent_at(path, view), ask_at(path, view)));
+        at = earlier(at, earlier(silent_at(path, view), ask_at(path, view)));
     if (!path->quiet)
-        at = sooner(at, quiet_at(path, view));
-    return sooner(at, seek_at(path));
+        at = earlier(at, quiet_at(path, view));
+    return earlier(at, seek_at(path));
 }

@@ -379,11 +379,6 @@ bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
     return true;
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* When unanswered data makes us doubt the path, at most once in DOUBT_PAUSE_MS; NEVER while all is answered.
  */
 static uint64_t doubt_deadline(const struct conn *conn)

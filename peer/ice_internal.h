@@ -167,16 +167,6 @@ struct ice {
          pair++)                                                                                         \
         if (pair->used)
 
-static inline uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* ice.c */
 void ice_tell(struct ice *ice, enum ice_event_type type);
 

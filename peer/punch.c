@@ -77,11 +77,6 @@ static bool next_shot(const struct punch *punch, struct punch_shot *shot)
 
 /* ---- when ---- */
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static bool is_active(const struct punch_plan *plan)
 {
     return plan->way >= PUNCH_HOLD;

@@ -38,11 +38,6 @@ static uint64_t minute_ends(const struct quota *quota, uint64_t now)
     return oldest + QUOTA_MINUTE_S * NS_PER_S;
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 uint64_t quota_next(const struct quota *quota, uint64_t now, unsigned open)
 {
     uint64_t at = now;

@@ -375,22 +375,17 @@ bool rendezvous_output(struct rendezvous *r, uint64_t now, struct letter *letter
     return true;
 }
 
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t parcels_deadline(const struct parcel *parcel)
 {
     uint64_t deadline = NEVER;
     for (; parcel; parcel = parcel->next)
-        deadline = sooner(deadline, parcel->due);
+        deadline = earlier(deadline, parcel->due);
     return deadline;
 }
 
 static uint64_t run_deadline(const struct run *run)
 {
-    return run ? sooner(parcels_deadline(run->reply), parcels_deadline(run->mail)) : NEVER;
+    return run ? earlier(parcels_deadline(run->reply), parcels_deadline(run->mail)) : NEVER;
 }
 
 uint64_t rendezvous_deadline(const struct rendezvous *r)
@@ -401,15 +396,15 @@ uint64_t rendezvous_deadline(const struct rendezvous *r)
     if (!r->connected)
         return deadline;
     if (r->slots)
-        deadline = sooner(deadline, r->greet & r->connected ? r->now : r->hello_due);
+        deadline = earlier(deadline, r->greet & r->connected ? r->now : r->hello_due);
     else if (r->tell_full)
-        deadline = sooner(deadline, r->full_said + FULL_GAP_MS * NS_PER_MS);
-    deadline = sooner(deadline, parcels_deadline(r->farewells));
+        deadline = earlier(deadline, r->full_said + FULL_GAP_MS * NS_PER_MS);
+    deadline = earlier(deadline, parcels_deadline(r->farewells));
     for (size_t i = 0; i < r->crowd.used; i++) {
         const struct peer *peer = &r->crowd.peers[i];
-        deadline = sooner(deadline, run_deadline(peer->session));
-        deadline = sooner(deadline, run_deadline(peer->invited));
-        deadline = sooner(deadline, run_deadline(peer->asking));
+        deadline = earlier(deadline, run_deadline(peer->session));
+        deadline = earlier(deadline, run_deadline(peer->invited));
+        deadline = earlier(deadline, run_deadline(peer->asking));
     }
     return deadline;
 }

@@ -30,11 +30,6 @@ static bool may_be_invited(const struct peer *peer, unsigned pending)
     return peer->wish == WISH_KNOCK && !peer->invited && pending < places;
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* When its turn may come, by itself; `place` is place_time. A proven peer may knock without a free slot: it
  * lost its state, and takes the place it has. */
 static uint64_t turn_time(const struct peer *peer, uint64_t place, unsigned pending)

@@ -3,6 +3,7 @@
 #define PACKET_H
 
 #include "addr.h"
+#include "moment.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,9 +25,5 @@ struct packet {
 
 /* The most bytes that a machine other than quic puts into one packet. RFC 8489 6.1: below the path MTU. */
 enum { PACKET_MAX = 1200 };
-
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S UINT64_C(1000000000)
-#define NEVER UINT64_MAX /* a deadline that never comes */
 
 #endif

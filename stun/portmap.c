@@ -222,11 +222,6 @@ bool portmap_output(struct portmap *portmap, uint64_t now, struct packet *out)
     return false;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t portmap_deadline(const struct portmap *portmap)
 {
     uint64_t deadline = NEVER;

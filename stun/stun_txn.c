@@ -19,14 +19,9 @@ void stun_txn_start(struct stun_txn *txn, uint64_t now, uint64_t rto, unsigned s
     random->fill(random->context, txn->id, sizeof txn->id);
 }
 
-static uint64_t later(uint64_t now, uint64_t wait)
+static uint64_t after(uint64_t now, uint64_t wait)
 {
     return wait < NEVER - now ? now + wait : NEVER;
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 bool stun_txn_send(struct stun_txn *txn, uint64_t now)
@@ -36,10 +31,10 @@ bool stun_txn_send(struct stun_txn *txn, uint64_t now)
     if (txn->sends == 0)
         txn->first_sent = now;
     else if (txn->sends + 1 < txn->sends_max)
-        txn->rto = smaller(later(txn->rto, txn->rto), txn->rto_max);
+        txn->rto = earlier(after(txn->rto, txn->rto), txn->rto_max);
     txn->last_sent = now;
     txn->sends++;
-    txn->deadline = later(now, txn->rto);
+    txn->deadline = after(now, txn->rto);
     return true;
 }
 

@@ -33,11 +33,6 @@ static bool are_direct(void *self)
     return is_direct(&run->players[0]) && is_direct(&run->players[1]);
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static double seconds(uint64_t ns)
 {
     return (double)ns / NS_PER_S;
