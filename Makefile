@@ -12,7 +12,8 @@ LIBS := libmosquitto libcjson libsodium libngtcp2 libngtcp2_crypto_gnutls gnutls
 WARN := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Werror
 OPT ?= -O2 -g
 SAN ?= # 1: address and undefined-behaviour sanitizers
-SAN_FLAGS := $(if $(strip $(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+SAN_FLAGS := $(if $(strip $(SAN)),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	-DP2P_SANITIZED)
 # 1: as on a system without epoll, netlink, several datagrams a call and syncfs (peer/README.md)
 PORTABLE ?=
 PORTABLE_FLAGS := $(if $(strip $(PORTABLE)),-DP2P_NO_EPOLL -DP2P_NO_NETLINK -DP2P_NO_BATCHES -DP2P_NO_SYNCFS)

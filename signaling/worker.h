@@ -11,7 +11,8 @@ bool worker_start(void *(*run)(void *), void *argument);
 
 /* For a library that writes to standard error: from here on the calling thread has a table of descriptors of
  * its own, with `kept` (above 2) as the only one of the program's, and 0 to 2 are /dev/null. The program
- * keeps its own. False: this system cannot (Linux before 5.9, or no /dev/null); do without that library. */
+ * keeps its own. What a sanitizer has to say reaches the program's standard error all the same
+ * (P2P_SANITIZED). False: this system cannot (Linux before 5.9, or no /dev/null); do without that library. */
 bool worker_seclude(int kept);
 
 #endif
