@@ -4,6 +4,7 @@ import brokers
 import doctors
 import files
 import lives
+import meanwhile
 import moves
 import openings
 import pairs
@@ -19,6 +20,7 @@ SCENARIOS = [
     *doctors.SCENARIOS,
     *files.SCENARIOS,
     *lives.SCENARIOS,
+    *meanwhile.SCENARIOS,
     *moves.SCENARIOS,
     *openings.SCENARIOS,
     *pairs.SCENARIOS,
