@@ -29,11 +29,7 @@ static enum nat_mapping judge_mapping(const struct nat_survey *survey)
 {
     const struct answer *first = &survey->answers[0];
     bool two_addresses = false;
-    if (survey->answer_count == 0)
-        return NAT_MAPPING_UNKNOWN;
-    struct addr own = survey->local;
-    own.scope = 0;
-    if (addr_equal(&first->mapped, &own))
+    if (addr_equal(&first->mapped, &survey->local))
         return NAT_MAPPING_NONE;
     for (size_t i = 1; i < survey->answer_count; i++) {
         if (!addr_equal(&survey->answers[i].mapped, &first->mapped))
@@ -92,20 +88,17 @@ static void judge_ports(const struct nat_survey *survey, struct nat_behavior *na
 
 void survey_judge(struct nat_survey *survey)
 {
-    struct nat_behavior nat = survey->nat;
-    enum nat_mapping mapping = judge_mapping(survey);
     if (survey->shaken || survey->answer_count == 0)
         return;
+    struct nat_behavior nat = survey->nat;
+    enum nat_mapping mapping = judge_mapping(survey);
     if (mapping != NAT_MAPPING_UNKNOWN)
         nat.mapping = mapping;
     nat.external = survey->answers[0].mapped;
-    nat.external.scope = 0;
     if (nat.mapping != NAT_MAPPING_NONE)
         judge_ports(survey, &nat);
-    if (judge_filtering(survey) != NAT_FILTERING_UNKNOWN)
-        nat.filtering = judge_filtering(survey);
-    if (judge_hairpin(survey) != NAT_ANSWER_UNKNOWN)
-        nat.hairpin = judge_hairpin(survey);
+    nat.filtering = judge_filtering(survey); /* each is asked once: what is known stays */
+    nat.hairpin = judge_hairpin(survey);
     survey->tells_changed |= !is_same(&nat, &survey->nat);
     survey->nat = nat;
 }

@@ -410,6 +410,205 @@ static void lost_packets_break_no_sequence(void **state)
     assert_in_range(wrong, 0, 10);
 }
 
+/* ---- question by question ---- */
+
+struct asked {
+    struct packet out;
+    uint8_t data[256];
+};
+
+static struct asked asked[2 * NAT_SURVEY_SOCKETS];
+
+/* All that is asked in this moment. */
+static unsigned take_questions(struct house *house)
+{
+    for (unsigned n = 0; n < sizeof asked / sizeof *asked; n++) {
+        asked[n].out = (struct packet){.data = asked[n].data, .len = sizeof asked[n].data};
+        if (!nat_survey_output(house->survey, house->now, &asked[n].out))
+            return n;
+    }
+    fail_msg("too many questions");
+    return 0;
+}
+
+static void answer_asked(struct house *house, unsigned first, unsigned end)
+{
+    char from[ADDR_TEXT_MAX];
+    for (; first < end; first++)
+        answer_question(house, &asked[first].out, addr_print(&asked[first].out.remote, from), true);
+}
+
+static bool is_told(struct house *house, enum nat_survey_event_type type)
+{
+    struct nat_survey_event event;
+    bool told = false;
+    while (nat_survey_event(house->survey, house->now, &event))
+        told |= event.type == type;
+    return told;
+}
+
+static void give_sockets(struct house *house, unsigned port, size_t count)
+{
+    struct addr sockets[NAT_SURVEY_SOCKETS + 4];
+    for (size_t i = 0; i < count; i++) {
+        sockets[i] = nat_survey_local(house->survey);
+        sockets[i].port = (uint16_t)(port + i * i);
+    }
+    nat_survey_set_sockets(house->survey, house->now, sockets, count);
+}
+
+/* A NAT that two servers have shown to be hard; `other`: one of them has a second address. */
+static void open_hard(struct house *house, const char *other)
+{
+    house_open(house, &hard, 14);
+    struct stun_client_event told = {.type = STUN_CLIENT_MAPPED,
+                                     .local = addr_of("192.168.1.2:4000"),
+                                     .server = addr_of("203.0.113.1:3478"),
+                                     .mapped = addr_of("198.51.100.7:4000")};
+    if (other)
+        told.other = addr_of(other);
+    nat_survey_told(house->survey, house->now, &told);
+    tell(house, "192.168.1.2:4000", "203.0.113.9:3478", "198.51.100.7:4001", STUN_CREDIBLE);
+    assert_true(is_told(house, NAT_SURVEY_SOCKETS_WANTED));
+}
+
+static void who_asks_for_all_is_asked_for_sockets_at_once(void **state)
+{
+    struct house house;
+    (void)state;
+    house_open(&house, &plain, 14);
+    tell(&house, "192.168.1.2:4000", "203.0.113.1:3478", "198.51.100.7:4000", STUN_CREDIBLE);
+    tell(&house, "192.168.1.2:4000", "203.0.113.9:3478", "198.51.100.7:4000", STUN_CREDIBLE);
+    assert_false(is_told(&house, NAT_SURVEY_SOCKETS_WANTED));
+    nat_survey_ask_all(house.survey, house.now);
+    assert_true(is_told(&house, NAT_SURVEY_SOCKETS_WANTED));
+    house_close(&house);
+}
+
+static void the_same_sockets_again_are_not_asked_again(void **state)
+{
+    struct house house;
+    (void)state;
+    open_hard(&house, NULL);
+    give_sockets(&house, 50000, NAT_SURVEY_SOCKETS);
+    assert_int_equal(take_questions(&house), NAT_SURVEY_SOCKETS);
+    give_sockets(&house, 50000, NAT_SURVEY_SOCKETS);
+    assert_int_equal(take_questions(&house), 0);
+    struct addr sockets[NAT_SURVEY_SOCKETS];
+    for (unsigned i = 0; i < NAT_SURVEY_SOCKETS; i++)
+        sockets[i] = asked[i].out.local;
+    for (unsigned other = 0; other < NAT_SURVEY_SOCKETS;
+         other++) { /* with one other: all from the beginning */
+        sockets[other].port = (uint16_t)(40000 + other);
+        nat_survey_set_sockets(house.survey, house.now, sockets, NAT_SURVEY_SOCKETS);
+        assert_int_equal(take_questions(&house), NAT_SURVEY_SOCKETS);
+        assert_true(addr_equal(&asked[other].out.local, &sockets[other]));
+    }
+    house_close(&house);
+}
+
+static void of_too_many_sockets_the_first_are_used(void **state)
+{
+    struct house house;
+    (void)state;
+    open_hard(&house, NULL);
+    give_sockets(&house, 50000, NAT_SURVEY_SOCKETS + 4);
+    assert_int_equal(take_questions(&house), NAT_SURVEY_SOCKETS);
+    answer_asked(&house, 0, NAT_SURVEY_SOCKETS);
+    is_told(&house, NAT_SURVEY_DONE);
+    assert_int_equal(nat_survey_behavior(house.survey)->last, 30000 + NAT_SURVEY_SOCKETS - 1);
+    house_close(&house);
+}
+
+static void sockets_that_are_closed_are_asked_nothing_and_tell_nothing(void **state)
+{
+    struct house house;
+    (void)state;
+    open_hard(&house, "203.0.113.2:3479");
+    give_sockets(&house, 50000, NAT_SURVEY_SOCKETS);
+    unsigned count = take_questions(&house); /* the main socket's two at the end */
+    assert_int_equal(count, NAT_SURVEY_SOCKETS + 2);
+    nat_survey_set_sockets(house.survey, house.now, NULL, 0);
+    house.now += NS_PER_S;
+    assert_int_equal(take_questions(&house), 2);
+    answer_asked(&house, 0, 2);
+    house.now += NS_PER_S;
+    assert_int_equal(take_questions(&house), 0);
+    assert_int_equal(nat_survey_deadline(house.survey), NEVER);
+    assert_false(is_told(&house, NAT_SURVEY_DONE));
+    house_close(&house);
+}
+
+static void a_row_of_samples_is_judged_when_the_last_has_answered(void **state)
+{
+    struct house house;
+    (void)state;
+    open_hard(&house, NULL);
+    for (unsigned round = 0; round < 2; round++) { /* other sockets: anew */
+        give_sockets(&house, 50000 + 1000 * round, NAT_SURVEY_SOCKETS);
+        const struct nat_behavior *told = nat_survey_behavior(house.survey);
+        uint16_t last = told->last;
+        assert_int_equal(take_questions(&house), NAT_SURVEY_SOCKETS);
+        house.now += NS_PER_MS;
+        answer_asked(&house, 0, NAT_SURVEY_SOCKETS - 1);
+        is_told(&house, NAT_SURVEY_CHANGED);
+        assert_int_equal(told->ports, round == 0 ? NAT_PORTS_UNKNOWN : NAT_PORTS_SEQUENTIAL);
+        assert_int_equal(told->last, last);
+        answer_asked(&house, NAT_SURVEY_SOCKETS - 1, NAT_SURVEY_SOCKETS);
+        assert_true(is_told(&house, NAT_SURVEY_CHANGED));
+        assert_int_equal(told->ports, NAT_PORTS_SEQUENTIAL);
+        assert_true(told->last != last);
+    }
+    house_close(&house);
+}
+
+/* How many of 16 have answered when the others have had the time for two copies. */
+static void check_patience(unsigned first, unsigned end, enum nat_ports expected)
+{
+    struct house house;
+    open_hard(&house, NULL);
+    give_sockets(&house, 50000, NAT_SURVEY_SOCKETS);
+    const struct nat_behavior *told = nat_survey_behavior(house.survey);
+    assert_int_equal(take_questions(&house), NAT_SURVEY_SOCKETS);
+    answer_asked(&house, first, end);
+    house.now += 2 * 100 * NS_PER_MS - 1;
+    is_told(&house, NAT_SURVEY_CHANGED);
+    assert_int_equal(told->ports, NAT_PORTS_UNKNOWN);
+    house.now += 1;
+    assert_true(nat_survey_deadline(house.survey) <= house.now);
+    is_told(&house, NAT_SURVEY_CHANGED);
+    assert_int_equal(told->ports, expected);
+    house_close(&house);
+}
+
+static void half_of_the_samples_suffice_after_a_while_and_fewer_do_not(void **state)
+{
+    (void)state;
+    check_patience(0, 8, NAT_PORTS_SEQUENTIAL);
+    check_patience(8, 16, NAT_PORTS_SEQUENTIAL);
+    check_patience(0, 7, NAT_PORTS_UNKNOWN);
+}
+
+static void it_is_done_when_no_question_waits_any_more(void **state)
+{
+    struct house house;
+    (void)state;
+    open_hard(&house, NULL);
+    give_sockets(&house, 50000, NAT_SURVEY_SOCKETS);
+    assert_int_equal(take_questions(&house), NAT_SURVEY_SOCKETS);
+    answer_asked(&house, 1, NAT_SURVEY_SOCKETS);
+    unsigned hairpins = take_questions(&house);
+    assert_int_equal(hairpins, 2);
+    house.now += 300 * NS_PER_MS; /* the ports are judged, and the first socket may still get an answer */
+    assert_false(is_told(&house, NAT_SURVEY_DONE));
+    assert_int_equal(nat_survey_behavior(house.survey)->ports, NAT_PORTS_SEQUENTIAL);
+    for (unsigned i = 0; i < 40; i++, house.now += 100 * NS_PER_MS)
+        take_questions(&house);
+    assert_true(is_told(&house, NAT_SURVEY_DONE));
+    assert_int_equal(nat_survey_behavior(house.survey)->hairpin, NAT_ANSWER_NO);
+    house_close(&house);
+}
+
 static void a_survey_that_gets_no_memory_is_none(void **state)
 {
     static const struct random random = {house_fill, NULL};
@@ -442,6 +641,13 @@ int main(void)
         cmocka_unit_test(a_server_that_answers_from_where_it_was_asked_says_nothing_of_the_filter),
         cmocka_unit_test(lost_packets_break_no_sequence),
         cmocka_unit_test(a_survey_that_gets_no_memory_is_none),
+        cmocka_unit_test(who_asks_for_all_is_asked_for_sockets_at_once),
+        cmocka_unit_test(the_same_sockets_again_are_not_asked_again),
+        cmocka_unit_test(of_too_many_sockets_the_first_are_used),
+        cmocka_unit_test(sockets_that_are_closed_are_asked_nothing_and_tell_nothing),
+        cmocka_unit_test(a_row_of_samples_is_judged_when_the_last_has_answered),
+        cmocka_unit_test(half_of_the_samples_suffice_after_a_while_and_fewer_do_not),
+        cmocka_unit_test(it_is_done_when_no_question_waits_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
