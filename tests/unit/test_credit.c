@@ -128,6 +128,62 @@ static void nobody_waits_for_the_other(void **state)
     }
 }
 
+static void it_is_measured_over_a_round_trip_or_fifty_milliseconds(void **state)
+{
+    static const uint64_t rtts_ms[] = {0, 1, CREDIT_MEASURE_MS, 200};
+    struct credit credit;
+    (void)state;
+    credit_begin(&credit, CLOCK_S);
+    for (size_t i = 0; i < sizeof rtts_ms / sizeof *rtts_ms; i++) {
+        uint64_t wait = (rtts_ms[i] > CREDIT_MEASURE_MS ? rtts_ms[i] : CREDIT_MEASURE_MS) * CLOCK_MS;
+        assert_false(credit_is_due(&credit, CLOCK_S + wait - 1, rtts_ms[i] * CLOCK_MS));
+        assert_true(credit_is_due(&credit, CLOCK_S + wait, rtts_ms[i] * CLOCK_MS));
+    }
+    credit_measure(&credit, 2 * CLOCK_S, 0, 0);
+    assert_false(credit_is_due(&credit, 2 * CLOCK_S, 0));
+}
+
+/* A path of a second, which holds what is done in one. */
+static void the_window_is_four_times_what_a_growing_path_holds_and_twice_what_a_steady_one_does(void **state)
+{
+    const uint64_t held = 2 << 20;
+    struct credit credit;
+    uint64_t done = 0;
+    (void)state;
+    credit_begin(&credit, CLOCK_S);
+    credit_measure(&credit, 2 * CLOCK_S, done += held, CLOCK_S);
+    assert_int_equal(credit.window, 4 * held);
+    for (unsigned i = 3; i < 20; i++)
+        credit_measure(&credit, i * CLOCK_S, done += held, CLOCK_S);
+    assert_int_equal(credit.window, 2 * held);
+    credit_measure(&credit, 20 * CLOCK_S, done += held * 5 / 4, CLOCK_S); /* a quarter more is no growth */
+    assert_int_equal(credit.window, 2 * held * 5 / 4);
+    credit_measure(&credit, 21 * CLOCK_S, done += held * 25 / 16 + 4, CLOCK_S);
+    assert_int_equal(credit.window, 4 * (held * 25 / 16 + 4));
+}
+
+static void a_fast_path_gets_no_more_than_the_lanes_hold(void **state)
+{
+    struct credit credit;
+    (void)state;
+    credit_begin(&credit, CLOCK_S);
+    credit_measure(&credit, 2 * CLOCK_S, UINT64_C(1) << 40, CLOCK_S);
+    assert_int_equal(credit.window, CREDIT_MOST);
+}
+
+static void what_is_not_worth_a_frame_is_not_granted(void **state)
+{
+    struct credit credit;
+    (void)state;
+    credit_begin(&credit, CLOCK_S);
+    assert_false(credit_grant(&credit, 0));
+    assert_false(credit_grant(&credit, CREDIT_STEP - 1));
+    assert_int_equal(credit.granted, CREDIT_LEAST);
+    assert_true(credit_grant(&credit, CREDIT_STEP));
+    assert_int_equal(credit.granted, CREDIT_LEAST + CREDIT_STEP);
+    assert_false(credit_grant(&credit, CREDIT_STEP));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +193,10 @@ int main(void)
         cmocka_unit_test(a_long_path_is_filled),
         cmocka_unit_test(a_disk_that_gets_slow_gets_its_credit_back),
         cmocka_unit_test(nobody_waits_for_the_other),
+        cmocka_unit_test(it_is_measured_over_a_round_trip_or_fifty_milliseconds),
+        cmocka_unit_test(the_window_is_four_times_what_a_growing_path_holds_and_twice_what_a_steady_one_does),
+        cmocka_unit_test(a_fast_path_gets_no_more_than_the_lanes_hold),
+        cmocka_unit_test(what_is_not_worth_a_frame_is_not_granted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

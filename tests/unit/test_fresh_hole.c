@@ -251,6 +251,55 @@ static void without_both_ends_nothing_is_sent(void **state)
     assert_true(fresh_hole_deadline(&hole) == NEVER);
 }
 
+/* Whoever opens sockets may take its time. */
+static void shots_are_timed_from_when_the_socket_is_there(void **state)
+{
+    (void)state;
+    struct fresh_hole hole = between(easy(), theirs());
+    struct addr given = {.family = 4, .port = SOCKET_PORT};
+    struct packet out = {0};
+    uint64_t now, asked = 0, shots = 0;
+    assert_false(wake(&hole, &asked, &out));
+    now = asked + 4 * NS_PER_S;
+    fresh_hole_set_sockets(&hole, now, &given, 1);
+    for (uint64_t end = now + 3500 * NS_PER_MS; now < end; now += 10 * NS_PER_MS) {
+        bool shot = fresh_hole_output(&hole, now, &out);
+        assert_false(fresh_hole_output(&hole, now, &out));
+        shots += shot;
+    }
+    assert_int_equal(shots, 4);
+    assert_int_equal(fresh_hole_wants_sockets(&hole), 1); /* held for as long as from the beginning */
+}
+
+static void a_socket_that_was_not_asked_for_or_comes_twice_changes_nothing(void **state)
+{
+    (void)state;
+    struct fresh_hole hole = between(easy(), theirs());
+    struct addr given = {.family = 4, .port = SOCKET_PORT}, other = {.family = 4, .port = SOCKET_PORT + 1};
+    struct packet out = {0};
+    fresh_hole_set_sockets(&hole, start, &other, 1);
+    uint64_t begun = open_it(&hole);
+    fresh_hole_set_sockets(&hole, begun + NS_PER_S, &other, 1);
+    assert_true(fresh_hole_output(&hole, begun, &out));
+    assert_int_equal(out.local.port, given.port);
+}
+
+static void a_slower_broker_puts_it_off_by_two_ways_more(void **state)
+{
+    (void)state;
+    struct nat_behavior ours = easy(), other = theirs();
+    uint64_t due[3];
+    static const unsigned delays_ms[] = {50, 250, 1000};
+    for (unsigned i = 0; i < 3; i++) {
+        struct fresh_hole hole;
+        fresh_hole_init(&hole, delays_ms[i] * NS_PER_MS);
+        fresh_hole_set(&hole, start, &ours, &other, &base, &peer);
+        due[i] = fresh_hole_deadline(&hole);
+    }
+    assert_int_equal(due[1] - due[0], 2 * 200 * NS_PER_MS);
+    assert_int_equal(due[2] - due[1], 2 * 750 * NS_PER_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +317,9 @@ int main(void)
         cmocka_unit_test(who_lets_in_by_address_needs_no_other_port),
         cmocka_unit_test(filters_that_look_at_ports_and_firewalls_are_helped),
         cmocka_unit_test(without_both_ends_nothing_is_sent),
+        cmocka_unit_test(shots_are_timed_from_when_the_socket_is_there),
+        cmocka_unit_test(a_socket_that_was_not_asked_for_or_comes_twice_changes_nothing),
+        cmocka_unit_test(a_slower_broker_puts_it_off_by_two_ways_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
