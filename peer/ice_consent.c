@@ -87,14 +87,11 @@ void ice_consent_suspect(struct ice *ice, uint64_t now, bool goodbye)
         goodbye = false;
     if (ice->stalled || (ice->suspicious && (!goodbye || ice->goodbye)))
         return;
+    if (!ice->suspicious)
+        ice->suspicious_since = now;
+    ice->suspicious = true;
     ice->goodbye = goodbye;
     ice->suspicion_rounds = 0;
-    if (ice->suspicious) {
-        ice->suspicion_at = earlier(ice->suspicion_at, now);
-        return;
-    }
-    ice->suspicious = true;
-    ice->suspicious_since = now;
     suspicion_round(ice, now);
 }
 
@@ -153,7 +150,7 @@ void ice_consent_answered(struct ice *ice, uint64_t now, struct ice_pair *pair)
 void ice_consent_heard(struct ice *ice, uint64_t now)
 {
     ice->goodbye = false;
-    if (ice->suspicious && ice->suspicion_at != NEVER)
+    if (ice->suspicion_at != NEVER)
         ice->suspicion_at = now;
 }
 
@@ -238,8 +235,7 @@ uint64_t ice_consent_deadline(const struct ice *ice)
     if (!ice->proven || ice->lost)
         return NEVER;
     uint64_t at = ice->proof + (ice->stalled ? ICE_FORGET_S : ICE_CONSENT_EXPIRES_S) * NS_PER_S;
-    if (ice->suspicious)
-        at = earlier(at, ice->suspicion_at);
+    at = earlier(at, ice->suspicion_at);
     ICE_EACH_PAIR(ice, pair)
     {
         if (!pair->txn.running)

@@ -149,7 +149,7 @@ struct ice {
     bool suspicious, goodbye;
     uint64_t suspicious_since;
     unsigned suspicion_rounds, suspects; /* rounds that came to nothing; pairs that the last one asked */
-    uint64_t suspicion_at;               /* the next round; NEVER while one runs */
+    uint64_t suspicion_at;               /* the next round; NEVER while one runs, or none is to */
 
     bool locals_complete, remotes_complete;
     uint64_t fail_at; /* NEVER: the clock does not run */

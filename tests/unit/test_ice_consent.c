@@ -14,6 +14,16 @@ static uint64_t last_proof(struct solo *solo)
     return solo->ice->proof;
 }
 
+static bool is_public(const struct addr *to)
+{
+    return addr_scope(to) == ADDR_GLOBAL;
+}
+
+static bool only_port_10(const struct addr *to)
+{
+    return to->port == 10;
+}
+
 static uint64_t last_sent(const struct solo *solo)
 {
     return solo->sent[solo->sent_count - 1].at;
@@ -570,6 +580,286 @@ static void a_goodbye_does_not_wait_for_the_next_round(void **state)
     solo_free(solo);
 }
 
+/* When requests began to go there: what follows within 450 ms is a copy. */
+static size_t rounds_to(struct solo *solo, const char *address, uint64_t since, uint64_t *began, size_t most)
+{
+    struct addr to = at(address);
+    uint64_t last = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < solo->sent_count && count < most; i++) {
+        struct sent *sent = &solo->sent[i];
+        if (sent->at < since || !addr_equal(&sent->remote, &to) || !is_request(sent))
+            continue;
+        if (sent->at >= last + 450 * MS)
+            began[count++] = sent->at;
+        last = sent->at;
+    }
+    return count;
+}
+
+/* Two pairs that answer, and then nobody does. */
+static void validate_two(struct solo *solo)
+{
+    validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
+    validate(solo, CANDIDATE_SRFLX, PATH);
+    solo->answers = everybody;
+    solo_run(solo, solo->now + 1 * S);
+    solo->answers = NULL;
+    solo->due_count = 0;
+    assert_true(path_is(solo, "192.168.1.20:7"));
+}
+
+static void between_the_rounds_of_a_suspicion_the_wait_doubles_from_half_a_second_to_two(void **state)
+{
+    (void)state;
+    static const unsigned waits_ms[] = {500, 1000, 2000, 2000};
+    struct solo *solo = solo_new(true);
+    last_proof(solo);
+    for (unsigned suspicion = 0; suspicion < 2; suspicion++) { /* one that was answered is forgotten */
+        uint64_t began[5], start = solo->now;
+        ice_suspect(solo->ice, start, false);
+        solo_run(solo, start + 12 * S);
+        assert_int_equal(rounds_to(solo, PATH, start, began, 5), 5);
+        uint64_t round = began[1] - began[0] - waits_ms[0] * MS; /* three copies in vain */
+        assert_in_range(round / MS, 100, 1500);
+        for (unsigned i = 0; i < 4; i++)
+            assert_int_equal(began[i + 1] - began[i], round + waits_ms[i] * MS);
+        next_to(solo, PATH);
+        assert_true(answer(solo, last_request_to(solo, PATH)));
+        solo_drain(solo);
+    }
+    solo_free(solo);
+}
+
+static void a_goodbye_after_a_suspicion_that_passed_has_its_three_rounds(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    last_proof(solo);
+    ice_suspect(solo->ice, solo->now, false);
+    solo_run(solo, solo->now + 10 * S);
+    next_to(solo, PATH);
+    assert_true(answer(solo, last_request_to(solo, PATH)));
+    solo_drain(solo);
+    size_t before = solo->sent_count;
+    ice_suspect(solo->ice, solo->now, true);
+    solo_run(solo, solo->now + 15 * S);
+    assert_int_equal(events_of(solo, ICE_LOST), 1);
+    assert_int_equal(solo->sent_count - before, 9);
+    solo_free(solo);
+}
+
+static void a_goodbye_eight_seconds_after_the_last_proof_is_no_news(void **state)
+{
+    (void)state;
+    for (uint64_t early = 0; early < 2; early++) {
+        struct solo *solo = solo_new(true);
+        uint64_t proof = last_proof(solo);
+        solo_run(solo, proof + ICE_NEWS_S * S - early);
+        ice_suspect(solo->ice, solo->now, true);
+        solo_run(solo, proof + 20 * S);
+        assert_int_equal(events_of(solo, ICE_LOST), early);
+        solo_free(solo);
+    }
+}
+
+/* A round is eight: the path, whose proof is the oldest here, and those that answered last. */
+static void of_many_pairs_the_path_and_those_that_answered_last_are_suspected_first(void **state)
+{
+    (void)state;
+    enum { OTHERS = 10, ROUND = 8 };
+    struct solo *solo = solo_new(true);
+    char address[32];
+    validate_two(solo);
+    for (unsigned i = 0; i < OTHERS; i++) {
+        snprintf(address, sizeof address, "203.0.113.%u:11", 1 + i * 7 % OTHERS);
+        validate(solo, CANDIDATE_SRFLX, address);
+    }
+    for (unsigned i = 0; i < OTHERS; i++) {
+        snprintf(address, sizeof address, "203.0.113.%u:11", 1 + i * 7 % OTHERS);
+        pair_to(solo, address)->proof = solo->now - (1 + i * 3 % OTHERS) * MS; /* in no order */
+    }
+    size_t before = solo->sent_count;
+    ice_suspect(solo->ice, solo->now, false);
+    assert_int_equal(solo_drain(solo), ROUND);
+    for (size_t n = before; n < solo->sent_count; n++)
+        assert_true(is_request(&solo->sent[n]));
+    assert_true(last_to(solo, "192.168.1.20:7") >= before);
+    for (unsigned i = 0; i < OTHERS; i++) {
+        snprintf(address, sizeof address, "203.0.113.%u:11", 1 + i * 7 % OTHERS);
+        assert_int_equal(last_to(solo, address) >= before, i * 3 % OTHERS < ROUND - 1);
+    }
+    solo_free(solo);
+}
+
+/* Rounds that had somebody to ask do not shorten those that have nobody. */
+static void a_goodbye_waits_for_a_new_pair_though_the_old_ones_were_asked(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    last_proof(solo);
+    uint64_t start = solo->now;
+    ice_suspect(solo->ice, start, true);
+    solo_drain(solo);
+    ice_remove_base(solo->ice, solo->now, &solo->base);
+    solo_run(solo, start + 2900 * MS);
+    assert_int_equal(events_of(solo, ICE_LOST), 0);
+    solo_run(solo, start + 8 * S);
+    assert_int_equal(events_of(solo, ICE_LOST), 1);
+    solo_free(solo);
+}
+
+/* Who answered since the suspicion began takes over, whatever was said meanwhile. */
+static void a_goodbye_makes_no_answer_of_the_suspicion_worthless(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate_two(solo);
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    solo->now += 5 * MS;
+    assert_true(answer(solo, last_request_to(solo, PATH)));
+    solo_drain(solo);
+    ice_suspect(solo->ice, solo->now + 5 * MS, true);
+    solo->now += 5 * MS;
+    solo_run(solo, solo->now + 400 * MS);
+    assert_true(path_is(solo, PATH));
+    solo_free(solo);
+}
+
+static void a_better_pair_that_failed_is_tried_again_less_and_less_often(void **state)
+{
+    (void)state;
+    static const unsigned waits_s[] = {5, 10, 20, 40, 60, 60};
+    enum { WAITS = sizeof waits_s / sizeof *waits_s };
+    struct solo *solo = solo_new(true);
+    uint64_t began[WAITS + 1];
+    validate_two(solo);
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    solo->now += 5 * MS;
+    assert_true(answer(solo, last_request_to(solo, PATH)));
+    solo->answers = is_public;
+    solo_run(solo, solo->now + 1 * S);
+    assert_true(path_is(solo, PATH));
+    solo_run(solo, solo->now + 300 * S);
+    uint64_t moved = when(solo, ICE_PATH);
+    assert_int_equal(rounds_to(solo, "192.168.1.20:7", moved, began, WAITS + 1), WAITS + 1);
+    assert_int_equal(began[0], moved + 5 * S);
+    for (unsigned i = 0; i < WAITS; i++)
+        assert_in_range((began[i + 1] - began[i]) / MS, waits_s[i] * 1000, waits_s[i] * 1000 + 999);
+    solo_free(solo);
+}
+
+static void when_consent_has_expired_no_better_pair_is_tried_again(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate_two(solo);
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    solo->now += 5 * MS;
+    assert_true(answer(solo, last_request_to(solo, PATH)));
+    solo->answers = is_public;
+    solo_run(solo, solo->now + 45 * S); /* the next time is 40 s later */
+    solo->answers = NULL;
+    solo->due_count = 0;
+    uint64_t proof = solo->ice->proof;
+    assert_true(pair_to(solo, "192.168.1.20:7")->verify_at > proof + 30 * S);
+    solo_run(solo, proof + 119 * S);
+    assert_true(when(solo, ICE_STALLED) == proof + 30 * S);
+    assert_true(last_sent(solo) < proof + 30 * S);
+    solo_free(solo);
+}
+
+static void who_was_revived_falls_silent_again_after_thirty_seconds(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    uint64_t proof = last_proof(solo);
+    solo_run(solo, proof + 40 * S);
+    assert_true(heard(solo, PATH, 0, 0));
+    solo_drain(solo);
+    solo->now += 20 * MS;
+    assert_true(answer(solo, last_request_to(solo, PATH)));
+    proof = solo->now;
+    solo_drain(solo);
+    assert_true(path_is(solo, PATH));
+    solo_run(solo, proof + 35 * S);
+    assert_int_equal(events_of(solo, ICE_STALLED), 2);
+    assert_true(when(solo, ICE_STALLED) == proof + 30 * S);
+    solo_free(solo);
+}
+
+static void of_who_is_not_known_yet_or_lost_nothing_is_suspected(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    assert_true(add_remote(solo, CANDIDATE_SRFLX, PATH, 0));
+    ice_suspect(solo->ice, solo->now, false);
+    assert_false(ice_is_suspicious(solo->ice));
+    last_proof(solo);
+    ice_suspect(solo->ice, solo->now, true);
+    solo_run(solo, solo->now + 15 * S);
+    assert_int_equal(events_of(solo, ICE_LOST), 1);
+    ice_suspect(solo->ice, solo->now, false);
+    assert_false(ice_is_suspicious(solo->ice));
+    solo_free(solo);
+}
+
+static void a_failed_pair_that_is_no_better_is_left_alone(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate(solo, CANDIDATE_SRFLX, PATH);
+    validate(solo, CANDIDATE_SRFLX, "203.0.113.9:10");
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    solo->now += 5 * MS;
+    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:10")));
+    solo->answers = only_port_10;
+    solo_run(solo, solo->now + 2 * S);
+    assert_true(path_is(solo, "203.0.113.9:10"));
+    size_t before = sent_to(solo, PATH);
+    solo_run(solo, solo->now + 200 * S);
+    assert_int_equal(sent_to(solo, PATH), before);
+    solo_free(solo);
+}
+
+static void a_goodbye_after_an_answer_asks_again(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate_two(solo);
+    ice_suspect(solo->ice, solo->now, true);
+    assert_int_equal(solo_drain(solo), 2);
+    solo->now += 20 * MS;
+    assert_true(answer(solo, last_request_to(solo, PATH))); /* the spare's; the path is asked still */
+    solo_drain(solo);
+    ice_suspect(solo->ice, solo->now, true);
+    assert_int_equal(solo_drain(solo), 1);
+    solo_free(solo);
+}
+
+static void a_check_of_the_peer_begins_no_round_while_one_runs(void **state)
+{
+    (void)state;
+    struct solo *solo = solo_new(true);
+    validate_two(solo);
+    pair_to(solo, "192.168.1.20:7")->rtt = 2 * S; /* the path's copies take long, the other's not */
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    while (pair_to(solo, PATH)->txn.running)
+        solo_run(solo, ice_deadline(solo->ice));
+    assert_true(solo->ice->path->txn.running);
+    size_t before = sent_to(solo, PATH);
+    assert_true(heard(solo, "192.168.1.20:7", 0, 0));
+    solo_run(solo, solo->now + 100 * MS);
+    assert_true(solo->ice->path->txn.running);
+    assert_int_equal(sent_to(solo, PATH), before);
+    solo_free(solo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -606,6 +896,19 @@ int main(void)
         cmocka_unit_test(a_path_takes_back_what_was_not_yet_told),
         cmocka_unit_test(a_check_of_the_peer_cuts_the_wait_of_a_suspicion_short),
         cmocka_unit_test(a_goodbye_does_not_wait_for_the_next_round),
+        cmocka_unit_test(between_the_rounds_of_a_suspicion_the_wait_doubles_from_half_a_second_to_two),
+        cmocka_unit_test(a_goodbye_after_a_suspicion_that_passed_has_its_three_rounds),
+        cmocka_unit_test(a_goodbye_eight_seconds_after_the_last_proof_is_no_news),
+        cmocka_unit_test(of_many_pairs_the_path_and_those_that_answered_last_are_suspected_first),
+        cmocka_unit_test(a_goodbye_waits_for_a_new_pair_though_the_old_ones_were_asked),
+        cmocka_unit_test(a_goodbye_makes_no_answer_of_the_suspicion_worthless),
+        cmocka_unit_test(a_better_pair_that_failed_is_tried_again_less_and_less_often),
+        cmocka_unit_test(when_consent_has_expired_no_better_pair_is_tried_again),
+        cmocka_unit_test(a_check_of_the_peer_begins_no_round_while_one_runs),
+        cmocka_unit_test(who_was_revived_falls_silent_again_after_thirty_seconds),
+        cmocka_unit_test(a_goodbye_after_an_answer_asks_again),
+        cmocka_unit_test(of_who_is_not_known_yet_or_lost_nothing_is_suspected),
+        cmocka_unit_test(a_failed_pair_that_is_no_better_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
