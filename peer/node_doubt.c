@@ -133,7 +133,7 @@ bool node_doubt_told(struct node *node, uint64_t now, struct node_event *event)
 void node_doubt_connected(struct node *node)
 {
     for (unsigned i = 0; i < node->peers_used; i++)
-        if (node_peer_is_live(&node->peers[i]) && node->peers[i].connected)
+        if (node->peers[i].connected)
             node->peers[i].told_serial = 0;
 }
 

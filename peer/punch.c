@@ -354,8 +354,7 @@ bool punch_is_hopeful(const struct punch *punch, uint64_t now)
 {
     if (punch->state == RUNNING)
         return true;
-    uint64_t at = begins_at(punch, now);
-    return at != NEVER && at <= now + PUNCH_PAUSE_S * NS_PER_S;
+    return begins_at(punch, now) <= now + PUNCH_PAUSE_S * NS_PER_S;
 }
 
 void punch_facts(const struct punch *punch, struct punch_facts *facts)

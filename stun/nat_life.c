@@ -294,16 +294,13 @@ static void answered(struct nat_life *life, uint64_t now, struct span *span, con
 bool nat_life_input(struct nat_life *life, uint64_t now, const struct packet *in)
 {
     struct stun_msg msg;
-    uint64_t rtt;
     if (!stun_decode(&msg, in->data, in->len) || msg.method != STUN_BINDING ||
         (msg.class != STUN_SUCCESS && msg.class != STUN_ERROR) || !addr_equal(&in->remote, &life->server))
         return false;
     for (size_t i = 0; i < life->count; i++) {
         struct span *span = &life->spans[i];
-        if (!stun_txn_answered(&span->txn, now, msg.id, &rtt))
+        if (!stun_txn_answered(&span->txn, now, msg.id, &span->rtt))
             continue;
-        if (span->state == STATE_OPENING)
-            span->rtt = rtt;
         answered(life, now, span, &msg, in);
         return true;
     }

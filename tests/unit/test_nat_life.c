@@ -3,6 +3,7 @@
 #include "fail_alloc.h"
 #include "nat_life.h"
 #include "sim/sim_nat.h"
+#include "stun_msg.h"
 #include "stun_server.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -355,6 +356,57 @@ static void strangers_and_stale_answers_have_no_say(void **state)
     tear_down(w);
 }
 
+/* What a server asks or says of itself is no answer, whatever its id. */
+static void only_an_answer_is_taken_for_one(void **state)
+{
+    (void)state;
+    uint8_t data[256];
+    struct world *w = build(&keeping, 20, true, 8);
+    struct packet out = {.data = data, .len = sizeof data};
+    begin(w, true);
+    assert_true(nat_life_output(w->life, w->now, &out));
+    struct packet in = {.local = out.local, .remote = w->address[0], .data = data, .len = out.len};
+    assert_false(nat_life_input(w->life, w->now, &in)); /* a request */
+    data[0] = 0, data[1] = 0x11;
+    assert_false(nat_life_input(w->life, w->now, &in)); /* an indication */
+    data[0] = 1, data[1] = 0x11;
+    assert_true(nat_life_input(w->life, w->now, &in)); /* an error */
+    tear_down(w);
+}
+
+/* An answer of the first span's socket, `after` its question left. */
+static void answer_first(struct world *w, const struct packet *out, uint64_t after)
+{
+    struct stun_msg question, answer = {.class = STUN_SUCCESS, .method = STUN_BINDING};
+    uint8_t data[256];
+    assert_true(stun_decode(&question, out->data, out->len));
+    memcpy(answer.id, question.id, sizeof answer.id);
+    answer.mapped = addr_of("198.51.100.7:40000");
+    struct packet in = {.local = out->local, .remote = w->address[0], .data = data};
+    in.len = stun_encode(&answer, NULL, data, sizeof data);
+    w->now += after;
+    assert_true(nat_life_input(w->life, w->now, &in));
+}
+
+/* Beyond a satellite a second knock leaves when the first could have been answered. */
+static void a_knock_waits_for_twice_the_round_trip(void **state)
+{
+    (void)state;
+    uint8_t data[256];
+    struct world *w = build(&keeping, 20, true, 9);
+    struct packet out = {.data = data, .len = sizeof data};
+    nat_life_begin(w->life, w->now, &w->address[0], &w->asker, w->sockets, 1, true);
+    assert_true(nat_life_output(w->life, w->now, &out));
+    answer_first(w, &out, 240 * NS_PER_MS);
+    out = (struct packet){.data = data, .len = sizeof data};
+    assert_true(nat_life_output(w->life, w->now, &out)); /* to the first socket's public port */
+    assert_true(addr_equal(&out.local, &w->asker));
+    out = (struct packet){.data = data, .len = sizeof data};
+    assert_false(nat_life_output(w->life, w->now, &out));
+    assert_int_equal(nat_life_deadline(w->life), w->now + 480 * NS_PER_MS);
+    tear_down(w);
+}
+
 static void fewer_sockets_leave_the_longest_spans_out(void **state)
 {
     (void)state;
@@ -395,6 +447,8 @@ int main(void)
         cmocka_unit_test(strangers_and_stale_answers_have_no_say),
         cmocka_unit_test(fewer_sockets_leave_the_longest_spans_out),
         cmocka_unit_test(no_memory_is_survived),
+        cmocka_unit_test(only_an_answer_is_taken_for_one),
+        cmocka_unit_test(a_knock_waits_for_twice_the_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

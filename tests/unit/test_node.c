@@ -420,6 +420,48 @@ static void new_addresses_travel_in_one_batch(void **state)
     room_free(room);
 }
 
+static void reconnect(struct node *node, uint64_t now)
+{
+    node_broker_disconnected(node, now, 0);
+    node_broker_connected(node, now, 0);
+}
+
+/* What was said while the broker was away is lost. */
+static void a_broker_that_comes_back_brings_connected_peers_all_addresses_again(void **state)
+{
+    (void)state;
+    struct room *room = two_connected(NULL);
+    struct node *node = room->players[0].node;
+    assert_int_equal(count_letters(room, 0), 0);
+    assert_int_equal(node->peers_used, 1);
+    assert_true(node->peers[0].told_serial > 0);
+    reconnect(node, now_of(room));
+    assert_int_equal(node->peers[0].told_serial, 0);
+    assert_true(count_letters(room, 0) > 0);
+    assert_int_equal(node->peers[0].told_serial, node->addresses.serial);
+    room_free(room);
+}
+
+/* Of its handshake everything is repeated anyway. */
+static void who_is_not_connected_yet_is_not_told_twice(void **state)
+{
+    (void)state;
+    struct room *room = room_new(NULL);
+    enter(room, 0);
+    enter(room, 1);
+    struct node *node = room->players[0].node;
+    for (unsigned ms = 0; !node->peers_used || !node->peers[0].described; ms++) {
+        assert_true(ms < 3000);
+        run_ms(room, 1);
+    }
+    assert_false(node->peers[0].connected);
+    uint32_t told = node->peers[0].told_serial;
+    assert_true(told > 0);
+    reconnect(node, now_of(room));
+    assert_int_equal(node->peers[0].told_serial, told);
+    room_free(room);
+}
+
 static void every_address_is_announced_once(void **state)
 {
     (void)state;
@@ -1005,6 +1047,8 @@ int main(void)
         cmocka_unit_test(a_million_spoofed_packets_get_no_reply),
         cmocka_unit_test(an_unproven_goodbye_ends_nothing),
         cmocka_unit_test(a_constructor_that_fails_leaves_nothing_behind),
+        cmocka_unit_test(a_broker_that_comes_back_brings_connected_peers_all_addresses_again),
+        cmocka_unit_test(who_is_not_connected_yet_is_not_told_twice),
     };
     return cmocka_run_group_tests_name("node", tests, NULL, NULL);
 }

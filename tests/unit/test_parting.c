@@ -1,4 +1,6 @@
 /* test_parting.c - how sessions and handshakes end, and begin again. The net is post.h. */
+#define POST_HOSTS_MAX 8
+
 #include "meeting.h"
 #include "post.h"
 #include <sodium.h>
@@ -330,6 +332,69 @@ static void a_long_reason_is_cut_between_characters(void **state)
     }
 }
 
+/* Handshakes that host 0 has begun, the newest first. */
+static unsigned asked_by(struct post *post, struct run *runs[], unsigned most)
+{
+    struct crowd *crowd = &post->hosts[0].machine->crowd;
+    unsigned count = 0;
+    for (size_t i = 0; i < crowd->used; i++) {
+        struct run *run = crowd->peers[i].asking;
+        if (!run_awaits_answer(run))
+            continue;
+        assert_true(count < most);
+        unsigned at = count++;
+        for (; at > 0 && runs[at - 1]->handle < run->handle; at--)
+            runs[at] = runs[at - 1];
+        runs[at] = run;
+    }
+    return count;
+}
+
+static struct peer *asked_in(struct post *post, const struct run *run)
+{
+    struct crowd *crowd = &post->hosts[0].machine->crowd;
+    for (size_t i = 0; i < crowd->used; i++)
+        if (crowd->peers[i].asking == run)
+            return &crowd->peers[i];
+    fail_msg("nobody is asked so");
+    return NULL;
+}
+
+/* The oldest was asked when memory was short: nothing is repeated there, and nothing is to be stopped. */
+static void after_the_guesses_only_the_newest_questions_count(void **state)
+{
+    enum { ASKED = ASKED_KEPT + 3 };
+    struct post *post = post_new(31, 1);
+    struct run *runs[ASKED];
+    (void)state;
+    struct rendezvous_config config = post_config();
+    config.secret = (const uint8_t *)"correct horse"; /* without one there is nothing to guess */
+    config.secret_len = 13;
+    for (unsigned i = 0; i <= ASKED; i++)
+        post_add(post, config);
+    post_connect(post, 0);
+    post_run(post, 100 * NS_PER_MS);
+    for (unsigned i = 1; i <= ASKED; i++) {
+        post_connect(post, i);
+        post->hosts[i].down = true; /* it has said hello, and answers nobody */
+    }
+    post_run(post, 300 * NS_PER_MS);
+    assert_int_equal(asked_by(post, runs, ASKED), ASKED);
+    parcel_free(runs[ASKED - 1]->reply);
+    runs[ASKED - 1]->reply = NULL;
+    for (unsigned i = 0; i < QUOTA_QUICK; i++) {
+        for (unsigned n = 0; n < ASKED; n++)
+            assert_false(runs[n]->parked);
+        parting_guess(post->hosts[0].machine, post->now, asked_in(post, runs[0]), runs[0]);
+    }
+    for (unsigned n = 0; n < ASKED; n++) {
+        assert_int_equal(runs[n]->parked, n >= ASKED_KEPT);
+        if (runs[n]->reply)
+            assert_int_equal(runs[n]->reply->due == NEVER, n >= ASKED_KEPT);
+    }
+    post_free(post);
+}
+
 static void brokers_may_go_away_in_mid_handshake(void **state)
 {
     (void)state;
@@ -373,6 +438,7 @@ int main(void)
         cmocka_unit_test(an_ended_handle_does_nothing),
         cmocka_unit_test(a_long_reason_is_cut_between_characters),
         cmocka_unit_test(brokers_may_go_away_in_mid_handshake),
+        cmocka_unit_test(after_the_guesses_only_the_newest_questions_count),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -543,6 +543,66 @@ static void a_restart_seen_by_one_mapping_renews_the_others(void **state)
     }
 }
 
+/* Everything that leaves now, but of NAT-PMP's answers only those to one operation arrive. */
+static void exchange_only(struct world *w, struct gateway *g, uint8_t operation)
+{
+    uint8_t data[PACKET_MAX];
+    struct packet out = {.data = data, .len = sizeof data};
+    while (portmap_output(w->portmap, w->now, &out)) {
+        bool wanted = out.data[0] == 0 && out.data[1] == operation;
+        if (gateway_answer(g, w->now, &out) && wanted) {
+            struct packet in = {
+                .local = out.local, .remote = out.remote, .data = g->last, .len = g->last_len};
+            assert_true(portmap_input(w->portmap, w->now, &in));
+        }
+        out = (struct packet){.data = data, .len = sizeof data};
+    }
+    hear(w);
+}
+
+static void a_restart_is_seen_in_the_answer_about_a_port_too(void **state)
+{
+    (void)state;
+    struct gateway g = gateway_of(false, true);
+    struct portmap *portmap = portmap_new(&seeded);
+    struct world w = {.portmap = portmap, .now = START};
+    struct portmap_local wanted[] = {{addr_of(LOCAL), addr_of(GATEWAY)},
+                                     {addr_of("192.168.1.8:40001"), addr_of(GATEWAY)}};
+    portmap_set_locals(portmap, w.now, wanted, 1);
+    exchange(&w, &g);
+    run(&w, &g, 200);
+    portmap_set_locals(portmap, w.now, wanted, 2);
+    exchange(&w, &g);
+    run(&w, &g, 1);
+    assert_int_equal(g.asked_port, 2);
+    g.born = w.now = portmap_deadline(portmap); /* the first one's renewal */
+    exchange_only(&w, &g, 1);
+    assert_int_equal(g.asked_port, 3);
+    exchange(&w, &g);
+    run(&w, &g, 1);
+    assert_int_equal(g.asked_port, 4);
+    portmap_free(portmap);
+}
+
+static void a_gateway_of_natpmp_without_a_port_left_is_told_from_a_silent_one(void **state)
+{
+    (void)state;
+    struct gateway g = gateway_of(false, true);
+    struct world w = world_of(LOCAL, GATEWAY);
+    exchange_only(&w, &g, 0); /* its address; PCP is not answered */
+    for (unsigned i = 0; i < 40 && !w.told_count; i++) {
+        if (portmap_deadline(w.portmap) > w.now)
+            w.now = portmap_deadline(w.portmap);
+        g.result = 4; /* out of resources */
+        exchange_only(&w, &g, 1);
+    }
+    assert_int_equal(w.told_count, 1);
+    expect(&w, 0, PORTMAP_FAILED, NULL);
+    assert_int_equal(w.told[0].failure, PORTMAP_FULL);
+    assert_true(portmap_is_quiet(w.portmap));
+    portmap_free(w.portmap);
+}
+
 static void asked_again_in_doubt_but_not_more_often_than_every_2_s(void **state)
 {
     (void)state;
@@ -611,6 +671,103 @@ static void a_late_yes_does_not_end_the_removal(void **state)
     exchange(&w, NULL);
     assert_true(deliver(&w, LOCAL, GATEWAY, yes, sizeof yes));
     assert_false(portmap_is_quiet(w.portmap));
+    portmap_free(w.portmap);
+}
+
+/* Before its first answer: what NAT-PMP was asked for may exist. */
+static void a_port_that_natpmp_was_asked_for_is_taken_back_too(void **state)
+{
+    (void)state;
+    uint8_t data[PACKET_MAX];
+    struct gateway g = gateway_of(false, true);
+    struct world w = world_of(LOCAL, GATEWAY);
+    struct packet out = {.data = data, .len = sizeof data};
+    while (g.asked_port == 0) { /* the answer to that question gets lost */
+        assert_true(portmap_output(w.portmap, w.now, &out));
+        if (gateway_answer(&g, w.now, &out) && g.asked_port == 0)
+            deliver(&w, LOCAL, GATEWAY, g.last, g.last_len);
+        out = (struct packet){.data = data, .len = sizeof data};
+    }
+    portmap_remove(w.portmap, w.now);
+    run(&w, &g, 10);
+    assert_int_equal(g.removed, 1);
+    assert_int_equal(w.told_count, 0);
+    portmap_free(w.portmap);
+}
+
+/* NAT-PMP's answer to the mapping itself, after its removal was asked for; then one to the removal. */
+static void of_natpmp_too_a_late_yes_does_not_end_the_removal_but_a_no_does(void **state)
+{
+    (void)state;
+    for (unsigned result = 0; result < 3; result++) {
+        uint8_t yes[16], no[16];
+        struct gateway g = gateway_of(false, true);
+        struct world w = world_of(LOCAL, GATEWAY);
+        exchange(&w, &g);
+        assert_int_equal(g.last_len, sizeof yes);
+        memcpy(yes, g.last, sizeof yes);
+        memcpy(no, yes, sizeof no);
+        no[3] = (uint8_t)result; /* 0 with no lifetime: removed; 2: refused; 1: another version */
+        if (result == 0)
+            memset(no + 12, 0, 4);
+        portmap_remove(w.portmap, w.now);
+        exchange(&w, NULL);
+        assert_true(deliver(&w, LOCAL, GATEWAY, yes, sizeof yes));
+        assert_false(portmap_is_quiet(w.portmap));
+        assert_true(deliver(&w, LOCAL, GATEWAY, no, sizeof no));
+        assert_true(portmap_is_quiet(w.portmap));
+        assert_int_equal(portmap_deadline(w.portmap), NEVER);
+        assert_int_equal(w.told_count, 1);
+        portmap_free(w.portmap);
+    }
+}
+
+/* RFC 6886 3.5: a server of PCP alone answers NAT-PMP by its own version. */
+static void a_gateway_that_knows_no_natpmp_and_refuses_pcp_is_not_waited_for(void **state)
+{
+    static const uint8_t not_mine[] = {2, 128, 0, 1, 0, 0, 0, 0};
+    (void)state;
+    struct gateway g = gateway_of(true, false);
+    struct world w = world_of(LOCAL, GATEWAY);
+    exchange_refusing_pcp(&w, &g, 8); /* no resources */
+    assert_int_equal(w.told_count, 0);
+    assert_true(deliver(&w, LOCAL, GATEWAY, not_mine, sizeof not_mine));
+    assert_int_equal(w.told_count, 1);
+    expect(&w, 0, PORTMAP_FAILED, NULL);
+    assert_int_equal(w.told[0].failure, PORTMAP_FULL);
+    portmap_free(w.portmap);
+}
+
+static void a_version_that_was_not_asked_for_refuses_nothing(void **state)
+{
+    static const uint8_t natpmp[] = {0, 128, 0, 1, 0, 0, 0, 0}, pcp[] = {2, 129, 0, 1, 0, 0, 0, 0};
+    (void)state;
+    struct world w = world_of(LOCAL, GATEWAY);
+    exchange(&w, NULL);
+    deliver(&w, LOCAL, GATEWAY, natpmp, sizeof natpmp); /* PCP is over */
+    deliver(&w, LOCAL, GATEWAY, natpmp, sizeof natpmp); /* NAT-PMP does not refuse itself */
+    assert_false(portmap_is_quiet(w.portmap));
+    assert_int_equal(w.told_count, 0);
+    deliver(&w, LOCAL, GATEWAY, pcp, sizeof pcp);
+    assert_true(portmap_is_quiet(w.portmap));
+    assert_int_equal(w.told_count, 1);
+    portmap_free(w.portmap);
+}
+
+static void who_has_taken_its_mappings_back_gets_no_new_ones(void **state)
+{
+    (void)state;
+    struct gateway g = gateway_of(true, true);
+    struct world w = world_of(LOCAL, GATEWAY);
+    struct portmap_local moved = {addr_of("192.168.1.99:40000"), addr_of(GATEWAY)};
+    exchange(&w, &g);
+    portmap_remove(w.portmap, w.now);
+    exchange(&w, &g);
+    portmap_remove(w.portmap, w.now); /* twice: once is enough */
+    portmap_set_locals(w.portmap, w.now, &moved, 1);
+    run(&w, &g, 10);
+    assert_int_equal(g.removed, 1);
+    assert_int_equal(g.asked_pcp, 2);
     portmap_free(w.portmap);
 }
 
@@ -695,6 +852,13 @@ int main(void)
         cmocka_unit_test(an_address_that_is_gone_is_forgotten_and_a_new_one_mapped),
         cmocka_unit_test(more_addresses_than_the_limit_are_ignored),
         cmocka_unit_test(without_memory_there_is_no_machine),
+        cmocka_unit_test(a_port_that_natpmp_was_asked_for_is_taken_back_too),
+        cmocka_unit_test(of_natpmp_too_a_late_yes_does_not_end_the_removal_but_a_no_does),
+        cmocka_unit_test(a_gateway_that_knows_no_natpmp_and_refuses_pcp_is_not_waited_for),
+        cmocka_unit_test(a_version_that_was_not_asked_for_refuses_nothing),
+        cmocka_unit_test(who_has_taken_its_mappings_back_gets_no_new_ones),
+        cmocka_unit_test(a_restart_is_seen_in_the_answer_about_a_port_too),
+        cmocka_unit_test(a_gateway_of_natpmp_without_a_port_left_is_told_from_a_silent_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -391,6 +391,21 @@ static void an_attempt_stays_in_its_budget_whatever_the_plan(void **state)
         }
 }
 
+/* The pause is over in 20 s at the latest: whoever waits for longer is told that there is no direct path. */
+static void there_is_hope_for_as_long_as_the_pause_between_attempts(void **state)
+{
+    (void)state;
+    struct net *net = net_new(1, nat_easy(), nat_hard(NAT_PORTS_RANDOM, 0));
+    struct punch *punch = net->sides[0].punch;
+    punch_budget_spend(&net->sides[0].budget, net->now, &net->sides[1].address); /* for another peer, say */
+    net->sides[0].late = 0;
+    tell(net, 0);
+    assert_int_equal(punch_deadline(punch), net->now + PUNCH_PAUSE_S * NS_PER_S);
+    assert_true(punch_is_hopeful(punch, net->now));
+    assert_false(punch_is_hopeful(punch, net->now - 1));
+    net_free(net);
+}
+
 /* A peer says again and again something new of its NAT. */
 static void news_do_not_renew_the_budget_of_an_address(void **state)
 {
@@ -588,6 +603,7 @@ int main(void)
         cmocka_unit_test(a_system_without_sockets_ends_the_attempt_in_time),
         cmocka_unit_test(first_openers_die_before_the_other_gateway),
         cmocka_unit_test(a_deadline_is_never_missed_by_more_than_it_says),
+        cmocka_unit_test(there_is_hope_for_as_long_as_the_pause_between_attempts),
     };
     return cmocka_run_group_tests_name("punch", tests, NULL, NULL);
 }
