@@ -578,9 +578,11 @@ static void a_restart_is_seen_in_the_answer_about_a_port_too(void **state)
     g.born = w.now = portmap_deadline(portmap); /* the first one's renewal */
     exchange_only(&w, &g, 1);
     assert_int_equal(g.asked_port, 3);
-    exchange(&w, &g);
-    run(&w, &g, 1);
-    assert_int_equal(g.asked_port, 4);
+    while (portmap_deadline(portmap) <= g.born + 500 * NS_PER_MS) { /* no answer arrives any more */
+        w.now = portmap_deadline(portmap);
+        exchange_only(&w, &g, 9);
+    }
+    assert_true(g.asked_port > 3); /* the second one's renewal */
     portmap_free(portmap);
 }
 
