@@ -150,15 +150,27 @@ static bool are_equal(const struct addr *a, const struct addr *b, size_t count)
     return true;
 }
 
+/* Two questions from sockets that are no more. What was still open is as if it had never been asked: a
+ * silence that we made says nothing of the NAT. */
+static void take_back(struct question two[2])
+{
+    bool open = two[0].txn.running || two[1].txn.running;
+    stun_txn_stop(&two[0].txn);
+    stun_txn_stop(&two[1].txn);
+    if (open && !two[0].answered && !two[1].answered)
+        two[0].asked = two[1].asked = false;
+}
+
 void nat_survey_set_sockets(struct nat_survey *survey, uint64_t now, const struct addr *locals, size_t count)
 {
     if (count > NAT_SURVEY_SOCKETS)
         count = NAT_SURVEY_SOCKETS;
     if (count == survey->socket_count && are_equal(survey->sockets, locals, count))
         return;
-    for (size_t i = 0; i < QUESTIONS; i++)
-        if (i != OTHER_PORT && i != OTHER_ADDRESS)
-            stun_txn_stop(&survey->questions[i].txn);
+    for (size_t i = 0; i < NAT_SURVEY_SOCKETS; i++)
+        stun_txn_stop(&survey->questions[i].txn);
+    take_back(&survey->questions[FILTER_BOTH]);
+    take_back(&survey->questions[HAIRPIN_THERE]);
     survey->socket_count = count;
     survey->sample_count = 0;
     survey->sampled = false;
