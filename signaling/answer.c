@@ -14,11 +14,7 @@ enum {
     FLOOD_S = 4,          /* so long a time is looked at: */
     FLOOD_PER_ID = 8, /* so many hellos of each id that is there are a flood, and HELLO_SHARE a second in all:
                          honest peers who come together say six, and seldom one later */
-    ANSWER_QUICK_MS = 500, /* where answers take n times so long, n times as long as usual is waited before
-                              anything is said again, ... */
-    STRETCH_MAX = 8,       /* ... so many times at most: dozens who come at once would drown each other ... */
-    ANSWERED_S = 10,       /* ... in repetitions. What was measured longer ago means nothing */
-    FULL_WORD_MS = 1000,   /* that we have no place is said later: who has one goes first ... */
+    FULL_WORD_MS = 1000, /* that we have no place is said later: who has one goes first ... */
     FULL_STEP_MS = 100, /* ... in ten steps of this length, in each of which twice as many speak: how many are
                            full nobody knows, but the first are few among ten and among a thousand, and ... */
     FULL_STEPS = 10,
@@ -42,22 +38,6 @@ bool answer_is_flooded(struct rendezvous *r, uint64_t now)
     flood = flood > FLOOD_S * HELLO_SHARE ? flood : FLOOD_S * HELLO_SHARE;
     return r->heard_now >= flood ||
            (now < r->counted_from + 2 * FLOOD_S * NS_PER_S && r->heard_before >= flood);
-}
-
-void answer_took(struct rendezvous *r, const struct run *run, uint64_t now)
-{
-    uint64_t took = run->reply && run->reply->sent ? now - run->reply->began : 0;
-    bool old = !r->answered || now > r->answered + ANSWERED_S * NS_PER_S;
-    r->answer_takes = old ? took : (r->answer_takes * 7 + took) / 8;
-    r->answered = now;
-}
-
-unsigned answer_stretch(const struct rendezvous *r, uint64_t now)
-{
-    uint64_t stretch = r->answer_takes / (ANSWER_QUICK_MS * NS_PER_MS);
-    if (now > r->answered + ANSWERED_S * NS_PER_S)
-        return 1;
-    return stretch < 1 ? 1 : stretch < STRETCH_MAX ? (unsigned)stretch : STRETCH_MAX;
 }
 
 void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer)

@@ -247,8 +247,7 @@ static void want_offer(struct rendezvous *r, uint64_t now, struct run *run, stru
 {
     run->announced = true;
     run->began = now;
-    unsigned stretch = quota_is_slow(&r->quota, now, 0) ? 1 : answer_stretch(r, now);
-    run->expires = now + INVITED_MAX_S * stretch * NS_PER_S;
+    run->expires = now + INVITED_MAX_S * NS_PER_S;
     memcpy(notice->event.tls_key, run->handshake.pake.keys.tls, PAKE_KEY_LEN);
     notices_put(&r->notices, notice);
 }

@@ -6,6 +6,7 @@
  *   parting.c     how runs end: refused, said goodbye to, forgotten, replaced, failed
  *   relay.c       packets of proven peers, by way of the broker
  *   answer.c      when a hello is answered, where many could do it
+ *   rush.c        how much is under way where many meet at once, and when it is said again
  *   turns.c       whose turn it is when more want to meet than may, and who has waited too long */
 #ifndef MEETING_H
 #define MEETING_H
@@ -80,7 +81,8 @@ struct rendezvous {
     unsigned heard;                   /* hellos of others since then, ... */
     unsigned heard_now, heard_before; /* ... in this span of some seconds, and in the one before */
     uint64_t counted_from;            /* when this one began */
-    uint64_t answer_takes, answered;  /* ns that good answers took of late, and when the last one came */
+    uint64_t answered;                /* when the last good proof came, 0: none has ... */
+    uint64_t answer_took;             /* ... and how long after what we had said first */
     bool tell_full;                   /* somebody knocked although no place is left: a hello says so */
     uint64_t full_said;               /* when one did last */
     unsigned full_heard;              /* how many such hellos others of our purpose have said */
@@ -144,15 +146,19 @@ void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer);
 void answer_count(struct rendezvous *r, uint64_t now);
 /* Whether far more hellos are heard than so many peers as there seem to be would say. */
 bool answer_is_flooded(struct rendezvous *r, uint64_t now);
-/* What this run said is answered by a good proof: how long that took. Strangers have no part in it. */
-void answer_took(struct rendezvous *r, const struct run *run, uint64_t now);
-/* How many times as long as usual an answer is waited for: what is said again sooner would only be in the
- * way. */
-unsigned answer_stretch(const struct rendezvous *r, uint64_t now);
 /* We are full, and enough others have told this peer that they are. */
 bool answer_is_spared(const struct rendezvous *r, const struct peer *peer);
 /* When to answer the hello of who has so many `places`; `alike`: its purpose is ours. */
 uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool alike);
+
+/* rush.c */
+/* A good proof answers what this run said. */
+void rush_answered(struct rendezvous *r, const struct run *run, uint64_t now);
+/* When one more peer may be asked: `now`, or as soon as one of those that were has had its time. An answer, or
+ * a second copy, makes it sooner. */
+uint64_t rush_ask_time(const struct rendezvous *r, uint64_t now);
+/* When the next copy of a pake1, pake2 or pake3 leaves. */
+uint64_t rush_due(const struct rendezvous *r, const struct parcel *reply);
 
 /* turns.c */
 void turns_take(struct rendezvous *r, uint64_t now);

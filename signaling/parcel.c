@@ -21,7 +21,6 @@ struct parcel *parcel_new(const struct message *message, const char *to, uint32_
     parcel->len = len;
     parcel->brokers = brokers;
     parcel->copies = copies;
-    parcel->stretch = 1;
     parcel->type = message->type;
     return parcel;
 }
@@ -43,6 +42,7 @@ void parcel_repeat(struct parcel *parcel, uint64_t now, uint32_t brokers)
         parcel->sent--;
         parcel->began = now;
     }
+    parcel->wanted = true;
     parcel->due = now;
 }
 
@@ -56,13 +56,14 @@ static void count_copy(struct parcel *parcel, uint64_t now)
     if (parcel->sent++ == 0)
         parcel->began = now;
     parcel->last = now;
+    parcel->wanted = false;
     if (parcel->sent >= parcel->copies) {
         parcel->due = NEVER;
         return;
     }
-    parcel->due = parcel->began + REPEAT_MS[parcel->sent] * parcel->stretch * NS_PER_MS;
+    parcel->due = parcel->began + REPEAT_MS[parcel->sent] * NS_PER_MS;
     if (parcel->due <= now) /* no broker was connected for a while: do not catch up in a burst */
-        parcel->due = now + REPEAT_MS[1] * parcel->stretch * NS_PER_MS;
+        parcel->due = now + REPEAT_MS[1] * NS_PER_MS;
 }
 
 bool parcel_output(struct parcel *parcel, uint64_t now, uint32_t connected, const char *room,

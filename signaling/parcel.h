@@ -21,7 +21,7 @@ struct parcel {
     uint64_t due;     /* when the next leaves; NEVER: none */
     unsigned sent;    /* copies of this series */
     unsigned copies;  /* that this series has */
-    unsigned stretch; /* how many times as long as usual the next copy waits */
+    bool wanted;      /* the next copy answers a duplicate */
     uint32_t brokers; /* where it should go while it is young */
     enum message_type type;
     size_t len;

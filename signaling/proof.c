@@ -166,7 +166,7 @@ static void take_answer(struct rendezvous *r, uint64_t now, struct peer *peer, c
         return;
     }
     meeting_show(r, peer, run, false);
-    answer_took(r, run, now);
+    rush_answered(r, run, now);
     if (body.type == BODY_OFFER) {
         parcel_free(run->reply);
         run->reply = NULL;
@@ -222,7 +222,7 @@ static void take_proof(struct rendezvous *r, uint64_t now, struct peer *peer, co
     enum verdict verdict = handshake_prove(&run->handshake, &r->party, pake3, &body);
     if (verdict == VERDICT_GOOD) {
         meeting_show(r, peer, run, false);
-        answer_took(r, run, now);
+        rush_answered(r, run, now);
     }
     bool failed = verdict == VERDICT_BAD || (verdict == VERDICT_EMPTY && !run->declined);
     if (failed && (pake3->sealed_len || verdict == VERDICT_EMPTY)) /* it may have a session: it was altered */

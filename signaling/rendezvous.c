@@ -317,9 +317,7 @@ void rendezvous_input(struct rendezvous *r, uint64_t now, unsigned broker, const
 static bool output_parcel(struct rendezvous *r, uint64_t now, const struct run *run, struct parcel *parcel,
                           struct letter *letter)
 {
-    if (parcel && parcel->type <= MESSAGE_PAKE3)
-        parcel->stretch = answer_stretch(r, now);
-    if (!parcel || !parcel_output(parcel, now, r->connected, r->party.room, letter))
+    if (!parcel_output(parcel, now, r->connected, r->party.room, letter))
         return false;
     if (parcel->type != MESSAGE_SEALED)
         rendezvous_show(r, true, parcel->to, run, letter->data, letter->len);
@@ -330,7 +328,7 @@ static bool output_run(struct rendezvous *r, uint64_t now, struct run *run, stru
 {
     if (!run)
         return false;
-    if (output_parcel(r, now, run, run->reply, letter))
+    if (run->reply && rush_due(r, run->reply) <= now && output_parcel(r, now, run, run->reply, letter))
         return true;
     for (struct parcel *parcel = run->mail; parcel; parcel = parcel->next)
         if (output_parcel(r, now, run, parcel, letter))
@@ -383,9 +381,10 @@ static uint64_t parcels_deadline(const struct parcel *parcel)
     return deadline;
 }
 
-static uint64_t run_deadline(const struct run *run)
+static uint64_t run_deadline(const struct rendezvous *r, const struct run *run)
 {
-    return run ? earlier(parcels_deadline(run->reply), parcels_deadline(run->mail)) : NEVER;
+    uint64_t mail = run ? parcels_deadline(run->mail) : NEVER;
+    return run && run->reply ? earlier(rush_due(r, run->reply), mail) : mail;
 }
 
 uint64_t rendezvous_deadline(const struct rendezvous *r)
@@ -402,9 +401,9 @@ uint64_t rendezvous_deadline(const struct rendezvous *r)
     deadline = earlier(deadline, parcels_deadline(r->farewells));
     for (size_t i = 0; i < r->crowd.used; i++) {
         const struct peer *peer = &r->crowd.peers[i];
-        deadline = earlier(deadline, run_deadline(peer->session));
-        deadline = earlier(deadline, run_deadline(peer->invited));
-        deadline = earlier(deadline, run_deadline(peer->asking));
+        deadline = earlier(deadline, run_deadline(r, peer->session));
+        deadline = earlier(deadline, run_deadline(r, peer->invited));
+        deadline = earlier(deadline, run_deadline(r, peer->asking));
     }
     return deadline;
 }

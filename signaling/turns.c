@@ -56,9 +56,10 @@ static struct peer *draw(struct rendezvous *r, uint64_t now)
     uint32_t count[2][2] = {{0, 0}, {0, 0}};
     unsigned pending = crowd_invited(&r->crowd);
     uint64_t place = place_time(r, now);
+    bool may_ask = rush_ask_time(r, now) <= now;
     for (size_t i = 0; i < r->crowd.used; i++) {
         struct peer *peer = &r->crowd.peers[i];
-        if (turn_time(peer, place, pending) > now)
+        if (turn_time(peer, place, pending) > now || (peer->wish == WISH_HELLO && !may_ask))
             continue;
         int known = peer->known, knock = peer->wish == WISH_KNOCK;
         if (random_below(r->party.random, ++count[known][knock]) == 0)
@@ -110,11 +111,14 @@ uint64_t turns_deadline(const struct rendezvous *r)
 {
     unsigned pending = crowd_invited(&r->crowd);
     uint64_t deadline = NEVER, next = quota_next(&r->quota, r->now, pending), place = place_time(r, r->now);
+    uint64_t ask_time = rush_ask_time(r, r->now);
     for (size_t i = 0; i < r->crowd.used; i++) {
         const struct peer *peer = &r->crowd.peers[i];
         if (peer->invited && peer->invited->expires < deadline)
             deadline = peer->invited->expires;
         uint64_t turn = later(turn_time(peer, place, pending), next);
+        if (peer->wish == WISH_HELLO)
+            turn = later(turn, ask_time);
         if (turn < deadline)
             deadline = turn;
     }
