@@ -154,8 +154,8 @@ uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool a
 /* rush.c */
 /* A good proof answers what this run said. */
 void rush_answered(struct rendezvous *r, const struct run *run, uint64_t now);
-/* When one more peer may be asked: `now`, or as soon as one of those that were has had its time. An answer, or
- * a second copy, makes it sooner. */
+/* When one more peer may be asked: `now`, or as soon as one of those that were has had its time. An answer,
+ * or a second copy, makes it sooner. */
 uint64_t rush_ask_time(const struct rendezvous *r, uint64_t now);
 /* When the next copy of a pake1, pake2 or pake3 leaves. */
 uint64_t rush_due(const struct rendezvous *r, const struct parcel *reply);

@@ -3,19 +3,20 @@
  *
  * Sixty who hear each other's hellos could begin a thousand handshakes in the first second. Each would wait
  * for a turn at the other's door and for a processor, and say itself again while it waits: so a room drowns,
- * in repetitions first and then in handshakes that run out of time. Therefore few are under way at once, fewer
- * where answers come late; and while answers come, what has none yet is not lost but queued, and says nothing
- * again. (TCP does both: its window, and its timer that each acknowledgement restarts, RFC 6298 5.3.)
+ * in repetitions first and then in handshakes that run out of time. Therefore few are under way at once,
+ * fewer where answers come late; and while answers come, what has none yet is not lost but queued, and says
+ * nothing again. (TCP does both: its window, and its timer that each acknowledgement restarts, RFC 6298 5.3.)
  *
  * Only good proofs count as answers, so strangers hold nothing back by them. Who never answers, as every id
- * that a flood makes up, takes a place from others for so short a time that the quota is the narrower door. */
+ * that a flood makes up, takes a place from others for so short a time that the quota is the narrower door.
+ */
 #include "meeting.h"
 
 enum {
-    ASKS_MAX = 4,  /* pake1s under way at once: in a room of eight each side asks half of the others */
-    ASKS_SLOW = 1, /* ... where the last answer took ... */
-    SLOW_MS = 1000, /* ... longer than this: brokers are nearer, so somebody has too much to do */
-    ASK_MS = 200,   /* where nobody answers at all: ASKS_MAX of these a second are RENDEZVOUS_STARTS_MAX */
+    ASKS_MAX = 4,      /* pake1s under way at once: in a room of eight each side asks half of the others */
+    ASKS_SLOW = 1,     /* ... where the last answer took ... */
+    SLOW_MS = 1000,    /* ... longer than this: brokers are nearer, so somebody has too much to do */
+    ASK_MS = 200,      /* where nobody answers at all: ASKS_MAX of these a second are RENDEZVOUS_STARTS_MAX */
     LULL_MIN_MS = 250, /* after a pause in the answers, as long as the last one took, what waits for one may
                           be lost ... */
     LULL_MAX_MS = 1000, /* ... and it never waits for more than this and such a pause: what was lost is said
@@ -25,8 +26,10 @@ enum {
 
 void rush_answered(struct rendezvous *r, const struct run *run, uint64_t now)
 {
-    r->answered = now; /* to which copy nobody knows: what lost ones cost is not how long an answer takes */
-    r->answer_took = run->reply && run->reply->sent ? now - run->reply->last : 0;
+    uint64_t took = run->reply && run->reply->sent ? now - run->reply->began : 0;
+    bool old = now >= r->answered + MEMORY_S * NS_PER_S;
+    r->answer_took = old ? took : (r->answer_took * 3 + took) / 4; /* one that was lost is no rush */
+    r->answered = now;
 }
 
 /* Until when answers to others are a reason to believe that what was said at `said` is merely queued. */
