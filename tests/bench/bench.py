@@ -264,6 +264,10 @@ def print_rooms(connected, present):
         figures += [report.number(found[key], 2) for key in ("cpu_join_s", "cpu_idle", "join", "leave")]
         rows.append([count, *figures])
     report.print_table("Connected, each with each: a peer's costs (memory: the largest)", head, rows)
+    for count, found in connected.items():
+        pairs = count * (count - 1) / 2
+        kinds = ", ".join(f"{kind} {number / pairs:.2f}" for kind, number in sorted(found["types"].items()))
+        print(f"  {count} connected, messages a pair by kind: {kinds}")
     head = ["", "own kB", "resident kB", "% of a core", "hellos/s", "newcomer ms", "", "its messages", ""]
     rows = []
     for count, found in present.items():

@@ -35,19 +35,23 @@ class Watch:
         time.sleep(0.3)  # its subscription is not announced
 
     def _read(self):
+        said = set()
         for line in self.child.stdout:
             topic, _, data = line.strip().partition(" ")
             try:
                 message = json.loads(bytes.fromhex(data))
             except ValueError:
                 message = {"type": "packet"}  # under relay/
+            message["again"] = line in said
+            said.add(line)
             self.seen.append((topic.split("/", 3)[3], message))
 
     def types(self, since):
-        """{type: how many} of those after the first `since`."""
+        """{type: how many} of those after the first `since`; what was said before, byte for byte, has a type of its own."""
         found = {}
         for _, message in self.seen[since:]:
-            found[message["type"]] = found.get(message["type"], 0) + 1
+            kind = message["type"] + " again" * message["again"]
+            found[kind] = found.get(kind, 0) + 1
         return found
 
     def close(self):

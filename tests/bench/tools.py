@@ -103,6 +103,7 @@ def broker(folder):
     path = os.path.join(folder, "mosquitto.conf")
     with open(path, "w", encoding="ascii") as conf:
         conf.write(f"user root\nlistener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
+        conf.write("max_queued_messages 100000\n")  # who counts all of them must not miss those that come in a rush
     with open(path + ".log", "wb") as log:
         child = subprocess.Popen(["mosquitto", "-c", path], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
