@@ -82,7 +82,7 @@ struct rendezvous {
     unsigned heard_now, heard_before; /* ... in this span of some seconds, and in the one before */
     uint64_t counted_from;            /* when this one began */
     uint64_t answered;                /* when the last good proof came, 0: none has ... */
-    uint64_t answer_took;             /* ... and how long after what we had said first */
+    uint64_t answer_took;             /* ... and how long they take of late, from what we said first */
     bool tell_full;                   /* somebody knocked although no place is left: a hello says so */
     uint64_t full_said;               /* when one did last */
     unsigned full_heard;              /* how many such hellos others of our purpose have said */

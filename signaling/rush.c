@@ -14,10 +14,10 @@
 
 enum {
     ASKS_MAX = 4,      /* pake1s under way at once: in a room of eight each side asks half of the others */
-    ASKS_SLOW = 1,     /* ... where the last answer took ... */
+    ASKS_SLOW = 1,     /* ... where answers of late took ... */
     SLOW_MS = 1000,    /* ... longer than this: brokers are nearer, so somebody has too much to do */
     ASK_MS = 200,      /* where nobody answers at all: ASKS_MAX of these a second are RENDEZVOUS_STARTS_MAX */
-    LULL_MIN_MS = 250, /* after a pause in the answers, as long as the last one took, what waits for one may
+    LULL_MIN_MS = 250, /* after a pause in the answers, as long as they take, what waits for one may
                           be lost ... */
     LULL_MAX_MS = 1000, /* ... and it never waits for more than this and such a pause: what was lost is said
                            again while the other side's run still lives (INVITED_MAX_S) */
@@ -27,7 +27,7 @@ enum {
 void rush_answered(struct rendezvous *r, const struct run *run, uint64_t now)
 {
     uint64_t took = run->reply && run->reply->sent ? now - run->reply->began : 0;
-    bool old = now >= r->answered + MEMORY_S * NS_PER_S;
+    bool old = !r->answered || now >= r->answered + MEMORY_S * NS_PER_S;
     r->answer_took = old ? took : (r->answer_took * 3 + took) / 4; /* one that was lost is no rush */
     r->answered = now;
 }
@@ -39,7 +39,7 @@ static uint64_t patience(const struct rendezvous *r, uint64_t said)
     uint64_t quiet = r->answered + lull, longest = said + LULL_MAX_MS * NS_PER_MS + lull;
     if (!r->answered)
         return 0;
-    return quiet < longest ? quiet : longest;
+    return earlier(quiet, longest);
 }
 
 uint64_t rush_due(const struct rendezvous *r, const struct parcel *reply)
@@ -69,7 +69,7 @@ uint64_t rush_ask_time(const struct rendezvous *r, uint64_t now)
         if (end <= now)
             continue;
         under_way++;
-        first = end < first ? end : first;
+        first = earlier(first, end);
     }
     return under_way < (slow ? ASKS_SLOW : ASKS_MAX) ? now : first;
 }
