@@ -234,7 +234,8 @@ enum { P2P_LABEL_MAX = 82 }; /* bytes with the NUL */
  * '#' itself gets them, too. Returns `label`. */
 P2P_API const char *p2p_peer_label(const struct p2p_peer *peer, char label[P2P_LABEL_MAX]);
 /* Whether `label` in p2p_config.to means a peer of this name and whole id. What ends in '#' and 4 to 16 small
- * letters or digits from 2 to 7 means the peer of that id, never one of that whole name. */
+ * letters or digits from 2 to 7 means the peer of that id, never one of that whole name. 1 or 0; none of the
+ * three may be NULL. */
 P2P_API int p2p_label_means(const char *label, const char *name, const char *id);
 P2P_API const char *p2p_peer_purpose(const struct p2p_peer *peer);
 /* 0, or P2P_EGONE: there is no path now (*path then has the last one, if any). */

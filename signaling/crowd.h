@@ -26,7 +26,7 @@ struct run {
     struct parcel *mail;   /* sealed messages */
     uint64_t proven;       /* when it became the session */
     bool arrived;          /* connected: it has its place */
-    uint64_t began;        /* INVITED: when we took pake1 */
+    uint64_t began;        /* ASKED: when it had its turn; INVITED: when we took pake1 */
     uint64_t expires;      /* INVITED, ANSWERED: pake3 must have come by then */
 };
 

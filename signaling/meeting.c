@@ -108,6 +108,7 @@ static bool ask_again(struct rendezvous *r, uint64_t now, struct peer *peer)
         return false;
     run->parked = false;
     run->handle = ++r->last_handle; /* the newest */
+    run->began = now;
     parcel_again(run->reply, now);
     return true;
 }
@@ -125,6 +126,7 @@ void meeting_ask(struct rendezvous *r, uint64_t now, struct peer *peer)
     struct run *run = run_new(++r->last_handle);
     if (!run)
         return;
+    run->began = now;
     quota_start(&r->quota, now);
     handshake_ask(&run->handshake, &r->party, peer->id, &own, &peer->about, &pake1);
     run->reply = parcel_new(&pake1, peer->id, peer->broker, PARCEL_COPIES_MAX);

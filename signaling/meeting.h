@@ -20,11 +20,11 @@
 #include "withheld.h"
 
 enum {
-    INVITED_MAX_S = 4, /* the last pake2 leaves after 2 s; pake3 has as long again */
+    INVITED_MAX_S = 4, /* the last pake2 leaves after 2 s, later in a rush; pake3 has as long again */
     WISH_MAX_S =
-        20, /* a hello or knock that waited longer is forgotten: the peer has said another meanwhile */
-    GLARE_S =
-        5, /* so long after a proof the losing pake1 of a glare may arrive: its copies leave within 2 s */
+        20,      /* a hello or knock that waited longer is forgotten: the peer has said another meanwhile */
+    GLARE_S = 5, /* so long after a proof the losing pake1 of a glare may arrive: its copies leave within 2 s,
+                    in a rush 5 */
     ASKED_MAX_S = 10, /* so long after our last pake1 no pake2 for it is under way any more ... */
     ASKED_SLOW_S = WISH_MAX_S + INVITED_MAX_S, /* ... but where somebody guesses it may wait for its turn */
     ASKED_KEPT = 4, /* peers that were asked last, when guesses slow us down: with QUOTA_QUICK that is no
@@ -154,8 +154,8 @@ uint64_t answer_time(struct rendezvous *r, uint64_t now, unsigned places, bool a
 /* rush.c */
 /* A good proof answers what this run said. */
 void rush_answered(struct rendezvous *r, const struct run *run, uint64_t now);
-/* When one more peer may be asked: `now`, or as soon as one of those that were has had its time. An answer,
- * or a second copy, makes it sooner. */
+/* When one more peer may be asked: `now`, or as soon as one of those that were has had its time. An answer
+ * makes it sooner. */
 uint64_t rush_ask_time(const struct rendezvous *r, uint64_t now);
 /* When the next copy of a pake1, pake2 or pake3 leaves. */
 uint64_t rush_due(const struct rendezvous *r, const struct parcel *reply);

@@ -7,7 +7,7 @@
 #include "rendezvous.h"
 
 enum {
-    PARCEL_COPIES_MAX = 5, /* at once, and 0.25, 0.5, 1 and 2 s later */
+    PARCEL_COPIES_MAX = 5, /* at once, and 0.25, 0.5, 1 and 2 s later, but see rush.c */
     PARCEL_GAP_MS =
         100, /* two copies are never closer: a message that came through two brokers is answered once */
     PARCEL_WIDEN_MS = 1000, /* from this age on copies go to every broker */

@@ -151,13 +151,13 @@ static bool are_equal(const struct addr *a, const struct addr *b, size_t count)
 }
 
 /* Two questions from sockets that are no more. What was still open is as if it had never been asked: a
- * silence that we made says nothing of the NAT. */
-static void take_back(struct question two[2])
+ * silence that we made says nothing of the NAT. `decided`: what has been answered says enough. */
+static void take_back(struct question two[2], bool decided)
 {
     bool open = two[0].txn.running || two[1].txn.running;
     stun_txn_stop(&two[0].txn);
     stun_txn_stop(&two[1].txn);
-    if (open && !two[0].answered && !two[1].answered)
+    if (open && !decided)
         two[0].asked = two[1].asked = false;
 }
 
@@ -169,8 +169,9 @@ void nat_survey_set_sockets(struct nat_survey *survey, uint64_t now, const struc
         return;
     for (size_t i = 0; i < NAT_SURVEY_SOCKETS; i++)
         stun_txn_stop(&survey->questions[i].txn);
-    take_back(&survey->questions[FILTER_BOTH]);
-    take_back(&survey->questions[HAIRPIN_THERE]);
+    struct question *asked = survey->questions;
+    take_back(&asked[FILTER_BOTH], asked[FILTER_BOTH].answered);
+    take_back(&asked[HAIRPIN_THERE], asked[HAIRPIN_THERE].answered || asked[HAIRPIN_BACK].answered);
     survey->socket_count = count;
     survey->sample_count = 0;
     survey->sampled = false;

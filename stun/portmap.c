@@ -106,7 +106,7 @@ void portmap_remove(struct portmap *portmap, uint64_t now)
     EACH_MAPPING(portmap, m)
     {
         bool pcp = m->questions[ASK_PCP].running && m->questions[ASK_PCP].copies > 0;
-        bool port = m->questions[ASK_PORT].running;
+        bool port = m->questions[ASK_PORT].running; /* what was never said is taken back in vain, and rare */
         enum portmap_protocol protocol = m->protocol;
         m->renew_at = m->expires_at = m->retry_at = NEVER;
         m->tells_lost = m->tells_mapped = m->tells_failed = false;

@@ -45,14 +45,22 @@ static int sync_written(struct file_names *names)
     return 0;
 }
 
+int file_names_look(struct file_names *names)
+{
+    const struct file_batch *batch = &names->written;
+    bool enough = batch->count >= BATCH_FILES_MIN || batch->bytes >= BATCH_BYTES_MIN;
+    if ((!enough && !names->synced.count) || file_sync_busy(&names->sync))
+        return 0;
+    return enough ? sync_written(names) : name_synced(names);
+}
+
 int file_names_add(struct file_names *names, uint32_t file, uint64_t bytes)
 {
     struct file_batch *batch = &names->written;
     batch->files[batch->count++] = file;
     batch->bytes += bytes;
-    bool enough = batch->count >= BATCH_FILES_MIN || batch->bytes >= BATCH_BYTES_MIN;
     bool full = batch->count == BATCH_FILES_MAX || batch->bytes >= BATCH_BYTES_MAX;
-    return full || (enough && !file_sync_busy(&names->sync)) ? sync_written(names) : 0;
+    return full ? sync_written(names) : file_names_look(names);
 }
 
 int file_names_all(struct file_names *names)

@@ -36,6 +36,8 @@ void file_names_begin(struct file_names *names, struct file_store *store, const 
 /* The unfinished file of this entry is whole, in so many bytes, verified and closed. 0, or the errno of the
  * disk: what waits gets no name then, nor does anything later. */
 int file_names_add(struct file_names *names, uint32_t file, uint64_t bytes);
+/* Names those that the disk has by now, and lets it go on with the next. Never waits. As file_names_add. */
+int file_names_look(struct file_names *names);
 /* Waits until all have their names. As file_names_add. */
 int file_names_all(struct file_names *names);
 /* What waits gets no name. */

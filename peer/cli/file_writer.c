@@ -10,7 +10,6 @@
 #include "file_incoming.h"
 #include "file_names.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -28,9 +27,9 @@ enum {
     UNSAFE_BYTES = 8 << 20 /* of a file, written but not yet on its way to the disk */
 };
 
-/* What gets its name after the loop has stopped the thread is all told: the batch that the disk had, and the
- * one that waited. */
-static_assert(MAILBOX_RESULTS_MAX >= 2 * BATCH_FILES_MAX, "results are lost");
+/* What gets its name after the loop has stopped the thread is the batch that the disk had, and the one that
+ * waited: it fits a mailbox that the loop has emptied. */
+_Static_assert(MAILBOX_RESULTS_MAX >= 2 * BATCH_FILES_MAX, "results are lost");
 
 struct file_writer {
     struct file_store store;
@@ -346,9 +345,9 @@ static void file_named(void *context, uint32_t file, int error)
                         error ? words_of(error) : NULL);
 }
 
-static void name_all(struct file_writer *writer)
+/* `error`: 0, or what the disk says. */
+static void heed_disk(struct file_writer *writer, int error)
 {
-    int error = file_names_all(&writer->names);
     if (error)
         break_off(writer, words_of(error));
 }
@@ -370,9 +369,7 @@ static void complete(struct file_writer *writer, uint32_t file, struct incoming 
         return;
     }
     settle(writer, file);
-    int error = file_names_add(&writer->names, file, size);
-    if (error)
-        break_off(writer, words_of(error));
+    heed_disk(writer, file_names_add(&writer->names, file, size));
 }
 
 static void look_for_completion(struct file_writer *writer, uint32_t file, struct incoming *incoming)
@@ -536,7 +533,7 @@ static void end_folders(struct file_writer *writer)
 static void end_well(struct file_writer *writer)
 {
     uint8_t body[8];
-    name_all(writer);
+    heed_disk(writer, file_names_all(&writer->names));
     end_links(writer);
     end_folders(writer);
     int error = goes_on(writer) ? file_sync_now(writer->store.root) : 0;
@@ -568,6 +565,7 @@ static void *run(void *context)
     look(writer);
     while (goes_on(writer) && writer->open_files && (piece = next_piece(writer))) {
         take_record(writer, piece);
+        heed_disk(writer, file_names_look(&writer->names));
         atomic_fetch_add(&writer->done_with, piece->record.kind == RECORD_DATA ? piece->record.len : 0);
         pieces_put_unused(&writer->pieces, piece);
         file_mailbox_wake(&writer->mailbox);
@@ -577,7 +575,10 @@ static void *run(void *context)
     if (goes_on(writer))
         end_well(writer);
     else
-        name_all(writer); /* what is whole is kept under its name; the rest goes on from its .part */
+        heed_disk(
+            writer,
+            file_names_all(
+                &writer->names)); /* what is whole is kept under its name; the rest goes on from its .part */
     file_names_end(&writer->names);
     for (uint32_t i = 0; i < writer->manifest->count; i++)
         forget(writer, i); /* and nobody is kept from it */

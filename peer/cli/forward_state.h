@@ -13,12 +13,12 @@
 enum {
     OWN_MAX = 2 * LIST_MAX + 1, /* -L, -R and -W */
     GRANTS_MAX = 64,            /* asks of one peer */
-    STREAMS_MAX = 4096,         /* of one peer, so it has no more tunnels */
-    TUNNELS_MAX = 6144,         /* at once, of all peers; of one as many as SHARE_OF_FREE leaves it */
-    SHARE_OF_FREE = 2,          /* ... that is, so many times as are still free, see tunnel_has_room */
-    FLOWS_MAX = 1024,           /* of UDP, of one peer */
-    HEAD_PATIENCE_S = 30,       /* for the first bytes of a connection; honest ones come with its beginning */
-    SCRATCH = 65536,            /* bytes moved at once, and kept of one direction when it is blocked */
+    STREAMS_MAX = 4096,         /* that one peer may have opened */
+    TUNNELS_MAX = 6144,         /* at once, of all peers; ... */
+    SHARE_OF_FREE = 2,    /* ... with --keep of one so many times as are still free, see tunnel_has_room */
+    FLOWS_MAX = 1024,     /* of UDP, of one peer */
+    HEAD_PATIENCE_S = 30, /* for the first bytes of a connection; honest ones come with its beginning */
+    SCRATCH = 65536,      /* bytes moved at once, and kept of one direction when it is blocked */
 };
 
 struct forward;

@@ -39,13 +39,14 @@ static void tunnel_ready(struct forward *forward, struct watch *watch, unsigned 
 
 /* ---- beginning and end ---- */
 
-/* No peer takes what others need, whoever is first, and nobody loses a connection to who comes later: there
- * is always something left. Alone a peer gets two thirds of all, of two each gets two fifths, and so on (a
- * dynamic threshold, as Choudhury and Hahne give the buffers of a switch to its queues, 1998). */
+/* Where several may come no peer takes what others need, whoever is first, and nobody loses a connection to
+ * who comes later: there is always something left. Alone a peer gets two thirds of all, of two each gets two
+ * fifths, and so on (a dynamic threshold, as Choudhury and Hahne give the buffers of a switch to its queues,
+ * 1998). */
 bool tunnel_has_room(const struct forward *forward, const struct link *link)
 {
-    return forward->tunnel_count < forward->tunnel_max &&
-           link->tunnel_count < SHARE_OF_FREE * (forward->tunnel_max - forward->tunnel_count);
+    unsigned left = forward->tunnel_max - forward->tunnel_count;
+    return left && (!forward->session->options->keep || link->tunnel_count < SHARE_OF_FREE * left);
 }
 
 static struct tunnel *tunnel_new(struct forward *forward, struct link *link, struct p2p_stream *stream)

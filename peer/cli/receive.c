@@ -191,45 +191,56 @@ static void consider_offer(struct arrival *arrival)
         arrival->phase = PHASE_ASKING;
 }
 
-/* How many bytes more of the offer may come now; 0: it is refused. Of what all offers may have together, each
- * gets at most as much as is still free: there is always some for the next, however many are held. */
-static size_t make_room(struct arrival *arrival)
+/* Of what all offers may have together, each gets at most as much as is still free: there is always some for
+ * the next, however many are held. In bytes, what it has already left out. */
+static size_t offer_room(const struct arrival *arrival)
 {
     const struct receiving *receiving = arrival->session->state;
     size_t share = OFFERS_BYTES_MAX - receiving->offered;
-    if (arrival->len >= share) {
-        refuse(arrival, EXIT_OTHER, "these are too many files beside those of others",
-               "the sender offers too many files beside those of others");
-        return 0;
+    return share > arrival->len ? share - arrival->len : 0;
+}
+
+/* So that the offer can get longer. False: it is long enough. */
+static bool offer_grow(struct arrival *arrival)
+{
+    if (arrival->len < arrival->capacity)
+        return true;
+    size_t capacity = arrival->capacity ? arrival->capacity * 2 : 4096;
+    uint8_t *bytes = arrival->len < MANIFEST_BYTES_MAX ? realloc(arrival->bytes, capacity) : NULL;
+    if (!bytes) {
+        refuse(arrival, EXIT_OTHER, "these are too many files", "the sender offers too many files");
+        return false;
     }
-    if (arrival->len == arrival->capacity) {
-        size_t capacity = arrival->capacity ? arrival->capacity * 2 : 4096;
-        uint8_t *bytes = arrival->len < MANIFEST_BYTES_MAX ? realloc(arrival->bytes, capacity) : NULL;
-        if (!bytes) {
-            refuse(arrival, EXIT_OTHER, "these are too many files", "the sender offers too many files");
-            return 0;
-        }
-        arrival->bytes = bytes, arrival->capacity = capacity;
-    }
-    return (share < arrival->capacity ? share : arrival->capacity) - arrival->len;
+    arrival->bytes = bytes, arrival->capacity = capacity;
+    return true;
+}
+
+static void take_offer(struct arrival *arrival, size_t len)
+{
+    struct receiving *receiving = arrival->session->state;
+    arrival->until += (arrival->len + len) / OFFER_SLOWEST * CLOCK_S - arrival->len / OFFER_SLOWEST * CLOCK_S;
+    arrival->len += len;
+    receiving->offered += len;
 }
 
 static bool read_offer(struct arrival *arrival)
 {
-    struct receiving *receiving = arrival->session->state;
-    size_t room = make_room(arrival);
-    if (!room)
+    uint8_t more; /* than there is room for */
+    size_t room = offer_room(arrival);
+    if (room && !offer_grow(arrival))
         return false;
-    ptrdiff_t got = p2p_stream_read(arrival->offer, arrival->bytes + arrival->len, room);
-    if (got > 0) {
-        arrival->until +=
-            (arrival->len + (size_t)got) / OFFER_SLOWEST * CLOCK_S - arrival->len / OFFER_SLOWEST * CLOCK_S;
-        arrival->len += (size_t)got;
-        receiving->offered += (size_t)got;
-    } else if (got == 0) {
-        consider_offer(arrival);
-    }
+    size_t held = arrival->capacity - arrival->len;
+    ptrdiff_t got =
+        room ? p2p_stream_read(arrival->offer, arrival->bytes + arrival->len, room < held ? room : held)
+             : p2p_stream_read(arrival->offer, &more, 1);
     arrival->readable = got > 0;
+    if (got > 0 && !room)
+        refuse(arrival, EXIT_OTHER, "these are too many files beside those of others",
+               "the sender offers too many files beside those of others");
+    else if (got > 0)
+        take_offer(arrival, (size_t)got);
+    else if (got == 0)
+        consider_offer(arrival);
     return got >= 0;
 }
 

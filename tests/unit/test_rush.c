@@ -275,6 +275,97 @@ static void eight_meet_as_quickly_as_ever(void **state)
     assert_true(outcome.letters < 5);
 }
 
+/* ---- who never answers, and who answers late ---- */
+
+enum { SILENT = 8 };
+
+/* So many that were asked at `now` and say nothing. */
+struct silence {
+    struct rendezvous r;
+    struct run runs[SILENT];
+    struct parcel said[SILENT];
+};
+
+static void silence_begin(struct silence *silence, unsigned count, uint64_t now)
+{
+    memset(silence, 0, sizeof *silence);
+    silence->r.crowd.used = count;
+    for (unsigned i = 0; i < count; i++) {
+        silence->said[i] = (struct parcel){
+            .sent = 1, .began = now, .last = now, .due = now + 250 * NS_PER_MS, .copies = PARCEL_COPIES_MAX};
+        silence->runs[i].handshake.state = HANDSHAKE_ASKED;
+        silence->runs[i].reply = &silence->said[i];
+        silence->runs[i].began = now;
+        silence->r.crowd.peers[i].asking = &silence->runs[i];
+    }
+}
+
+static void take_answer(struct silence *silence, uint64_t now, uint64_t took)
+{
+    struct parcel said = {.sent = 1, .began = now - took};
+    struct run run = {.reply = &said};
+    rush_answered(&silence->r, &run, now);
+}
+
+static void four_are_asked_at_a_time_and_no_name_is_looked_for_so(void **state)
+{
+    static struct silence silence;
+    uint64_t now = 100 * NS_PER_S;
+    (void)state;
+    silence_begin(&silence, 3, now);
+    assert_int_equal(rush_ask_time(&silence.r, now), now);
+    silence_begin(&silence, 4, now);
+    assert_int_equal(rush_ask_time(&silence.r, now), now + 200 * NS_PER_MS);
+    silence.r.picks = true;
+    assert_int_equal(rush_ask_time(&silence.r, now), now);
+}
+
+/* Else a few dozen ids whose hellos come again and again would keep all others from being asked. */
+static void who_never_answers_has_a_place_once_however_often_it_is_asked_again(void **state)
+{
+    static struct silence silence;
+    uint64_t now = 100 * NS_PER_S;
+    (void)state;
+    silence_begin(&silence, SILENT, now);
+    now += 200 * NS_PER_MS;
+    assert_int_equal(rush_ask_time(&silence.r, now), now);
+    for (unsigned i = 0; i < SILENT; i++)
+        parcel_again(&silence.said[i], now);
+    assert_int_equal(rush_ask_time(&silence.r, now), now);
+}
+
+/* It may have been lost, or a computer asleep, or somebody means it so. */
+static void one_very_late_answer_holds_nothing_up_for_long(void **state)
+{
+    static struct silence silence;
+    uint64_t now = 10000 * NS_PER_S;
+    (void)state;
+    silence_begin(&silence, 4, now);
+    take_answer(&silence, now, 3600 * NS_PER_S);
+    assert_int_equal(rush_ask_time(&silence.r, now), now + 2 * NS_PER_S);
+    assert_true(rush_due(&silence.r, &silence.said[0]) <= now + NS_PER_S);
+    now += 10 * NS_PER_S;
+    silence_begin(&silence, 4, now);
+    take_answer(&silence, now - 10 * NS_PER_S, 3600 * NS_PER_S);
+    assert_int_equal(rush_ask_time(&silence.r, now), now + 200 * NS_PER_MS);
+}
+
+static void answers_to_others_put_off_what_is_said_again_but_not_for_ever(void **state)
+{
+    static struct silence silence;
+    uint64_t said = 100 * NS_PER_S, now = said;
+    (void)state;
+    silence_begin(&silence, 1, said);
+    assert_int_equal(rush_due(&silence.r, &silence.said[0]), said + 250 * NS_PER_MS);
+    while (rush_due(&silence.r, &silence.said[0]) > now && now < said + 10 * NS_PER_S) {
+        take_answer(&silence, now, 10 * NS_PER_MS);
+        now += 50 * NS_PER_MS;
+    }
+    assert_int_equal(now, said + 1250 * NS_PER_MS);
+    silence.said[0].wanted = true;
+    assert_int_equal(rush_due(&silence.r, &silence.said[0]), silence.said[0].due);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +374,10 @@ int main(void)
         cmocka_unit_test(forty_on_cores_three_times_slower_lose_no_handshake),
         cmocka_unit_test(what_is_lost_in_a_rush_is_said_again),
         cmocka_unit_test(eight_meet_as_quickly_as_ever),
+        cmocka_unit_test(four_are_asked_at_a_time_and_no_name_is_looked_for_so),
+        cmocka_unit_test(who_never_answers_has_a_place_once_however_often_it_is_asked_again),
+        cmocka_unit_test(one_very_late_answer_holds_nothing_up_for_long),
+        cmocka_unit_test(answers_to_others_put_off_what_is_said_again_but_not_for_ever),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
