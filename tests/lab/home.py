@@ -140,6 +140,7 @@ class Home:
             f"addr add {machine.address}/{self.subnet.prefixlen} dev eth0",
             f"route replace default via {self.subnet[1]}",
         )
+        self.nat.left.add(old)
         if self.nat.bits:
             self.restart_gateway()
 

@@ -53,6 +53,7 @@ class Nat:
         self.lan = lan
         self.seconds = seconds or MAPPING_SECONDS
         self.hole_bytes = hole_bytes
+        self.left = set()  # addresses of the lan that machines had before: their last packets may still be on the way
         self.draw_ports()
 
     def draw_ports(self):
@@ -150,9 +151,11 @@ table ip translation {{
 
     def _outbound(self):
         udp = f'oifname "wan" meta l4proto udp snat to {self.wan}'
-        # A machine that came from elsewhere may send from the address that it had there. Its port is the kernel's choice:
-        # by the rule of a cone it would be that of its new address, whose packets would then have none and be dropped.
-        yield f'oifname "wan" ip saddr != {self.lan} snat to {self.wan}'
+        # A machine that has moved may send from the address that it had before, elsewhere or here. Its ports are below
+        # all that machines have themselves: by the rule of a cone it would get that of its new address, whose packets
+        # would then have none and be dropped.
+        for old in (f"!= {self.lan}", *sorted(self.left)):
+            yield f'oifname "wan" ip saddr {old} meta l4proto udp snat to {self.wan}:2048-32767 fully-random'
         if self.kind == "hairpin":
             own = f":{self._outer('sport')}" if self.bits else ""
             yield f'oifname "lan" ct status dnat meta l4proto udp snat to {self.wan}{own}'
