@@ -31,6 +31,22 @@ static uint64_t last_sent(const struct solo *solo)
 
 /* ---- consent ---- */
 
+/* So many ms later this one answers what it was asked last. */
+static void answer_after(struct solo *solo, unsigned ms, const char *address)
+{
+    solo->now += ms * MS;
+    assert_true(answer(solo, last_request_to(solo, address)));
+    solo_drain(solo);
+}
+
+/* All are asked, this one answers soon. */
+static void suspect_and_answer(struct solo *solo, const char *address)
+{
+    ice_suspect(solo->ice, solo->now, false);
+    solo_drain(solo);
+    answer_after(solo, 5, address);
+}
+
 static void the_path_is_asked_every_four_to_six_seconds(void **state)
 {
     (void)state;
@@ -166,9 +182,7 @@ static void a_check_of_the_sleeper_revives_everything(void **state)
     assert_int_equal(solo_drain(solo), 2); /* the answer and a check */
     struct path path;
     assert_false(ice_path(solo->ice, &path)); /* heard is not consent */
-    solo->now += 20 * MS;
-    assert_true(answer(solo, last_request_to(solo, PATH)));
-    solo_drain(solo);
+    answer_after(solo, 20, PATH);
     assert_true(path_is(solo, PATH));
     assert_int_equal(solo->events[solo->event_count - 1].type, ICE_PATH);
     solo->answers = everybody;
@@ -228,9 +242,7 @@ static void after_our_own_sleep_everything_is_checked_again(void **state)
     assert_false(ice_path(solo->ice, &path)); /* consent is long gone */
     solo_drain(solo);
     assert_true(sent_to(solo, PATH) > before);
-    solo->now += 20 * MS;
-    assert_true(answer(solo, last_request_to(solo, PATH)));
-    solo_drain(solo);
+    answer_after(solo, 20, PATH);
     assert_true(path_is(solo, PATH));
     assert_int_equal(events_of(solo, ICE_LOST), 0);
     solo_free(solo);
@@ -287,9 +299,7 @@ static void a_suspicion_asks_at_once_and_an_answer_ends_it(void **state)
         ice_suspect(solo->ice, solo->now, true);
         assert_int_equal(solo_drain(solo), 0);
     }
-    solo->now += 20 * MS;
-    assert_true(answer(solo, last_request_to(solo, PATH)));
-    solo_drain(solo);
+    answer_after(solo, 20, PATH);
     assert_false(solo->ice->suspicious);
     assert_int_equal(events_of(solo, ICE_LOST), 0);
     assert_true(ice_deadline(solo->ice) >= solo->now + 4 * S); /* what was due for it is due no more */
@@ -443,11 +453,7 @@ static void the_spare_answers_first_but_the_path_is_given_its_time(void **state)
     struct solo *solo = solo_new(true);
     validate(solo, CANDIDATE_HOST, "192.168.1.20:7");
     validate(solo, CANDIDATE_SRFLX, PATH);
-    ice_suspect(solo->ice, solo->now, false);
-    solo_drain(solo);
-    solo->now += 5 * MS;
-    assert_true(answer(solo, last_request_to(solo, PATH)));
-    solo_drain(solo);
+    suspect_and_answer(solo, PATH);
     solo->now += 100 * MS;
     solo_drain(solo);
     assert_true(answer(solo, last_request_to(solo, "192.168.1.20:7")));
@@ -625,8 +631,7 @@ static void between_the_rounds_of_a_suspicion_the_wait_doubles_from_half_a_secon
         for (unsigned i = 0; i < 4; i++)
             assert_int_equal(began[i + 1] - began[i], round + waits_ms[i] * MS);
         next_to(solo, PATH);
-        assert_true(answer(solo, last_request_to(solo, PATH)));
-        solo_drain(solo);
+        answer_after(solo, 0, PATH);
     }
     solo_free(solo);
 }
@@ -639,8 +644,7 @@ static void a_goodbye_after_a_suspicion_that_passed_has_its_three_rounds(void **
     ice_suspect(solo->ice, solo->now, false);
     solo_run(solo, solo->now + 10 * S);
     next_to(solo, PATH);
-    assert_true(answer(solo, last_request_to(solo, PATH)));
-    solo_drain(solo);
+    answer_after(solo, 0, PATH);
     size_t before = solo->sent_count;
     ice_suspect(solo->ice, solo->now, true);
     solo_run(solo, solo->now + 15 * S);
@@ -715,11 +719,7 @@ static void a_goodbye_makes_no_answer_of_the_suspicion_worthless(void **state)
     (void)state;
     struct solo *solo = solo_new(true);
     validate_two(solo);
-    ice_suspect(solo->ice, solo->now, false);
-    solo_drain(solo);
-    solo->now += 5 * MS;
-    assert_true(answer(solo, last_request_to(solo, PATH)));
-    solo_drain(solo);
+    suspect_and_answer(solo, PATH);
     ice_suspect(solo->ice, solo->now + 5 * MS, true);
     solo->now += 5 * MS;
     solo_run(solo, solo->now + 400 * MS);
@@ -735,10 +735,7 @@ static void a_better_pair_that_failed_is_tried_again_less_and_less_often(void **
     struct solo *solo = solo_new(true);
     uint64_t began[WAITS + 1];
     validate_two(solo);
-    ice_suspect(solo->ice, solo->now, false);
-    solo_drain(solo);
-    solo->now += 5 * MS;
-    assert_true(answer(solo, last_request_to(solo, PATH)));
+    suspect_and_answer(solo, PATH);
     solo->answers = is_public;
     solo_run(solo, solo->now + 1 * S);
     assert_true(path_is(solo, PATH));
@@ -756,10 +753,7 @@ static void when_consent_has_expired_no_better_pair_is_tried_again(void **state)
     (void)state;
     struct solo *solo = solo_new(true);
     validate_two(solo);
-    ice_suspect(solo->ice, solo->now, false);
-    solo_drain(solo);
-    solo->now += 5 * MS;
-    assert_true(answer(solo, last_request_to(solo, PATH)));
+    suspect_and_answer(solo, PATH);
     solo->answers = is_public;
     solo_run(solo, solo->now + 45 * S); /* the next time is 40 s later */
     solo->answers = NULL;
@@ -813,10 +807,7 @@ static void a_failed_pair_that_is_no_better_is_left_alone(void **state)
     struct solo *solo = solo_new(true);
     validate(solo, CANDIDATE_SRFLX, PATH);
     validate(solo, CANDIDATE_SRFLX, "203.0.113.9:10");
-    ice_suspect(solo->ice, solo->now, false);
-    solo_drain(solo);
-    solo->now += 5 * MS;
-    assert_true(answer(solo, last_request_to(solo, "203.0.113.9:10")));
+    suspect_and_answer(solo, "203.0.113.9:10");
     solo->answers = only_port_10;
     solo_run(solo, solo->now + 2 * S);
     assert_true(path_is(solo, "203.0.113.9:10"));
@@ -833,9 +824,7 @@ static void a_goodbye_after_an_answer_asks_again(void **state)
     validate_two(solo);
     ice_suspect(solo->ice, solo->now, true);
     assert_int_equal(solo_drain(solo), 2);
-    solo->now += 20 * MS;
-    assert_true(answer(solo, last_request_to(solo, PATH))); /* the spare's; the path is asked still */
-    solo_drain(solo);
+    answer_after(solo, 20, PATH); /* the spare's; the path is asked still */
     ice_suspect(solo->ice, solo->now, true);
     assert_int_equal(solo_drain(solo), 1);
     solo_free(solo);

@@ -332,6 +332,9 @@ static void who_never_answers_has_a_place_once_however_often_it_is_asked_again(v
     for (unsigned i = 0; i < SILENT; i++)
         parcel_again(&silence.said[i], now);
     assert_int_equal(rush_ask_time(&silence.r, now), now);
+    for (unsigned i = 0; i < SILENT; i++) /* and said */
+        silence.said[i].sent = 1, silence.said[i].began = silence.said[i].last = now;
+    assert_int_equal(rush_ask_time(&silence.r, now), now);
 }
 
 /* It may have been lost, or a computer asleep, or somebody means it so. */
