@@ -367,8 +367,8 @@ bool conn_output(struct conn *conn, uint64_t now, struct packet *out)
     size_t payload = path_payload(path.kind);
     if (conn->payload_limit && payload > conn->payload_limit)
         payload = conn->payload_limit;
-    bool unsure =
-        conn->narrow || !conn->connected; /* a handshake must not depend on the length of its packets */
+    /* A handshake must not depend on the length of its packets; the server is connected before its end. */
+    bool unsure = conn->narrow || !quic_is_confirmed(conn->quic);
     if (unsure && payload > path_payload(PATH_DIRECT))
         payload = path_payload(PATH_DIRECT);
     if (!quic_output(conn->quic, now, out, payload))

@@ -118,14 +118,13 @@ static uint64_t bytes_in_flight(const struct quic *quic)
     return info.bytes_in_flight;
 }
 
-/* What is still out waits from now on. Whether anything is, is asked when it matters, not for every packet.
- */
-static void note_received(struct quic *quic, uint64_t now)
+/* What is still out waits from now on, where something was acknowledged. */
+static void note_received(struct quic *quic, uint64_t now, uint64_t before)
 {
     quic->decrypted = true;
     quic->skew_heard = quic->skew;
     quic->last_received = now;
-    if (quic->waiting_since)
+    if (quic->waiting_since && bytes_in_flight(quic) < before)
         quic->waiting_since = now;
 }
 
@@ -141,10 +140,11 @@ void quic_input(struct quic *quic, uint64_t now, const struct packet *in)
         return;
     ngtcp2_path path = quic_path();
     ngtcp2_pkt_info info = {0};
-    unsigned before = quic_decryptions();
+    unsigned decrypted = quic_decryptions();
+    uint64_t before = quic->waiting_since ? bytes_in_flight(quic) : 0;
     int err = ngtcp2_conn_read_pkt(quic->conn, &path, &info, in->data, in->len, quic_clock(quic, now));
-    if (quic_decryptions() != before)
-        note_received(quic, now);
+    if (quic_decryptions() != decrypted)
+        note_received(quic, now, before);
     if (!quic->client && !quic->crypto_seen)
         listen_again(quic); /* the first packet had no hello that decrypted: somebody else's, or damaged */
     else if (err)
@@ -173,23 +173,41 @@ void quic_ping(struct quic *quic)
     quic_set_keep_alive(quic);
 }
 
+/* What is due of ngtcp2, as batch_write. */
+static ngtcp2_ssize write_due(struct quic *quic, struct packet *out, size_t payload, ngtcp2_tstamp ts)
+{
+    int err = prepare_output(quic, ts);
+    return err ? err : batch_write(quic, out, payload, ts);
+}
+
+/* Something left that asks for an answer. */
+static void note_asked(struct quic *quic)
+{
+    quic->hurry = 0;
+    if (quic->ping) {
+        quic->ping = false;
+        quic_set_keep_alive(quic);
+    }
+}
+
 static bool write_active(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
 {
-    ngtcp2_tstamp ts = quic_clock(quic, now);
     uint64_t before = bytes_in_flight(quic);
     if (!before)
         quic->waiting_since = 0;
-    int err = prepare_output(quic, ts);
-    ngtcp2_ssize len = err ? err : batch_write(quic, out, payload, ts);
+    ngtcp2_tstamp ts;
+    ngtcp2_ssize len;
+    do {
+        ts = quic_clock(quic, now);
+        len = write_due(quic, out, payload, ts);
+    } while (!len && flight_hurry(quic, now));
     if (len < 0) {
         quic_fail(quic, (int)len);
         return quic->phase == QUIC_CLOSING && close_write(quic, now, out);
     }
     quic->not_before = 0;
-    if (quic->ping && bytes_in_flight(quic) > before) { /* whatever it is asks for an answer */
-        quic->ping = false;
-        quic_set_keep_alive(quic);
-    }
+    if (bytes_in_flight(quic) > before)
+        note_asked(quic);
     if (!len && flight_repeat(quic, now, out, payload))
         return true;
     if (!len) {
@@ -228,6 +246,11 @@ bool quic_output(struct quic *quic, uint64_t now, struct packet *out, size_t pay
     if (now >= quic->close_until)
         quic_set_over(quic);
     return false;
+}
+
+bool quic_is_confirmed(const struct quic *quic)
+{
+    return quic->confirmed;
 }
 
 uint64_t quic_deadline(const struct quic *quic)

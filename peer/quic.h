@@ -81,8 +81,8 @@ struct quic_info {
     uint64_t rtt_least;       /* the shortest since the beginning, ns; 0 unknown */
     uint64_t bytes_in_flight; /* sent and not yet acknowledged or given up */
     uint64_t last_received;   /* when a packet that decrypted arrived; 0: never */
-    uint64_t waiting_since; /* since when ack-eliciting bytes are out without anything received after; 0: none
-                               are */
+    uint64_t waiting_since; /* since when ack-eliciting bytes are out of which none has been acknowledged; 0:
+                               none are out */
     uint64_t congestion_window;
 };
 
@@ -106,6 +106,8 @@ void quic_input(struct quic *quic, uint64_t now, const struct packet *in);
  * datagrams of `payload` bytes each; out->segment is set when several. Addresses are left alone. Drain until
  * false. */
 bool quic_output(struct quic *quic, uint64_t now, struct packet *out, size_t payload);
+/* The peer is known to have all that the handshake needs of us (RFC 9001 4.1.2). */
+bool quic_is_confirmed(const struct quic *quic);
 uint64_t quic_deadline(const struct quic *quic);
 bool quic_event(struct quic *quic, struct quic_event *event);
 /* The path is new, or works again: what is unanswered is sent again now rather than after its timer, which

@@ -9,7 +9,8 @@ enum {
     REPEAT_MAX_MS = 1000, /* and the most: grows by a quarter each time */
     HURRIES_MAX = 3,      /* of a flight */
     HURRY_MS = 50,        /* beyond two round trips: acknowledgements may be late by 25 ms (RFC 9000 18.2) */
-    SKEW_MAX_S = 60,      /* between two packets heard: a third of the idle time */
+    HURRY_STEPS = 3, /* of ngtcp2's timers: an acknowledgement and the pace may come before the probe's */
+    SKEW_MAX_S = 60, /* between two packets heard: a third of the idle time */
 };
 
 void flight_forget(struct quic *quic)
@@ -76,23 +77,31 @@ static bool is_unanswered(const struct quic *quic, uint64_t now)
     return info.waiting_since && now >= info.waiting_since + 2 * info.rtt + HURRY_MS * NS_PER_MS;
 }
 
-/* ngtcp2's clock is put ahead to its probe timeout: it sends again as new packets, so that the round trip
- * that it measures is true. A copy of the old ones would carry the old time. Its idle time runs ahead too,
- * hence the bound. */
 void quic_hurry(struct quic *quic, uint64_t now)
 {
     bool is_hello = quic->client && !quic->decrypted;
     if (quic->phase != QUIC_ACTIVE || !(is_hello || is_unanswered(quic, now)))
         return;
-    if (is_hello || (quic->flight && !quic->confirmed)) {
+    if (is_hello || (quic->flight && !quic->confirmed))
         repeat_flight(quic, now);
-        return;
-    }
+    else
+        quic->hurry = HURRY_STEPS;
+}
+
+/* ngtcp2's clock is put ahead to its probe timeout, after whatever else it waits for: it sends again as new
+ * packets, so that the round trip that it measures is true. A copy of the old ones would carry the old time.
+ * Its idle time runs ahead too, hence the bound. */
+bool flight_hurry(struct quic *quic, uint64_t now)
+{
+    if (!quic->hurry)
+        return false;
+    quic->hurry--;
     ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(quic->conn), ts = quic_clock(quic, now);
     if (expiry <= ts || expiry - ts > SKEW_MAX_S * NS_PER_S - (quic->skew - quic->skew_heard))
-        return;
+        return false;
     /* A server that has sent all it may (RFC 9000 8.1) has no probe timeout: next is the handshake's end. */
     if (!quic->confirmed && expiry >= quic->started + QUIC_HANDSHAKE_S * NS_PER_S)
-        return;
+        return false;
     quic->skew += expiry - ts;
+    return true;
 }

@@ -78,6 +78,7 @@ struct quic {
     uint64_t skew;       /* ngtcp2's clock is ahead of ours by this: see quic_hurry */
     uint64_t skew_heard; /* what it was when a packet last arrived */
     unsigned hurries;
+    unsigned hurry;      /* how many of ngtcp2's timers need not be waited for: see flight_hurry */
     uint64_t keep_alive; /* ns of silence after which the peer is asked; 0: never */
     bool ping;           /* it is asked with the next output */
     uint64_t not_before; /* no deadline before: an expiry that stays in the past must not spin (trap 10) */
@@ -154,6 +155,8 @@ void flight_keep(struct quic *quic, uint64_t now, const struct packet *out);
 /* Writes it again when that is due, unless it is longer than `payload`. */
 bool flight_repeat(struct quic *quic, uint64_t now, struct packet *out, size_t payload);
 void flight_forget(struct quic *quic);
+/* Nothing is left to send: whether ngtcp2 has something after all, since it is in a hurry. */
+bool flight_hurry(struct quic *quic, uint64_t now);
 
 /* quic_batch.c */
 /* Packets of `payload` bytes, the last may be shorter. Returns their bytes, 0: nothing may leave now; a

@@ -44,6 +44,7 @@ struct net {
     size_t first, count;
     bool (*eats)(struct net *net, unsigned from, const uint8_t *data, size_t len);
     size_t eaten;
+    void (*on_event)(struct net *net, unsigned i, enum conn_event_type type);
 };
 
 static void net_fill(void *context, uint8_t *out, size_t len)
@@ -88,8 +89,11 @@ static bool net_drain_events(struct net *net, unsigned i)
     struct end *end = &net->ends[i];
     bool any = false;
     for (; assert_true(end->log_count < LOG_MAX), conn_event(end->conn, net->now, &end->log[end->log_count]);
-         any = true)
+         any = true) {
         end->log_at[end->log_count++] = net->now;
+        if (net->on_event)
+            net->on_event(net, i, end->log[end->log_count - 1].type);
+    }
     return any;
 }
 

@@ -385,6 +385,47 @@ static void packets_become_shorter_where_long_ones_vanish(void **state)
     net_free(net);
 }
 
+static bool eats_long_of_client(struct net *net, unsigned from, const uint8_t *data, size_t len)
+{
+    return from == CLIENT && eats_long(net, from, data, len);
+}
+
+/* Whatever else arrives, nothing acknowledges the long ones. */
+static void packets_become_shorter_though_the_peer_goes_on_speaking(void **state)
+{
+    (void)state;
+    struct net *net = net_connected();
+    static uint8_t data[50000];
+    net->eats = eats_long_of_client;
+    int64_t stream = conn_stream_open(net->ends[CLIENT].conn, 'x', true);
+    int64_t other = conn_stream_open(net->ends[SERVER].conn, 'y', true);
+    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, data, sizeof data), sizeof data);
+    for (unsigned i = 0; i < 100; i++, net_run_for(net, 20))
+        assert_int_equal(quic_stream_write(quic_at(net, SERVER), other, data, 100), 100);
+    assert_true(quic_stream_drained(quic_at(net, CLIENT), stream));
+    net_free(net);
+}
+
+static void speaks_at_once(struct net *net, unsigned i, enum conn_event_type type)
+{
+    static uint8_t data[50000];
+    if (i != SERVER || type != CONN_CONNECTED)
+        return;
+    int64_t stream = conn_stream_open(net->ends[i].conn, 'x', true);
+    assert_int_equal(quic_stream_write(quic_at(net, i), stream, data, sizeof data), sizeof data);
+}
+
+static void the_handshake_does_not_hang_on_a_server_that_has_much_to_say(void **state)
+{
+    (void)state;
+    struct net *net = net_new();
+    net->eats = eats_long;
+    net->on_event = speaks_at_once;
+    net_run_for(net, 100);
+    assert_int_equal(told(net, CLIENT, CONN_CONNECTED), 1);
+    net_free(net);
+}
+
 /* ---- how much fits ---- */
 
 static void the_payload_is_the_paths_unless_the_interface_takes_less(void **state)
@@ -456,6 +497,8 @@ int main(void)
         cmocka_unit_test(data_moves_at_once_when_a_silent_path_speaks_again),
         cmocka_unit_test(mere_silence_stalls_after_30_s_and_is_a_loss_after_120_s),
         cmocka_unit_test(packets_become_shorter_where_long_ones_vanish),
+        cmocka_unit_test(packets_become_shorter_though_the_peer_goes_on_speaking),
+        cmocka_unit_test(the_handshake_does_not_hang_on_a_server_that_has_much_to_say),
         cmocka_unit_test(the_payload_is_the_paths_unless_the_interface_takes_less),
         cmocka_unit_test(a_constructor_that_fails_leaves_nothing_behind),
         cmocka_unit_test(without_memory_for_the_handshake_it_ends_as_broken),

@@ -52,6 +52,26 @@ static void a_hurried_transfer_goes_on_as_soon_as_the_path_is_back(void **state)
     }
 }
 
+static void a_hurry_is_one_probe(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    net_connect(net);
+    net_run(net, net->now + NS_PER_S);
+    net->cut = true;
+    struct transfer *t = transfer_start(net, CLIENT, 1000);
+    net_run(net, net->now + 5 * NS_PER_S);
+    uint64_t sent = net->sent;
+    quic_hurry(net->end[CLIENT], net->now);
+    net_run(net, net->now);
+    assert_in_range(net->sent - sent, 1, 2); /* RFC 9002 6.2.4 */
+    net->cut = false;
+    net_run(net, net->now + 20 * NS_PER_S);
+    assert_arrived(net);
+    free(t);
+    net_free(net);
+}
+
 static void a_hurried_client_sends_its_first_flight_again_at_once(void **state)
 {
     (void)state;
@@ -123,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_that_is_dead_for_twenty_seconds_loses_nothing),
         cmocka_unit_test(a_hurried_transfer_goes_on_as_soon_as_the_path_is_back),
+        cmocka_unit_test(a_hurry_is_one_probe),
         cmocka_unit_test(a_hurried_client_sends_its_first_flight_again_at_once),
         cmocka_unit_test(a_hello_that_needed_no_hurry_tells_the_true_round_trip),
         cmocka_unit_test(hurrying_does_not_age_the_connection),
