@@ -62,11 +62,11 @@ def differing(source, target):
 
 
 class Ours:
-    """`receive` on the one machine, `send` on the other. `control` is how it meets loss, None: as it comes."""
+    """`receive` on the one machine, `send` on the other."""
 
-    def __init__(self, program, folder, broker, sender=Here, receiver=Here, control=None):
-        self.name = f"ours, {control}" if control else "ours"
-        self.control = control
+    name = "ours"
+
+    def __init__(self, program, folder, broker, sender=Here, receiver=Here):
         self.program = program
         self.folder = folder
         self.broker = broker
@@ -76,8 +76,7 @@ class Ours:
 
     def command(self, verb):
         room = f"bench-files-{os.getpid()}-{self.turn}"
-        control = ["--congestion", self.control] if self.control else []
-        return [self.program, verb, "--json", "--room", room, "--broker", self.broker, "--stun", "none", *control]
+        return [self.program, verb, "--json", "--room", room, "--broker", self.broker, "--stun", "none"]
 
     def transfer(self, source, into):
         self.turn += 1
@@ -164,30 +163,27 @@ def measure_folder(entrant, folder, rounds, count, size):
     return found
 
 
-def measure_scp(pairs, folder, rounds, size):
+def measure_scp(ours, rivals, folder, rounds, size):
     """{entrant: [seconds of each round]}"""
     source = write_file(os.path.join(folder, "one"), size)
-    entrants = [entrant for pair in pairs for entrant in pair]
-    found = {entrant.name: [] for entrant in entrants}
+    found = {entrant.name: [] for entrant in (ours, *rivals)}
     for _ in range(rounds):
-        for entrant in entrants:
+        for entrant in (ours, *rivals):
             found[entrant.name].append(run(entrant, source, folder))
     return found
 
 
 @contextlib.contextmanager
 def between(bench, folder, wire=None):
-    """Ours and its rival in turns, between two homes that are on the internet itself, the one by this wire. Where the
-    system's TCP has another congestion control than CUBIC, both once more with BBR and with that."""
+    """Ours and its rivals, between two homes that are on the internet itself, the one by this wire: scp as the system's
+    TCP meets loss, and with CUBIC where that is something else."""
     bench.laboratory()
     with Lab(build=bench.build) as lab:
         sender, receiver = lab.home("open", wire=wire), lab.home("open")
         with ssh.server(folder, receiver.machine) as server:
-            ours = (bench.ours, folder, lab.servers.broker, sender.machine, receiver.machine)
-            if not wire or system_control() == "cubic":
-                yield [(Ours(*ours), Scp(server, sender))]
-            else:
-                yield [(Ours(*ours), Scp(server, sender, "cubic")), (Ours(*ours, "bbr"), Scp(server, sender))]
+            controls = [None] if not wire or system_control() == "cubic" else [None, "cubic"]
+            ours = Ours(bench.ours, folder, lab.servers.broker, sender.machine, receiver.machine)
+            yield ours, [Scp(server, sender, control) for control in controls]
 
 
 # ---- the parts of the bench ----
@@ -222,11 +218,11 @@ def part_scp(bench):
     for line, (wire, size, least) in runs.items():
         # in memory: scp leaves the disk to the kernel, and receive waits for it
         with tempfile.TemporaryDirectory(dir=MEMORY, prefix="p2pconnect-bench-") as folder:
-            with between(bench, folder, wire) as pairs:
-                found = measure_scp(pairs, folder, 3 if bench.quick or wire else 5, size)
+            with between(bench, folder, wire) as (ours, rivals):
+                found = measure_scp(ours, rivals, folder, 3 if bench.quick or wire else 5, size)
         report.print_table(f"A file of {size // MB} MB beside scp, {line}", ["", "s", "", "MB/s"], rows_of(found, size))
         spreads = {name: report.spread(seconds) for name, seconds in found.items()}
-        for ours, rival in pairs:
+        for rival in rivals:
             ratio = report.ratio(spreads[rival.name], spreads[ours.name])
             bench.target(f"{line}: speed of {ours.name} / {rival.name}", ratio, "at least", least)
         bench.results["scp"][line] = spreads
