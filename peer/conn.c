@@ -226,10 +226,11 @@ void conn_end(struct conn *conn, enum conn_end end, const char *text)
 static void start_quic(struct conn *conn, uint64_t now)
 {
     struct path path = {0};
-    ice_path(conn->ice, &path);
+    bool near = ice_path(conn->ice, &path) && path.kind == PATH_HOST;
     struct quic_config config = {.client = conn->config.initiator,
                                  .rtt = path.rtt ? path.rtt + path.rtt / 4 : conn->config.delay * 2,
                                  .streams_max = conn->config.streams_max,
+                                 .payload_max = near ? path_payload(PATH_HOST) : 0,
                                  .congestion = conn->config.congestion,
                                  .random = conn->config.random};
     memcpy(config.key, conn->config.key, sizeof config.key);

@@ -69,9 +69,9 @@ struct p2p_node;
 struct p2p_peer;
 struct p2p_stream;
 
-/* What makes way for others when packets are lost: P2P_CUBIC (RFC 9438 4.6) goes down to 0.7 of its rate,
- * once a round trip, whoever's the loss is; P2P_BBR keeps it, and where buffers are short it loses half of
- * what it sends with ngtcp2 0.12. */
+/* How fast it is sent: P2P_BBR (draft-ietf-ccwg-bbr) by what arrives, whether some is lost or not; P2P_CUBIC
+ * (RFC 9438 4.6) ever faster until packets are lost, and then, once a round trip and whatever lost them, 0.7
+ * of that. */
 enum p2p_congestion { P2P_CONGESTION_DEFAULT, P2P_CUBIC, P2P_BBR };
 
 enum p2p_path_kind { P2P_HOST, P2P_LAN, P2P_DIRECT, P2P_TURN, P2P_BROKER };
@@ -108,8 +108,8 @@ struct p2p_config {
     size_t memory_len;
     uint8_t no_memory;  /* not 0: nothing is remembered */
     uint8_t serves;     /* not 0: who comes while max_peers are connected is told so, and has BUSY */
-    uint8_t congestion; /* enum p2p_congestion, of what this side sends; default P2P_BBR with ngtcp2 from 1.11
-                           on, else P2P_CUBIC */
+    uint8_t congestion; /* enum p2p_congestion, of what this side sends; default P2P_BBR, but P2P_CUBIC with
+                           ngtcp2 1.0 to 1.10 */
 };
 
 enum { P2P_MEMORY_MAX = 2048 }; /* bytes */

@@ -63,6 +63,8 @@ struct quic *quic_new(const struct quic_config *config, uint64_t now)
     memcpy(quic->tag, config->tag, sizeof quic->tag);
     quic->rtt = config->rtt;
     quic->congestion = config->congestion;
+    quic->payload_max =
+        config->payload_max ? size_min(config->payload_max, QUIC_PAYLOAD_MAX) : QUIC_PAYLOAD_USUAL;
     quic->streams_max = config->streams_max ? config->streams_max : QUIC_STREAMS_MAX;
     quic->random = config->random;
     quic->started = now;
@@ -174,10 +176,12 @@ void quic_ping(struct quic *quic)
 }
 
 /* What is due of ngtcp2, as batch_write. */
-static ngtcp2_ssize write_due(struct quic *quic, struct packet *out, size_t payload, ngtcp2_tstamp ts)
+static ngtcp2_ssize write_due(struct quic *quic, struct packet *out, size_t payload, uint64_t in_flight,
+                              ngtcp2_tstamp ts)
 {
+    size_t burst = quic_pace_burst(quic, in_flight);
     int err = prepare_output(quic, ts);
-    return err ? err : batch_write(quic, out, payload, ts);
+    return err ? err : batch_write(quic, out, payload, burst, ts);
 }
 
 /* Something left that asks for an answer. */
@@ -199,7 +203,7 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
     ngtcp2_ssize len;
     do {
         ts = quic_clock(quic, now);
-        len = write_due(quic, out, payload, ts);
+        len = write_due(quic, out, payload, before, ts);
     } while (!len && flight_hurry(quic, now));
     if (len < 0) {
         quic_fail(quic, (int)len);
@@ -219,7 +223,7 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
      * rate and charges all bytes of the handshake at once, so that the first bytes of the program left half a
      * round trip late. */
     if (quic->confirmed)
-        ngtcp2_conn_update_pkt_tx_time(quic->conn, ts);
+        quic_pace(quic, ts, before);
     if (!quic->waiting_since && bytes_in_flight(quic))
         quic->waiting_since = now;
     out->len = (size_t)len;
@@ -231,7 +235,7 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
 
 bool quic_output(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
 {
-    payload = size_min(size_min(payload, QUIC_PAYLOAD_MAX), out->len);
+    payload = size_min(size_min(payload, quic->payload_max), out->len);
     if (payload < PAYLOAD_MIN)
         return false;
     quic->payload = payload;

@@ -24,6 +24,8 @@ enum {
     QUIC_IDLE_S = 180,            /* longer than ICE_FORGET_S: consent tells first who is gone (design.md) */
     QUIC_HANDSHAKE_S = 30,
     QUIC_BATCH = 64000, /* bytes of a GSO batch (trap 8); capacity to hand to quic_output */
+    QUIC_PAYLOAD_USUAL = 1452,
+    QUIC_PAYLOAD_MAX = 16000, /* of a packet (trap 12) */
 };
 
 enum quic_congestion { QUIC_CONGESTION_DEFAULT, QUIC_CONGESTION_CUBIC, QUIC_CONGESTION_BBR };
@@ -36,7 +38,10 @@ struct quic_config {
     unsigned streams_max;      /* up to QUIC_STREAMS_MANY; 0: QUIC_STREAMS_MAX. Above that a stream begins
                                   with QUIC_FIRST_WINDOW, and each of them has that beside QUIC_WINDOW: who
                                   does not read some streams holds back none of the others */
-    enum quic_congestion congestion; /* of what we send; DEFAULT: BBR from ngtcp2 1.11 on, else CUBIC */
+    size_t
+        payload_max; /* bytes of the longest packets that this side will send, up to QUIC_PAYLOAD_MAX; 0:
+                        QUIC_PAYLOAD_USUAL. Congestion control counts in it: four are the smallest window */
+    enum quic_congestion congestion; /* of what we send; DEFAULT: BBR, but CUBIC with ngtcp2 1.0 to 1.10 */
     const struct random *random;     /* outlives the connection */
 };
 

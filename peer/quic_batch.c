@@ -56,10 +56,10 @@ static ngtcp2_ssize write_packet(struct quic *quic, uint8_t *dest, size_t len, n
 
 /* Packets of equal size, the last may be shorter. Returns their bytes; a negative error of ngtcp2 only when
  * there are none. */
-ngtcp2_ssize batch_write(struct quic *quic, struct packet *out, size_t payload, ngtcp2_tstamp ts)
+ngtcp2_ssize batch_write(struct quic *quic, struct packet *out, size_t payload, size_t burst,
+                         ngtcp2_tstamp ts)
 {
-    size_t limit = size_min(size_min(out->len, QUIC_BATCH), BATCH_PACKETS * payload);
-    limit = size_min(limit, ngtcp2_conn_get_send_quantum(quic->conn));
+    size_t limit = size_min(size_min(out->len, burst), BATCH_PACKETS * payload);
     size_t used = 0;
     do {
         ngtcp2_ssize len = write_packet(quic, out->data + used, payload, ts);

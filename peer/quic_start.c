@@ -189,7 +189,7 @@ static void set_settings(const struct quic *quic, ngtcp2_settings *settings, uin
     settings->initial_ts = quic_clock(quic, now);
     settings->initial_rtt = quic_likely_rtt(quic);
     settings->handshake_timeout = elapsed < limit ? limit - elapsed : 1;
-    settings->max_tx_udp_payload_size = QUIC_PAYLOAD_MAX;
+    settings->max_tx_udp_payload_size = quic->payload_max;
     settings->no_tx_udp_payload_size_shaping = 1;
     settings->no_pmtud = 1;
     if (quic->streams_max > QUIC_STREAMS_MAX)

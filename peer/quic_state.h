@@ -14,7 +14,6 @@ enum {
     STREAM_BUCKETS = 256, /* ids count up by fours, so that as many streams as may be open never collide */
     CLOSE_TEXT_MAX = 64,  /* bytes of a reason that travel */
     CLOSE_PACKET_MAX = 1200,
-    QUIC_PAYLOAD_MAX = 16000, /* of a packet (transport.md, trap 12) */
 };
 
 struct quic_stream {
@@ -62,12 +61,23 @@ enum quic_phase {
     QUIC_OVER,
 };
 
+/* See quic_pace.c; nothing of it is used where ngtcp2 paces well by itself. */
+struct quic_pace {
+    double rate;       /* bytes a ns; 0: not begun */
+    ngtcp2_tstamp due; /* when the next packet is */
+    double saved;      /* bytes that may leave at once, because nothing was in flight */
+    double best;       /* the best rate of delivery, bytes a ns, ... */
+    double grown;      /* ... what it was when it last grew by a quarter, ... */
+    ngtcp2_tstamp grown_at;
+};
+
 struct quic {
     bool client;
     enum quic_phase phase;
     uint8_t key[QUIC_KEY_LEN]; /* wiped once the handshake is done */
     uint8_t tag[QUIC_TAG_LEN];
     uint64_t rtt; /* the caller's estimate */
+    size_t payload_max;
     unsigned streams_max;
     enum quic_congestion congestion;
     const struct random *random;
@@ -94,6 +104,7 @@ struct quic {
     uint64_t last_received;
     uint64_t waiting_since;
 
+    struct quic_pace pace;
     struct quic_streams streams;
     struct datagram_queue datagrams_in, datagrams_out;
     unsigned packets; /* written; for the datagrams' share */
@@ -137,6 +148,12 @@ unsigned quic_decryptions(void);
  * nanosecond. 0.12 has 0 for never, later ones UINT64_MAX, and take 0. */
 void quic_set_keep_alive(struct quic *quic);
 
+/* quic_pace.c */
+/* How many bytes may leave at once now that so many are in flight. */
+size_t quic_pace_burst(struct quic *quic, uint64_t in_flight);
+/* After they have: when the next may. `before`: the bytes in flight without them. */
+void quic_pace(struct quic *quic, ngtcp2_tstamp ts, uint64_t before);
+
 /* quic_close.c */
 /* Nothing more is sent or taken. */
 void quic_set_over(struct quic *quic);
@@ -159,9 +176,11 @@ void flight_forget(struct quic *quic);
 bool flight_hurry(struct quic *quic, uint64_t now);
 
 /* quic_batch.c */
-/* Packets of `payload` bytes, the last may be shorter. Returns their bytes, 0: nothing may leave now; a
- * negative error of ngtcp2 only when there are none (else it waits in `failed`). */
-ngtcp2_ssize batch_write(struct quic *quic, struct packet *out, size_t payload, ngtcp2_tstamp ts);
+/* Packets of `payload` bytes, the last may be shorter; several only up to `burst` bytes. Returns their bytes,
+ * 0: nothing may leave now; a negative error of ngtcp2 only when there are none (else it waits in `failed`).
+ */
+ngtcp2_ssize batch_write(struct quic *quic, struct packet *out, size_t payload, size_t burst,
+                         ngtcp2_tstamp ts);
 
 /* quic_stream.c */
 void streams_init(struct quic_streams *streams);

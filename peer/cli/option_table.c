@@ -172,7 +172,7 @@ static bool valid_allow(const char *value, const char **complaint)
 
 static bool valid_congestion(const char *value, const char **complaint)
 {
-    *complaint = "must be cubic or bbr";
+    *complaint = "must be bbr or cubic";
     return strcmp(value, "cubic") == 0 || strcmp(value, "bbr") == 0;
 }
 
@@ -264,7 +264,7 @@ const struct option option_table[] = {
      AT(paths), 0, 0, false, NULL},
     {"broker-relay", 0, "RATE", "bytes/s through the broker at worst; off (32K)", COMMANDS_ROOM, OPTION_RATE,
      AT(broker_relay), 0, 0, false, NULL},
-    {"congestion", 0, "HOW", "cubic, or bbr: faster where radio loses packets", COMMANDS_ROOM, OPTION_TEXT,
+    {"congestion", 0, "HOW", "bbr, or cubic: gives way at every lost packet", COMMANDS_ROOM, OPTION_TEXT,
      AT(congestion), 0, 0, false, valid_congestion},
     {"interface", 0, "NAME", "use only this network interface, several", COMMANDS_ROOM | COMMAND_DOCTOR,
      OPTION_LIST, AT(interfaces), 0, 8, false, valid_interface},

@@ -44,9 +44,10 @@ static double cpu_s(void)
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-static bool end_open(struct end *end, bool client, const struct random *random, uint64_t now)
+static bool end_open(struct end *end, bool client, size_t payload, const struct random *random, uint64_t now)
 {
-    struct quic_config config = {.client = client, .rtt = NS_PER_MS, .random = random};
+    struct quic_config config = {
+        .client = client, .rtt = NS_PER_MS, .payload_max = payload, .random = random};
     memset(config.key, 7, sizeof config.key);
     memset(config.tag, client, sizeof config.tag);
     end->quic = quic_new(&config, now);
@@ -149,7 +150,7 @@ static bool measure(double gigabytes, size_t payload)
     uint64_t seed = 1, now = NS_PER_S;
     const struct random random = {.fill = fill, .context = &seed};
     struct run run = {.total = (uint64_t)(gigabytes * 1e9)};
-    bool ok = end_open(&a, true, &random, now) && end_open(&b, false, &random, now);
+    bool ok = end_open(&a, true, payload, &random, now) && end_open(&b, false, payload, &random, now);
     double start = cpu_s();
     ok = ok && transfer(&a, &b, &run, payload, now);
     double used = cpu_s() - start;

@@ -40,6 +40,10 @@ struct net {
     struct quic *end[2];
     uint64_t delay, jitter;
     unsigned loss, duplicates;
+    uint64_t rate;       /* bytes a ms, either way; 0: as many as come */
+    uint64_t queue;      /* ns that a packet may wait for those before it, else it is dropped */
+    uint64_t free_at[2]; /* when all before it have left */
+    uint64_t dropped;
     size_t payload;
     struct flight **heap;
     size_t count, capacity;
@@ -48,6 +52,7 @@ struct net {
     size_t at_once, burst;           /* ... and the bytes that left in it; the most of any moment */
     bool cut;                        /* nothing gets through */
     unsigned streams_max;            /* of ends made from now on; 0: the default */
+    size_t payload_max;              /* of the same */
     enum quic_congestion congestion; /* of the same */
     void (*on_event)(struct net *net, int end, const struct quic_event *event);
     void (*on_wake)(struct net *net);
@@ -102,6 +107,19 @@ static inline bool net_chance(struct net *net, unsigned thousandths)
     return thousandths && random_below(&net->random, 1000) < thousandths;
 }
 
+/* When a packet that is sent now has left; NEVER: it found the queue full. */
+static inline uint64_t net_leave(struct net *net, int to, size_t len)
+{
+    if (!net->rate)
+        return net->now;
+    uint64_t begins = later(net->free_at[to], net->now);
+    if (begins - net->now > net->queue) {
+        net->dropped++;
+        return NEVER;
+    }
+    return net->free_at[to] = begins + len * NS_PER_MS / net->rate;
+}
+
 static inline void net_send_one(struct net *net, int to, const uint8_t *data, size_t len)
 {
     net->sent++;
@@ -110,12 +128,15 @@ static inline void net_send_one(struct net *net, int to, const uint8_t *data, si
     net->burst = net->at_once > net->burst ? net->at_once : net->burst;
     if (net->cut || net_chance(net, net->loss))
         return;
+    uint64_t left = net_leave(net, to, len);
+    if (left == NEVER)
+        return;
     for (int copies = net_chance(net, net->duplicates) ? 2 : 1; copies; copies--) {
         struct flight *flight = malloc(sizeof *flight + len);
         assert_non_null(flight);
         uint64_t late = net->jitter ? random_u64(&net->random) % net->jitter : 0;
         *flight =
-            (struct flight){.at = net->now + net->delay + late, .order = net->order++, .to = to, .len = len};
+            (struct flight){.at = left + net->delay + late, .order = net->order++, .to = to, .len = len};
         memcpy(flight->data, data, len);
         heap_push(net, flight);
     }
@@ -202,6 +223,7 @@ static inline struct quic *net_end(struct net *net, bool client, uint8_t key)
     struct quic_config config = {.client = client,
                                  .rtt = 2 * net->delay,
                                  .streams_max = net->streams_max,
+                                 .payload_max = net->payload_max,
                                  .congestion = net->congestion,
                                  .random = &net->random};
     memset(config.key, key, sizeof config.key);

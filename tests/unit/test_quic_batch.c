@@ -60,6 +60,8 @@ static void the_payload_may_change_in_mid_transfer(void **state)
     (void)state;
     static const size_t payloads[] = {16000, 1452, 1200, 16000, 1200, 1452, 0};
     struct net *net = net_new(5, 1, 1);
+    net->payload_max = QUIC_PAYLOAD_MAX;
+    net_renew(net);
     struct transfer *t = transfer_start(net, CLIENT, 50000000);
     t->payloads = payloads;
     net_run(net, 60 * NS_PER_S);

@@ -6,6 +6,8 @@ static void datagrams_arrive_whole_or_not_at_all(void **state)
     (void)state;
     uint8_t text[2000];
     struct net *net = net_new(5, 1, 1);
+    net->payload_max = QUIC_PAYLOAD_MAX;
+    net_renew(net);
     struct quic *client = net->end[CLIENT], *server = net->end[SERVER];
     assert_int_equal(quic_datagram_send(client, "early", 5), QUIC_GONE);
     net_connect(net);

@@ -276,6 +276,8 @@ static void two_long_streams_share_a_slow_path_evenly(void **state)
     struct net *net = net_new(5, 1, 1);
     net_connect(net);
     net->loss = 30;
+    net->rate = 1250;
+    net->queue = 20 * NS_PER_MS;
     net->test = &pair;
     net->on_event = pair_event;
     for (int i = 0; i < 2; i++) {
