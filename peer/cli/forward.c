@@ -16,7 +16,7 @@
 
 enum {
     EVENTS_MAX = 256,  /* a turn */
-    SPARE_FILES = 128, /* descriptors that are not for connections: the node's own and its extra sockets' */
+    SPARE_FILES = 128, /* descriptors that are no places: the node's own and its extra sockets' */
 };
 
 void forward_tell(struct forward *forward, int level, const char *state, const char *format, ...)
@@ -92,13 +92,13 @@ static void wake_ready(struct forward *forward, struct watch *watch, unsigned wh
     tunnels_wake(forward);
 }
 
-/* A connection is a descriptor. */
+/* A connection is a descriptor, and so is a flow on the side of its target. */
 static void raise_limit(struct forward *forward)
 {
-    unsigned limit = descriptors_raise(TUNNELS_MAX + FLOWS_MAX + SPARE_FILES);
-    forward->tunnel_max = TUNNELS_MAX;
-    if (limit && limit < TUNNELS_MAX + SPARE_FILES)
-        forward->tunnel_max = limit > 2 * SPARE_FILES ? limit - SPARE_FILES : SPARE_FILES;
+    unsigned limit = descriptors_raise(PLACES_MAX + SPARE_FILES);
+    forward->places_max = PLACES_MAX;
+    if (limit && limit < PLACES_MAX + SPARE_FILES)
+        forward->places_max = limit > 2 * SPARE_FILES ? limit - SPARE_FILES : SPARE_FILES;
 }
 
 static bool listen_all(struct forward *forward)
@@ -202,8 +202,10 @@ static bool forward_step(struct session *session)
     struct forward *forward = session->state;
     take_edges(forward);
     bool moved = gates_step(forward);
+    unsigned before = forward->places;
     moved = tunnels_step(forward) || moved;
-    return flows_step(forward) || moved;
+    moved = flows_step(forward) || moved;
+    return moved || forward->places < before; /* somebody may be waiting for the room */
 }
 
 static void forward_release(struct session *session)

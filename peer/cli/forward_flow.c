@@ -29,6 +29,7 @@ static void flow_free(struct forward *forward, struct flow *flow)
 {
     TAILQ_REMOVE(&forward->flows, flow, all);
     flow->link->flow_count--;
+    link_leave_place(forward, flow->link);
     if (flow->fd >= 0)
         forward_close(forward, flow->fd);
     free(flow);
@@ -51,15 +52,21 @@ static void flow_use(struct forward *forward, struct flow *flow)
     TAILQ_INSERT_TAIL(&forward->flows, flow, all);
 }
 
-/* The longest unused of a peer gives way when it has too many. */
-static struct flow *flow_new(struct forward *forward, struct link *link)
+bool flow_give_way(struct forward *forward, const struct link *link)
 {
     struct flow *flow = TAILQ_FIRST(&forward->flows);
-    while (link->flow_count >= FLOWS_MAX && flow && flow->link != link)
+    while (flow && flow->link != link)
         flow = TAILQ_NEXT(flow, all);
-    if (link->flow_count >= FLOWS_MAX && flow)
-        flow_free(forward, flow);
-    flow = calloc(1, sizeof *flow);
+    if (!flow)
+        return false;
+    flow_free(forward, flow);
+    return true;
+}
+
+static struct flow *flow_new(struct forward *forward, struct link *link)
+{
+    bool room = link->flow_count < FLOWS_MAX ? link_make_room(forward, link) : flow_give_way(forward, link);
+    struct flow *flow = room ? calloc(1, sizeof *flow) : NULL;
     if (!flow)
         return NULL;
     flow->watch.ready = flow_ready;
@@ -67,6 +74,7 @@ static struct flow *flow_new(struct forward *forward, struct link *link)
     flow->fd = -1;
     flow->used_at = forward->session->now;
     link->flow_count++;
+    link_take_place(forward, link);
     TAILQ_INSERT_TAIL(&forward->flows, flow, all);
     return flow;
 }

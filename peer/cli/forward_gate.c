@@ -172,17 +172,17 @@ static bool gate_step(struct forward *forward, struct gate *gate)
     bool moved = false;
     struct link *link = gate_link(forward, gate);
     for (int i = 0; link && i < ACCEPTS_MAX && (gate->ready || gate->held >= 0); i++) {
-        if (!tunnel_has_room(forward, link))
-            return moved; /* they wait in the socket's queue */
         int fd = take_connection(forward, gate);
         if (fd < 0 && gate->ready && errno != ECONNABORTED)
             return moved;
         if (fd < 0)
             continue;
         struct own *own = gate->link ? NULL : &forward->own[gate->number];
-        int err = tunnel_open(forward, link, gate->number, !gate->link, own, fd);
+        int err = P2P_ELIMIT;
+        if (link_make_room(forward, link))
+            err = tunnel_open(forward, link, gate->number, !gate->link, own, fd);
         if (err == P2P_ELIMIT) {
-            gate->held = fd;
+            gate->held = fd; /* more wait in the socket's queue */
             return moved;
         }
         if (err)

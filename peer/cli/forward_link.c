@@ -202,6 +202,41 @@ static void hear_asks(struct forward *forward, struct link *link)
     }
 }
 
+/* ---- places ---- */
+
+/* Where several may come no peer takes what others need, whoever is first, and nobody loses a place to who
+ * comes later: there is always something left. Alone a peer gets two thirds of all, of two each gets two
+ * fifths, and so on (a dynamic threshold, as Choudhury and Hahne give the buffers of a switch to its queues,
+ * 1998). */
+static bool has_room(const struct forward *forward, const struct link *link)
+{
+    unsigned left = forward->places_max - forward->places;
+    return left && (!forward->session->options->keep || link->places < SHARE_OF_FREE * left);
+}
+
+/* A flow is only remembered, and its next datagram begins another; a connection that is lost stays lost. */
+bool link_make_room(struct forward *forward, struct link *link)
+{
+    char name[SHOWN_NAME_MAX];
+    if (has_room(forward, link) || flow_give_way(forward, link))
+        return true;
+    if (!link->told_full)
+        forward_tell(forward, 0, "full", "%s has %u connections, and with so many no more are opened for it",
+                     events_name(name, link->member->peer), link->places);
+    link->told_full = true; /* once */
+    return false;
+}
+
+void link_take_place(struct forward *forward, struct link *link)
+{
+    forward->places++, link->places++;
+}
+
+void link_leave_place(struct forward *forward, struct link *link)
+{
+    forward->places--, link->places--;
+}
+
 /* ---- for the others ---- */
 
 void link_event(struct forward *forward, struct link *link, const struct p2p_event *event)

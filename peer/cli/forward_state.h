@@ -14,8 +14,8 @@ enum {
     OWN_MAX = 2 * LIST_MAX + 1, /* -L, -R and -W */
     GRANTS_MAX = 64,            /* asks of one peer */
     STREAMS_MAX = 4096,         /* that one peer may have opened */
-    TUNNELS_MAX = 6144,         /* at once, of all peers; ... */
-    SHARE_OF_FREE = 2,    /* ... with --keep of one so many times as are still free, see tunnel_has_room */
+    PLACES_MAX = 6144,          /* at once, of all peers, each for a connection or a flow of UDP; ... */
+    SHARE_OF_FREE = 2,    /* ... with --keep of one so many times as are still free, see link_make_room */
     FLOWS_MAX = 1024,     /* of UDP, of one peer */
     HEAD_PATIENCE_S = 30, /* for the first bytes of a connection; honest ones come with its beginning */
     SCRATCH = 65536,      /* bytes moved at once, and kept of one direction when it is blocked */
@@ -77,7 +77,7 @@ struct link {
     size_t part_len, answer_len;
     enum ask_state states[OWN_MAX];
     struct grant grants[GRANTS_MAX];
-    unsigned asked, grant_count, flow_count, tunnel_count;
+    unsigned asked, grant_count, flow_count, places;
     bool told_too_large, told_full;
 };
 
@@ -142,7 +142,7 @@ struct forward {
     struct watch wake_watch;
     struct own own[OWN_MAX];
     struct permit permits[LIST_MAX];
-    unsigned own_count, permit_count, tunnel_count, tunnel_max;
+    unsigned own_count, permit_count, places, places_max;
     struct links links;
     struct gates gates;
     struct tunnels tunnels, active;
@@ -179,10 +179,12 @@ struct grant *link_grant(struct link *link, uint16_t number);
 struct own *link_own(struct forward *forward, struct link *link, uint16_t number);
 /* Who takes what comes in at the gate; NULL: nobody now. */
 struct link *gate_link(struct forward *forward, const struct gate *gate);
+/* So that there is a place for one more connection or flow of this peer. False: it has enough. */
+bool link_make_room(struct forward *forward, struct link *link);
+void link_take_place(struct forward *forward, struct link *link);
+void link_leave_place(struct forward *forward, struct link *link);
 
 /* forward_tunnel.c */
-/* Whether this peer may have one more. */
-bool tunnel_has_room(const struct forward *forward, const struct link *link);
 /* For a connection that was accepted (`fd` is taken over), or standard input and output (-1). 0, or
  * P2P_ELIMIT, in which case `fd` stays the caller's, as with any other error. */
 int tunnel_open(struct forward *forward, struct link *link, uint16_t number, bool ours, struct own *own,
@@ -206,6 +208,8 @@ enum moved tunnel_move_down(struct forward *forward, struct tunnel *tunnel);
 /* forward_flow.c */
 /* Datagrams that came to the gate. True: some had. */
 bool flows_gate(struct forward *forward, struct gate *gate);
+/* Ends the flow of this peer that was silent longest. False: it has none. */
+bool flow_give_way(struct forward *forward, const struct link *link);
 void flow_datagram(struct forward *forward, struct link *link, const uint8_t *data, size_t len);
 void flows_forget(struct forward *forward, const struct link *link, const struct gate *gate);
 bool flows_step(struct forward *forward);

@@ -39,16 +39,6 @@ static void tunnel_ready(struct forward *forward, struct watch *watch, unsigned 
 
 /* ---- beginning and end ---- */
 
-/* Where several may come no peer takes what others need, whoever is first, and nobody loses a connection to
- * who comes later: there is always something left. Alone a peer gets two thirds of all, of two each gets two
- * fifths, and so on (a dynamic threshold, as Choudhury and Hahne give the buffers of a switch to its queues,
- * 1998). */
-bool tunnel_has_room(const struct forward *forward, const struct link *link)
-{
-    unsigned left = forward->tunnel_max - forward->tunnel_count;
-    return left && (!forward->session->options->keep || link->tunnel_count < SHARE_OF_FREE * left);
-}
-
 static struct tunnel *tunnel_new(struct forward *forward, struct link *link, struct p2p_stream *stream)
 {
     struct tunnel *tunnel = calloc(1, sizeof *tunnel);
@@ -61,8 +51,7 @@ static struct tunnel *tunnel_new(struct forward *forward, struct link *link, str
     tunnel->stream_readable = true;
     p2p_stream_set_user(stream, tunnel);
     TAILQ_INSERT_TAIL(&forward->tunnels, tunnel, all);
-    forward->tunnel_count++;
-    link->tunnel_count++;
+    link_take_place(forward, link);
     activate(forward, tunnel);
     return tunnel;
 }
@@ -71,8 +60,7 @@ static void tunnel_free(struct forward *forward, struct tunnel *tunnel)
 {
     deactivate(forward, tunnel);
     TAILQ_REMOVE(&forward->tunnels, tunnel, all);
-    forward->tunnel_count--;
-    tunnel->link->tunnel_count--;
+    link_leave_place(forward, tunnel->link);
     if (forward->stdio == tunnel)
         forward->stdio = NULL;
     p2p_stream_free(tunnel->stream);
@@ -132,23 +120,18 @@ int tunnel_open(struct forward *forward, struct link *link, uint16_t number, boo
     return P2P_ENOMEM;
 }
 
-static void refuse_more(struct forward *forward, struct link *link, struct p2p_stream *stream)
+static void refuse_more(struct p2p_stream *stream)
 {
     const uint8_t status = FORWARD_FULL;
-    char name[SHOWN_NAME_MAX];
     p2p_stream_write(stream, &status, 1);
     p2p_stream_finish(stream);
     p2p_stream_free(stream);
-    if (!link->told_full)
-        forward_tell(forward, 0, "full", "%s has %u connections, and with so many no more are opened for it",
-                     events_name(name, link->member->peer), link->tunnel_count);
-    link->told_full = true; /* once */
 }
 
 void tunnel_accept(struct forward *forward, struct link *link, struct p2p_stream *stream)
 {
-    if (!tunnel_has_room(forward, link)) {
-        refuse_more(forward, link, stream);
+    if (!link_make_room(forward, link)) {
+        refuse_more(stream);
         return;
     }
     struct tunnel *tunnel = tunnel_new(forward, link, stream);
@@ -406,7 +389,6 @@ bool tunnels_step(struct forward *forward)
 {
     struct tunnels turn = TAILQ_HEAD_INITIALIZER(turn);
     struct tunnel *tunnel;
-    unsigned before = forward->tunnel_count;
     bool moved = false;
     try_stdio(forward);
     forget_headless(forward);
@@ -422,5 +404,5 @@ bool tunnels_step(struct forward *forward)
         if (going)
             activate(forward, tunnel);
     }
-    return moved || forward->tunnel_count < before; /* somebody may be waiting for the room */
+    return moved;
 }

@@ -11,7 +11,7 @@ import time
 from signal import SIGCONT, SIGSTOP
 
 from attack import scene
-from harness import SIGINT, check, free_port, rss_kb, until, with_parent
+from harness import SIGINT, check, descriptors, free_port, rss_kb, until, with_parent
 from raw import LEAF, UNKNOWN, Raw, entry, finish, leaves, manifest, record
 from scenes_forward import Server, ask, echo
 
@@ -227,10 +227,6 @@ def peak_kb(pid):
     """The most memory that it has had so far."""
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def processor_seconds(pid):

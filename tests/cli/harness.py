@@ -60,6 +60,10 @@ def until(condition, timeout, what):
         time.sleep(0.01)
 
 
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 def rss_kb(pid):
     """Resident memory now."""
     with open(f"/proc/{pid}/status", encoding="ascii") as status:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from harness import SIGINT, SIGKILL, TIMEOUT, check, free_port, rss_kb, until
+from harness import SIGINT, SIGKILL, TIMEOUT, check, descriptors, free_port, rss_kb, until
 from scene import scene
 
 
@@ -372,32 +372,40 @@ def very_many_connections(world):
     check(ask(port, b"after") == b"after", near.story() + there.story())
 
 
+FEW = ["prlimit", "--nofile=320:320"]  # 192 places: 128 descriptors are none
+
+
+def is_served(client):
+    try:
+        client.sendall(b"x")
+        return client.recv(1) == b"x"
+    except ConnectionError:
+        return False
+
+
+def connect_many(port, count):
+    """Those that were not refused before we looked."""
+    clients = []
+    for _ in range(count):
+        try:
+            clients.append(connect(port))
+        except ConnectionResetError:
+            pass
+    return clients
+
+
 @scene(seconds=2)
 def one_peer_leaves_others_room(world):
     """Who opens one connection after another gets two thirds of all, hears that these are too many, and others are served"""
     server = Server(world, echo)
     target = f"127.0.0.1:{server.port}"
-    few = ["prlimit", "--nofile=320:320"]  # 128 of them are no connections
-    there = world.run("forward", "--keep", "--name", "there", "--allow", target, before=few)
+    there = world.run("forward", "--keep", "--name", "there", "--allow", target, before=FEW)
     ports = [free_port(), free_port()]
     greedy, modest = (world.run("forward", "--to", "there", "-L", f"{port}:{target}") for port in ports)
     for near in (greedy, modest):
         expect_state(near, "granted")
 
-    def is_served(client):
-        try:
-            client.sendall(b"x")
-            return client.recv(1) == b"x"
-        except ConnectionError:
-            return False
-
-    def try_connect():
-        try:
-            return connect(ports[0])
-        except ConnectionResetError:  # there, and refused before we looked
-            return None
-
-    clients = [client for client in (try_connect() for _ in range(200)) if client]
+    clients = connect_many(ports[0], 200)
     served = [client for client in clients if is_served(client)]
     check(len(served) == 128, f"{len(served)} of 200 were served\n{greedy.story()}{there.story()}")
     check(expect_state(greedy, "failed") == f"{target}: the other side has too many already", greedy.story())
@@ -413,6 +421,27 @@ def one_peer_leaves_others_room(world):
             return is_served(client)
 
     until(is_served_again, TIMEOUT, greedy.story)
+
+
+@scene
+def who_comes_too_many_waits(world):
+    """Where all places of the side that listens are taken, it says so, and the next wait at its socket until one ends"""
+    server = Server(world, None)
+    target, port = f"127.0.0.1:{server.port}", free_port()
+    world.run("forward", "--allow", target)
+    near = world.run("forward", "-L", f"{port}:{target}", before=FEW)
+    expect_state(near, "granted")
+    clients = connect_many(port, 200)
+    expect_state(near, "full", "has 192 connections")
+    until(lambda: len(server.taken) == 192, TIMEOUT, lambda: f"{len(server.taken)} came\n{near.story()}")
+    time.sleep(0.1)
+    check(len(server.taken) == 192, f"{len(server.taken)} came")
+    for number in range(3):
+        server.taken[number].close()
+        clients[number].close()
+    until(lambda: len(server.taken) == 195, TIMEOUT, lambda: f"{len(server.taken)} came\n{near.story()}")
+    for client in clients:
+        client.close()
 
 
 # ---- UDP ----
@@ -479,6 +508,53 @@ def udp_too_large(world):
         check(udp_ask(client, port, b"small") == b"small", near.story())
     text = expect_state(near, "too-large")
     check("40000" in text and len(states(near, "too-large")) == 1, near.story())
+
+
+@scene(seconds=2)
+def flows_leave_others_room(world):
+    """Flows of UDP take places as connections do, two thirds of all, give way to newer ones and to connections, and others are served"""
+    targets = [f"127.0.0.1:{Server(world, echo).port}", f"127.0.0.1:{udp_echo(world)}/udp"]
+    there = world.run("forward", "--keep", "--name", "there", "--allow", targets[0], "--allow", targets[1], before=FEW)
+    there.expect_event("room")
+    before = descriptors(there.pid)
+    nears, ports = [], []
+    for _ in range(2):
+        ports.append((free_port(), free_port(socket.SOCK_DGRAM)))
+        locals_of = [f"{port}:{target}" for port, target in zip(ports[-1], targets)]
+        nears.append(world.run("forward", "--to", "there", "-L", locals_of[0], "-L", locals_of[1]))
+    for near in nears:
+        until(lambda: len(states(near, "granted")) == 2, TIMEOUT, near.story)
+    clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(340)]
+
+    def expect_taken(count):
+        until(lambda: descriptors(there.pid) == before + count, TIMEOUT,
+              lambda: f"{descriptors(there.pid) - before} places are taken, not {count}\n{there.story()}")
+
+    def has_answers(sources, port):
+        return all(udp_ask(source, port, b"%d" % i) == b"%d" % i for i, source in enumerate(sources))
+
+    check(has_answers(clients[:320], ports[0][1]), "a flow was lost to another peer's or is not replaced\n" + there.story())
+    expect_taken(128)
+    others = connect_many(ports[1][0], 20)
+    check(len(others) == 20 and all(is_served(client) for client in others), nears[1].story() + there.story())
+    check(has_answers(clients[320:], ports[1][1]), nears[1].story() + there.story())
+    expect_taken(128 + 40)
+    served = [client for client in connect_many(ports[0][0], 200) if is_served(client)]
+    check(len(served) == 128, f"{len(served)} of 200 were served\n{nears[0].story()}{there.story()}")
+    expect_taken(128 + 40)
+    clients[0].sendto(b"x", ("127.0.0.1", ports[0][1]))
+    check(has_answers(clients[320:], ports[1][1]) and all(is_served(client) for client in others), there.story())
+    clients[0].settimeout(0.2)
+    try:
+        check(False, f"{clients[0].recv(1)!r} came for one that has nothing but connections")
+    except TimeoutError:
+        pass
+    for client in served:
+        client.close()
+    expect_taken(40)
+    check(has_answers(clients[:1], ports[0][1]), "a place that was given back cannot be had again")
+    for client in clients + others:
+        client.close()
 
 
 # ---- staying ----
