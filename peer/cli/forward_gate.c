@@ -37,7 +37,7 @@ static int listen_path(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (!text_copy(address.sun_path, sizeof address.sun_path, path)) {
-        errno = ENAMETOOLONG;
+        errno = ENAMETOOLONG; /* elsewhere it is shorter than Linux's, which ENDPOINT_PATH_MAX is */
         return -1;
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -106,14 +106,10 @@ static void gate_ready(struct forward *forward, struct watch *watch, unsigned wh
     ((struct gate *)watch)->ready = true;
 }
 
-static int listen_at(struct gate *gate, const struct endpoint *endpoint)
+static int listen_at(const struct endpoint *endpoint)
 {
-    if (!endpoint->port && text_copy(gate->path, sizeof gate->path, endpoint->host))
-        return listen_path(gate->path);
-    if (!endpoint->port) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
+    if (!endpoint->port)
+        return listen_path(endpoint->host);
     int fd = listen_port(endpoint, true);
     return fd < 0 && errno == EAFNOSUPPORT ? listen_port(endpoint, false) : fd;
 }
@@ -123,7 +119,7 @@ struct gate *gate_open(struct forward *forward, const struct endpoint *endpoint)
     struct gate *gate = calloc(1, sizeof *gate);
     if (!gate)
         return NULL;
-    gate->fd = listen_at(gate, endpoint);
+    gate->fd = listen_at(endpoint);
     gate->held = -1;
     gate->watch.ready = gate_ready;
     gate->udp = endpoint->udp;
@@ -135,6 +131,8 @@ struct gate *gate_open(struct forward *forward, const struct endpoint *endpoint)
         errno = error;
         return NULL;
     }
+    if (!endpoint->port)
+        text_copy(gate->path, sizeof gate->path, endpoint->host); /* it was bound to, so it fits */
     TAILQ_INSERT_TAIL(&forward->gates, gate, all);
     return gate;
 }
