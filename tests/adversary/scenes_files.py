@@ -331,6 +331,36 @@ def offers_of_many_have_a_limit(world):
     check(answer and b"beside those of others" not in answer[1], f"what was given back cannot be had again: {answer}")
 
 
+@scene(seconds=4)
+def offers_within_their_share_are_taken(world):
+    """An offer that came while there was room is taken at its end though others have taken the rest since, and not one byte more"""
+    os.makedirs(world.path("base"))
+    receiver = receiver_of(world)
+    before = rss_kb(receiver.pid)
+
+    def expect_held(megabytes):
+        until(lambda: rss_kb(receiver.pid) - before > megabytes << 10, 30, lambda: f"{rss_kb(receiver.pid) - before} KB\n{receiver.story()}")
+
+    links = manifest(*(entry(b"%05d" % number, b"l", target=b"x/" * 1999 + b"x") for number in range(10500)))
+    held = 2 * (len(links) >> 20)
+    early = [Raw(world) for _ in range(2)]
+    streams = [one.open("m") for one in early]
+    for one, stream in zip(early, streams):
+        one.write(stream, links)
+    expect_held(held)
+    for megabytes in (63, 50, 30, 14):  # of 256; then each of the first two has more than is free
+        offer_on(Raw(world), megabytes)
+        held += megabytes
+        expect_held(held - 2)
+    early[0].finish(streams[0])
+    answer = early[0].wait_for(streams[0], "GR", 30)
+    check(answer and answer[0] == "G", f"{answer}: it was whole, and within its share\n{receiver.story()}")
+    check(not early[1].frames(streams[1]), f"it was refused before it had more\n{receiver.story()}")
+    early[1].write(streams[1], b"l")
+    answer = early[1].wait_for(streams[1], "GR", 30)
+    check(answer and b"beside those of others" in answer[1], f"{answer}: more than its share was read\n{receiver.story()}")
+
+
 # ---- hostile receivers ----
 
 def wrong_answers():
