@@ -3,11 +3,6 @@
 
 #include <errno.h>
 
-enum {
-    BATCH_BYTES_MIN = 64 << 20, /* as BATCH_FILES_MIN */
-    BATCH_BYTES_MAX = 256 << 20
-};
-
 void file_names_begin(struct file_names *names, struct file_store *store, const struct manifest *manifest,
                       void (*named)(void *context, uint32_t file, int error), void *context)
 {

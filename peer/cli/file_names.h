@@ -9,8 +9,10 @@
 #include "file_sync.h"
 
 enum {
-    BATCH_FILES_MIN = 512, /* go to the disk together: a sync has a price of its own */
-    BATCH_FILES_MAX = 2048 /* may wait while it is busy */
+    BATCH_FILES_MIN = 512,  /* go to the disk together: a sync has a price of its own */
+    BATCH_FILES_MAX = 2048, /* may wait while it is busy; then who writes waits for it */
+    BATCH_BYTES_MIN = 64 << 20,
+    BATCH_BYTES_MAX = 256 << 20
 };
 
 struct file_batch {
