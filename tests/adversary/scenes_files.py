@@ -11,7 +11,7 @@ import time
 from signal import SIGCONT, SIGSTOP
 
 from attack import scene
-from harness import SIGINT, check, descriptors, free_port, rss_kb, until, with_parent
+from harness import SIGINT, Skip, check, descriptors, free_port, rss_kb, until, with_parent
 from raw import LEAF, UNKNOWN, Raw, entry, finish, leaves, manifest, record
 from scenes_forward import Server, ask, echo
 
@@ -397,6 +397,38 @@ def receivers_that_lie(world):
     honest = world.run("receive", world.path("target"), "--yes")
     honest.expect_code(0)
     check("does not keep to the protocol" in sender.err, sender.story())
+
+
+@scene(seconds=2)
+def a_receiver_that_tells_too_much(world):
+    """A receiver that tells of more leaves one by one than two files of 8 TiB have is left, and has cost the sender 256 MB at most"""
+    os.mkdir(world.path("source"))
+    for name in "abc":
+        with open(world.path(f"source/{name}"), "wb") as file:
+            try:
+                os.truncate(file.fileno(), 1 << 43)
+            except OSError as error:
+                raise Skip(f"no file of 8 TiB here: {error}") from error
+    sender = world.run("send", world.path("source"), "--keep")
+    sender.expect_event("room")
+    before = rss_kb(sender.pid)
+    hostile = Raw(world, "receive")
+    until(lambda: "m" in hostile.kinds.values(), 15, "nothing was offered")
+    stream = next(n for n, kind in hostile.kinds.items() if kind == "m")
+    hostile.write(stream, b"A" + bytes(4))
+
+    def tell(file, runs):  # of 513 zeros each: no page of 512 is alike
+        hostile.write(stream, b"".join(b"H" + struct.pack(">IIIBI", 13, file, 513 * run, 2, 513) for run in range(runs)))
+
+    pages = (1 << 26) // 513
+    tell(1, pages)
+    tell(2, pages)
+    until(lambda: rss_kb(sender.pid) - before > 120 << 10, 30, lambda: f"{rss_kb(sender.pid) - before} KB\n{sender.story()}")
+    check(not hostile.over(), f"too much of two files\n{sender.story()}")
+    tell(3, pages)
+    until(hostile.over, 30, lambda: f"more is borne\n{sender.story()}")
+    sender.expect_event("transfer", complete=False)
+    check(peak_kb(sender.pid) - before < 256 << 10, f"{peak_kb(sender.pid) - before} KB\n{sender.story()}")
 
 
 @scene(seconds=4)
