@@ -65,6 +65,13 @@ static void hold_back(struct rendezvous *r, uint64_t now, const char *id)
         parcel_stop(peer->asking->reply);
 }
 
+/* Whether it has given away more places since we met than the one to us: there is a third, of whom we may not
+ * have heard, nor it of us. */
+static bool has_others(const struct run *session, const struct message *hello)
+{
+    return hello->about.slots + 1 < session->handshake.other.slots;
+}
+
 void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const struct message *message)
 {
     bool alike = !strcmp(r->purpose, message->about.purpose);
@@ -86,6 +93,8 @@ void meeting_hello(struct rendezvous *r, uint64_t now, uint32_t broker, const st
         peer->broker = broker;
     peer->about = message->about;
     peer->known |= sightings_note(&r->sightings, now, message->from);
+    if (peer->session && alike && has_others(peer->session, message)) /* of another kind: not for us */
+        rendezvous_crowd(r, now);
     if (peer->session || peer->invited || peer->wish == WISH_KNOCK)
         return;
     if (is_asked(r, now, peer, message))

@@ -32,9 +32,9 @@ enum {
     RETRY_S = 6, /* a peer with which a run failed is not tried before (security.md: one run every 6 s) ... */
     RETRY_DOUBLINGS = 6, /* ... twice as long after each further failure, up to 6.4 minutes: its secret cannot
                             change, but whoever altered its messages may stop */
-    HELLO_CROWD_MS =
-        750, /* who has met two says hello once more, so long after or twice that: a third may have
-                missed the first, and would hear the next 15 s later. In a room of two it is not said */
+    HELLO_CROWD_MS = 750, /* who has met two, or one who has met another, says hello once more, so long after
+                             or twice that: somebody may have missed the first, and would hear the next 15 s
+                             later. In a room of two it is not said */
     HELLO_SHARE =
         300, /* in a flood, which has as many hellos in 4 s as so many a second are, one of so many is ours,
                 ... */
@@ -73,7 +73,7 @@ struct rendezvous {
     bool was_connected;
     uint64_t entered; /* the room: the first connection */
     bool company;     /* somebody is proven */
-    bool crowded;     /* two have been, at a time */
+    bool crowded;     /* ... and two have been, or who is has met another: HELLO_CROWD_MS */
     uint64_t hello_due;
     unsigned hello_step;              /* doublings of the interval so far */
     uint64_t hello_said;              /* when the last one left */
@@ -96,6 +96,8 @@ struct rendezvous {
 struct message_about rendezvous_about(const struct rendezvous *r, uint64_t now);
 /* Sessions began or ended: hellos become rarer, or frequent again. */
 void rendezvous_pace(struct rendezvous *r, uint64_t now);
+/* There are three of us, or more: hello is said once more, until we have been alone again. */
+void rendezvous_crowd(struct rendezvous *r, uint64_t now);
 /* `text` is what is inside the seal or the whole message. `run` may be NULL. */
 void rendezvous_show(struct rendezvous *r, bool outgoing, const char *id, const struct run *run,
                      const char *text, size_t len);

@@ -152,6 +152,16 @@ static void restart_hellos(struct rendezvous *r, uint64_t now)
     r->hello_due = now + hello_interval(r);
 }
 
+void rendezvous_crowd(struct rendezvous *r, uint64_t now)
+{
+    if (r->crowded)
+        return;
+    r->crowded = true;
+    uint64_t due =
+        now + HELLO_CROWD_MS * NS_PER_MS + random_below(r->party.random, HELLO_CROWD_MS) * NS_PER_MS;
+    r->hello_due = earlier(due, r->hello_due);
+}
+
 void rendezvous_pace(struct rendezvous *r, uint64_t now)
 {
     unsigned sessions = crowd_sessions(&r->crowd);
@@ -159,12 +169,10 @@ void rendezvous_pace(struct rendezvous *r, uint64_t now)
     if (company != r->company)
         restart_hellos(r, now);
     r->company = company;
-    if (sessions < 2 || r->crowded)
-        return;
-    r->crowded = true;
-    uint64_t due =
-        now + HELLO_CROWD_MS * NS_PER_MS + random_below(r->party.random, HELLO_CROWD_MS) * NS_PER_MS;
-    r->hello_due = due < r->hello_due ? due : r->hello_due;
+    if (!company)
+        r->crowded = false;
+    if (sessions >= 2)
+        rendezvous_crowd(r, now);
 }
 
 /* Strangers say so much that our hello, at its own rate, would be one of thousands. */

@@ -366,6 +366,148 @@ static void only_matching_purposes_meet(void **state)
     post_free(post);
 }
 
+/* ---- a room of three ---- */
+
+static unsigned add_chat(struct post *post)
+{
+    unsigned n = post_add(post, post_config());
+    post->hosts[n].places = 8;
+    return n;
+}
+
+/* What `from` has said and `to` has not heard yet. */
+static void lose_flights(struct post *post, unsigned from, unsigned to)
+{
+    struct message message;
+    for (unsigned i = post->flight_count; i--;) {
+        struct flight flight = post->flights[i];
+        assert_true(message_decode(&message, flight.data, flight.len));
+        if (flight.to != to || strcmp(message.from, rendezvous_id(post->hosts[from].machine)) != 0)
+            continue;
+        post->flights[i] = post->flights[--post->flight_count];
+        free(flight.data);
+    }
+}
+
+/* They come together and neither hears the other; how long it takes them to meet all the same. */
+static uint64_t two_miss_each_other(struct post *post)
+{
+    unsigned a = add_chat(post), b = add_chat(post);
+    post_connect(post, a);
+    post_connect(post, b);
+    lose_flights(post, a, b);
+    lose_flights(post, b, a);
+    uint64_t begun = post->now;
+    while (!post_are_joined(post, a, b))
+        assert_true(post_step(post, begun + 20 * NS_PER_S));
+    return post->now - begun;
+}
+
+static void leave(struct post *post, unsigned n)
+{
+    struct host *host = &post->hosts[n];
+    rendezvous_set_slots(host->machine, post->now, 0);
+    for (size_t i = 0; i < LINKS_MAX; i++)
+        rendezvous_bye(host->machine, post->now, host->links[i].handle, "");
+    post_run(post, NS_PER_S);
+    host->down = true;
+}
+
+static void in_a_room_of_three_two_who_missed_each_other_meet_within_three_seconds(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct post *post = post_new(seed, 1);
+        post_connect(post, add_chat(post));
+        post_run(post, (seed % 2 ? 10 : 1) * NS_PER_S);
+        assert_in_range(two_miss_each_other(post), 0, 3200 * NS_PER_MS);
+        post_run(post, 10 * NS_PER_S);
+        leave(post, 1);
+        leave(post, 2);
+        post_count_places(post, &post->hosts[0]);
+        post_run(post, 30 * NS_PER_S); /* who has been alone again does as much for the next two */
+        assert_in_range(two_miss_each_other(post), 0, 3200 * NS_PER_MS);
+        post_free(post);
+    }
+}
+
+static void whom_a_newcomer_missed_greets_it_within_three_seconds(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct post *post = post_new(seed, 1);
+        for (unsigned i = 0; i < 2; i++)
+            post_connect(post, add_chat(post));
+        post_run(post, 30 * NS_PER_S);
+        post_connect(post, add_chat(post));
+        lose_flights(post, 2, 1);
+        assert_in_range(post_join(post, 20 * NS_PER_S), 0, 3200 * NS_PER_MS);
+        post_free(post);
+    }
+}
+
+static void in_a_room_of_two_nobody_says_more_for_that(void **state)
+{
+    struct post *post = post_new(24, 1);
+    (void)state;
+    for (unsigned i = 0; i < 2; i++)
+        post_connect(post, add_chat(post));
+    assert_true(post_join(post, NS_PER_S) != NEVER);
+    uint64_t last[2] = {post->now, post->now};
+    unsigned before = post->sent;
+    post_run(post, 60 * NS_PER_S);
+    for (unsigned i = before; i < post->sent; i++) {
+        const struct record *record = &post->records[i];
+        if (record->type != MESSAGE_HELLO)
+            continue;
+        assert_true(record->at - last[record->from] > 11 * NS_PER_S);
+        last[record->from] = record->at;
+    }
+    post_free(post);
+}
+
+/* Receivers of one sender: there are many of them, but not for each other. */
+static void who_does_not_meet_its_own_kind_says_nothing_for_them(void **state)
+{
+    struct post *post = post_new(25, 1);
+    struct rendezvous_config config = post_config();
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        config.purpose = i ? "receive" : "send";
+        post->hosts[post_add(post, config)].places = 8;
+    }
+    connect_all(post);
+    post_run(post, 10 * NS_PER_S);
+    assert_true(post_are_joined(post, 0, 1) && post_are_joined(post, 0, 2));
+    assert_int_equal(post->sent_of[MESSAGE_HELLO], 3 + 1); /* the sender has met two */
+    post_free(post);
+}
+
+/* In the name of who is there: it has given all places but one away. */
+static void a_forged_word_of_a_third_makes_us_say_hello_once(void **state)
+{
+    struct message few = {.type = MESSAGE_HELLO, .about = {.purpose = "chat", .slots = 1}};
+    struct post *post = post_new(26, 1);
+    char text[MESSAGE_MAX], hello[TOPIC_MAX], inbox[TOPIC_MAX];
+    uint8_t key[VEIL_KEY_LEN];
+    (void)state;
+    for (unsigned i = 0; i < 2; i++)
+        post_connect(post, add_chat(post));
+    assert_true(post_join(post, NS_PER_S) != NEVER);
+    unsigned before = post->sent_of[MESSAGE_HELLO];
+    memcpy(few.from, rendezvous_id(post->hosts[1].machine), sizeof few.from);
+    veil_key(key, "demo");
+    veil_close(key, &few);
+    size_t len = message_encode(&few, text, sizeof text);
+    rendezvous_topics(post->hosts[0].machine, hello, inbox);
+    for (unsigned i = 0; i < 100; i++) {
+        rendezvous_input(post->hosts[0].machine, post->now, 0, hello, (const uint8_t *)text, len);
+        post_run(post, 100 * NS_PER_MS);
+    }
+    assert_int_equal(post->sent_of[MESSAGE_HELLO] - before, 1);
+    post_free(post);
+}
+
 /* ---- proof ---- */
 
 static struct post *strangers(uint64_t seed)
@@ -808,6 +950,11 @@ int main(void)
         cmocka_unit_test(with_company_hello_is_rare_and_without_slots_silent),
         cmocka_unit_test(without_slots_nobody_is_met),
         cmocka_unit_test(only_matching_purposes_meet),
+        cmocka_unit_test(in_a_room_of_three_two_who_missed_each_other_meet_within_three_seconds),
+        cmocka_unit_test(whom_a_newcomer_missed_greets_it_within_three_seconds),
+        cmocka_unit_test(in_a_room_of_two_nobody_says_more_for_that),
+        cmocka_unit_test(who_does_not_meet_its_own_kind_says_nothing_for_them),
+        cmocka_unit_test(a_forged_word_of_a_third_makes_us_say_hello_once),
         cmocka_unit_test(a_wrong_secret_fails_on_both_sides_and_the_newcomer_knows_that_it_is_later),
         cmocka_unit_test(who_is_later_stays_later_when_they_try_again),
         cmocka_unit_test(who_came_a_fifth_of_a_second_later_is_later),
