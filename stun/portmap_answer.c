@@ -90,12 +90,14 @@ static enum portmap_failure failure_of(enum portmap_result result)
 
 static void pcp_refused(struct mapping *m, uint64_t now, const struct portmap_msg *msg)
 {
+    enum portmap_failure failure = failure_of(msg->result);
     m->questions[ASK_PCP].running = false;
-    m->failure = failure_of(msg->result);
     m->retry_s = msg->lifetime_s;
+    if (failure != PORTMAP_SILENT) /* else what NAT-PMP may have said is more precise */
+        m->failure = failure;
     /* NAT-PMP would map a port for whoever stands between. */
-    if (m->protocol == PORTMAP_PCP || m->failure == PORTMAP_NAT_BETWEEN) {
-        mapping_fail(m, now, m->failure);
+    if (m->protocol == PORTMAP_PCP || failure == PORTMAP_NAT_BETWEEN) {
+        mapping_fail(m, now, failure);
         return;
     }
     if (m->port_at != NEVER)

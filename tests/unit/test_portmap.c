@@ -605,6 +605,51 @@ static void a_gateway_of_natpmp_without_a_port_left_is_told_from_a_silent_one(vo
     portmap_free(w.portmap);
 }
 
+/* That it speaks no PCP is known later, and no reason to leave it alone. */
+static void what_natpmp_refused_is_said_though_the_gateway_then_denies_to_know_pcp(void **state)
+{
+    static const uint8_t not_mine[] = {0, 129, 0, 1, 0, 0, 0, 9};
+    (void)state;
+    struct gateway g = gateway_of(false, true);
+    struct world w = world_of(LOCAL, GATEWAY);
+    g.result = 4; /* out of resources */
+    exchange_only(&w, &g, 0);
+    assert_int_equal(w.told_count, 0);
+    assert_true(deliver(&w, LOCAL, GATEWAY, not_mine, sizeof not_mine));
+    assert_int_equal(w.told_count, 1);
+    expect(&w, 0, PORTMAP_FAILED, NULL);
+    assert_int_equal(w.told[0].failure, PORTMAP_FULL);
+    g.result = 0;
+    run(&w, &g, 301);
+    assert_int_equal(w.told_count, 2);
+    expect(&w, 1, PORTMAP_MAPPED, "198.51.100.7:40000");
+    portmap_free(w.portmap);
+}
+
+/* ... but of a mapping by PCP it is the end, whatever NAT-PMP said before. */
+static void a_gateway_that_knows_pcp_no_more_at_the_renewal_is_left_alone(void **state)
+{
+    static const uint8_t not_mine[] = {0, 129, 0, 1, 0, 0, 0, 9};
+    (void)state;
+    struct gateway g = gateway_of(true, true);
+    struct world w = world_of(LOCAL, GATEWAY);
+    g.result = 4;
+    exchange_only(&w, &g, 0); /* PCP's question is lost */
+    g.result = 0;
+    run(&w, &g, 10);
+    assert_int_equal(w.told_count, 1);
+    expect(&w, 0, PORTMAP_MAPPED, "198.51.100.7:40000");
+    assert_int_equal(w.told[0].protocol, PORTMAP_PCP);
+    w.now = portmap_deadline(w.portmap);
+    exchange(&w, NULL);
+    assert_true(deliver(&w, LOCAL, GATEWAY, not_mine, sizeof not_mine));
+    assert_int_equal(w.told_count, 3);
+    expect(&w, 1, PORTMAP_LOST, "198.51.100.7:40000");
+    expect(&w, 2, PORTMAP_FAILED, NULL);
+    assert_int_equal(w.told[2].failure, PORTMAP_SILENT);
+    portmap_free(w.portmap);
+}
+
 static void asked_again_in_doubt_but_not_more_often_than_every_2_s(void **state)
 {
     (void)state;
@@ -847,6 +892,8 @@ int main(void)
         cmocka_unit_test(an_announced_restart_makes_us_ask_at_once),
         cmocka_unit_test(an_announcement_of_an_age_that_fits_changes_nothing),
         cmocka_unit_test(a_restart_seen_by_one_mapping_renews_the_others),
+        cmocka_unit_test(what_natpmp_refused_is_said_though_the_gateway_then_denies_to_know_pcp),
+        cmocka_unit_test(a_gateway_that_knows_pcp_no_more_at_the_renewal_is_left_alone),
         cmocka_unit_test(asked_again_in_doubt_but_not_more_often_than_every_2_s),
         cmocka_unit_test(a_mapping_is_taken_back),
         cmocka_unit_test(what_was_asked_for_but_not_answered_is_taken_back_too),
