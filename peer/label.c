@@ -9,8 +9,7 @@ static const char *label_id(const char *label)
 {
     const char *mark = strrchr(label, '#');
     size_t len = mark ? strlen(mark + 1) : 0;
-    bool is_id = len >= LABEL_ID_MIN && len <= PEER_ID_LEN &&
-                 strspn(mark + 1, "abcdefghijklmnopqrstuvwxyz234567") == len;
+    bool is_id = len >= LABEL_ID_MIN && len <= PEER_ID_LEN && strspn(mark + 1, BASE32) == len;
     return is_id ? mark + 1 : NULL;
 }
 

@@ -24,7 +24,7 @@ static bool only_of(const char *text, const char *allowed)
 
 static bool is_base32(const char *text)
 {
-    return only_of(text, LOWER "234567");
+    return only_of(text, BASE32);
 }
 
 bool purpose_valid(const char *text)

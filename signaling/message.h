@@ -9,7 +9,7 @@
 
 enum {
     MESSAGE_VERSION = 1,
-    PEER_ID_LEN = 16,    /* characters of a peer's id: 80 random bits in base32 (RFC 4648, lower case) */
+    PEER_ID_LEN = 16,    /* characters of a peer's id: 80 random bits in base32 */
     PEER_NAME_MAX = 64,  /* bytes of a peer's name */
     PURPOSE_MAX = 16,    /* bytes of a purpose */
     NONCE_LEN = 16,      /* bytes */
@@ -28,6 +28,9 @@ enum {
                            what two say of it differs by the time that a message takes */
     VEIL_LEN = 26,      /* bytes: what veil.h makes of purpose, slots and fresh */
 };
+
+/* The digits of ids and topics (RFC 4648, lower case). */
+#define BASE32 "abcdefghijklmnopqrstuvwxyz234567"
 
 /* ---- what everybody can read ---- */
 

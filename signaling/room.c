@@ -29,12 +29,11 @@ bool room_valid(const char *name)
 
 void base32_print(char *out, const uint8_t *bytes, size_t len)
 {
-    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
     uint32_t bits = 0, have = 0;
     for (size_t i = 0; i < len; i++) {
         bits = bits << 8 | bytes[i];
         for (have += 8; have >= 5; have -= 5)
-            *out++ = alphabet[bits >> (have - 5) & 31];
+            *out++ = BASE32[bits >> (have - 5) & 31];
     }
     *out = 0;
 }
