@@ -36,8 +36,7 @@ bool answer_is_flooded(struct rendezvous *r, uint64_t now)
 {
     unsigned flood = presence_count(&r->presence, now) * FLOOD_PER_ID;
     flood = flood > FLOOD_S * HELLO_SHARE ? flood : FLOOD_S * HELLO_SHARE;
-    return r->heard_now >= flood ||
-           (now < r->counted_from + 2 * FLOOD_S * NS_PER_S && r->heard_before >= flood);
+    return r->heard_now >= flood || r->heard_before >= flood;
 }
 
 void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer)
@@ -52,7 +51,7 @@ void answer_withhold(struct rendezvous *r, uint64_t now, struct peer *peer)
 /* When to tell somebody that we have no place. */
 static uint64_t full_time(const struct rendezvous *r, uint64_t now)
 {
-    unsigned number = 1 + random_below(r->party.random, (1U << FULL_STEPS) - 1), wait = FULL_WORD_MS;
+    unsigned number = random_below(r->party.random, 1U << FULL_STEPS), wait = FULL_WORD_MS;
     for (; number > 1; number /= 2)
         wait += FULL_STEP_MS;
     return now + (wait + random_below(r->party.random, FULL_STEP_MS)) * NS_PER_MS;

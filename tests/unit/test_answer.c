@@ -37,7 +37,7 @@ static void as_many_answer_at_once_as_fit_and_nobody_waits_for_three_seconds(voi
     (void)state;
     for (size_t n = 0; n < sizeof crowds / sizeof *crowds; n++) {
         struct post *post = post_new(2 + n, 1);
-        unsigned places = crowds[n][1], at_once = 0, soon = 0;
+        unsigned places = crowds[n][1], at_once = 0, soon = 0, next = 0;
         post_add(post, post_config());
         struct rendezvous *machine = post->hosts[0].machine;
         note_others(machine, post->now, crowds[n][0]);
@@ -47,13 +47,140 @@ static void as_many_answer_at_once_as_fit_and_nobody_waits_for_three_seconds(voi
             assert_true(wait < 3 * NS_PER_S);
             at_once += wait == 0;
             soon += wait > 0 && wait < 250 * NS_PER_MS;
+            next += wait >= 250 * NS_PER_MS && wait < 500 * NS_PER_MS;
         }
         double expected = ROUNDS * places / able, rest = ROUNDS - expected;
         assert_true(at_once > 0.6 * expected && at_once < 1.5 * expected);
         expected = expected < rest ? expected : rest;
         assert_true(soon > 0.6 * expected && soon < 1.5 * expected);
+        rest -= expected;
+        expected = 2 * expected < rest ? 2 * expected : rest;
+        assert_true(next >= 0.6 * expected && next <= 1.5 * expected);
         post_free(post);
     }
+}
+
+/* A newcomer of another kind is not among those who are counted, but we are. */
+static void of_another_kind_we_are_one_more_who_could_answer(void **state)
+{
+    struct post *post = post_new(1, 1);
+    unsigned waits = 0;
+    (void)state;
+    post_add(post, post_config());
+    struct rendezvous *machine = post->hosts[0].machine;
+    note_others(machine, post->now, 8);
+    for (unsigned i = 0; i < 900; i++)
+        waits += answer_time(machine, post->now, 8, false) > post->now;
+    assert_in_range(waits, 70, 130); /* each of nine waits once in nine times */
+    post_free(post);
+}
+
+/* Half of them in the last of ten steps, half of the rest in the one before ... */
+static void who_is_full_says_so_after_one_to_two_seconds_and_few_say_so_early(void **state)
+{
+    enum { ROUNDS = 102400, STEPS = 10 };
+    struct post *post = post_new(1, 1);
+    unsigned in_step[STEPS] = {0}, late = 0;
+    (void)state;
+    post_add(post, post_config());
+    struct rendezvous *machine = post->hosts[0].machine;
+    rendezvous_set_slots(machine, post->now, 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint64_t wait = answer_time(machine, post->now, 8, true) - post->now;
+        assert_in_range(wait, NS_PER_S, 2 * NS_PER_S - 1);
+        in_step[(wait - NS_PER_S) / (100 * NS_PER_MS)]++;
+        late += wait % (100 * NS_PER_MS) >= 50 * NS_PER_MS;
+    }
+    assert_in_range(late, ROUNDS * 45 / 100, ROUNDS * 55 / 100);
+    for (unsigned step = 0; step < STEPS; step++) {
+        unsigned expected = ROUNDS >> (step ? STEPS - step : STEPS - 1);
+        assert_in_range(in_step[step], expected * 8 / 10, expected * 12 / 10);
+    }
+    post_free(post);
+}
+
+static void who_is_full_is_spared_when_eight_have_said_so_since_and_who_is_not_never(void **state)
+{
+    struct post *post = post_new(1, 1);
+    struct peer peer = {.full_before = 3};
+    (void)state;
+    post_add(post, post_config());
+    struct rendezvous *machine = post->hosts[0].machine;
+    machine->full_heard = 3 + 8;
+    assert_false(answer_is_spared(machine, &peer));
+    rendezvous_set_slots(machine, post->now, 0);
+    assert_true(answer_is_spared(machine, &peer));
+    machine->full_heard--;
+    assert_false(answer_is_spared(machine, &peer));
+    post_free(post);
+}
+
+static void only_an_answer_to_a_hello_is_withheld_and_counted_if_there_was_a_place(void **state)
+{
+    struct post *post = post_new(1, 1);
+    struct peer peer = {.id = "abcdefghijklmnop", .wish = WISH_KNOCK};
+    (void)state;
+    post_add(post, post_config());
+    struct rendezvous *machine = post->hosts[0].machine;
+    answer_withhold(machine, post->now, &peer); /* a pake1 waits: a word in its name may be forged */
+    assert_int_equal(peer.wish, WISH_KNOCK);
+    assert_int_equal(withheld_places(&machine->withheld, post->now, peer.id, 1), 1);
+    peer.wish = WISH_HELLO;
+    answer_withhold(machine, post->now, &peer);
+    assert_int_equal(peer.wish, WISH_NOTHING);
+    assert_int_equal(withheld_places(&machine->withheld, post->now, peer.id, 1), 4);
+    rendezvous_set_slots(machine, post->now, 0);
+    peer.wish = WISH_HELLO;
+    answer_withhold(machine, post->now, &peer);
+    assert_int_equal(peer.wish, WISH_NOTHING);
+    assert_int_equal(withheld_places(&machine->withheld, post->now, peer.id, 1), 4);
+    post_free(post);
+}
+
+static bool hear_hellos(struct rendezvous *machine, uint64_t now, unsigned count)
+{
+    while (count--)
+        answer_count(machine, now);
+    return answer_is_flooded(machine, now);
+}
+
+static void twelve_hundred_hellos_are_a_flood_for_the_four_seconds_after_theirs_too(void **state)
+{
+    struct post *post = post_new(1, 1);
+    (void)state;
+    post_add(post, post_config());
+    struct rendezvous *machine = post->hosts[0].machine;
+    assert_false(hear_hellos(machine, 100 * NS_PER_S, 1199));
+    assert_true(hear_hellos(machine, 100 * NS_PER_S, 1));
+    assert_true(hear_hellos(machine, 104 * NS_PER_S, 1));
+    assert_true(hear_hellos(machine, 108 * NS_PER_S - 1, 1));
+    assert_false(hear_hellos(machine, 108 * NS_PER_S, 1));
+    assert_true(hear_hellos(machine, 109 * NS_PER_S, 1199));
+    assert_false(hear_hellos(machine, 116 * NS_PER_S, 1)); /* nothing was heard for four seconds */
+    assert_true(hear_hellos(machine, 120 * NS_PER_S, 1200));
+    assert_true(hear_hellos(machine, 124 * NS_PER_S, 1));
+    assert_false(hear_hellos(machine, 132 * NS_PER_S, 1));
+    assert_false(hear_hellos(machine, 140 * NS_PER_S, 1199)); /* as many in eight seconds are none */
+    assert_false(hear_hellos(machine, 144 * NS_PER_S, 1199));
+    post_free(post);
+}
+
+/* There are so many whom nobody sees that turns mean nothing. */
+static void in_a_flood_answers_wait_for_the_quota_alone(void **state)
+{
+    struct post *post = post_new(1, 1);
+    unsigned waits = 0;
+    (void)state;
+    post_add(post, post_config());
+    struct rendezvous *machine = post->hosts[0].machine;
+    note_others(machine, post->now, 100);
+    for (unsigned i = 0; i < 100; i++)
+        waits += answer_time(machine, post->now, 1, true) > post->now;
+    assert_true(waits > 90);
+    assert_true(hear_hellos(machine, post->now, 1200));
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(answer_time(machine, post->now, 1, true), post->now);
+    post_free(post);
 }
 
 static void who_wants_one_of_a_name_waits_for_nobody(void **state)
@@ -393,6 +520,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_all_fit_everybody_answers_at_once),
         cmocka_unit_test(as_many_answer_at_once_as_fit_and_nobody_waits_for_three_seconds),
+        cmocka_unit_test(of_another_kind_we_are_one_more_who_could_answer),
+        cmocka_unit_test(who_is_full_says_so_after_one_to_two_seconds_and_few_say_so_early),
+        cmocka_unit_test(who_is_full_is_spared_when_eight_have_said_so_since_and_who_is_not_never),
+        cmocka_unit_test(only_an_answer_to_a_hello_is_withheld_and_counted_if_there_was_a_place),
+        cmocka_unit_test(twelve_hundred_hellos_are_a_flood_for_the_four_seconds_after_theirs_too),
+        cmocka_unit_test(in_a_flood_answers_wait_for_the_quota_alone),
         cmocka_unit_test(who_wants_one_of_a_name_waits_for_nobody),
         cmocka_unit_test(who_wants_one_of_a_name_meets_fifteen_in_a_second),
         cmocka_unit_test(a_newcomer_among_hundreds_costs_the_broker_a_handful_of_messages),
