@@ -81,6 +81,12 @@ static uint64_t take_at(const struct broker_path *path, const struct broker_view
     return path->allowed && path->up ? later(path->from, view->direct_until) : NEVER;
 }
 
+/* Since when we wait for a word: whatever arrives is one, also where it acknowledges nothing. */
+static uint64_t unheard_since(const struct broker_view *view)
+{
+    return later(view->quic.waiting_since, view->quic.last_received);
+}
+
 /* When nobody has answered for too long; NEVER: all is answered. */
 static uint64_t silent_at(const struct broker_path *path, const struct broker_view *view)
 {
@@ -88,7 +94,7 @@ static uint64_t silent_at(const struct broker_path *path, const struct broker_vi
         return 0;
     if (!view->quic.waiting_since)
         return NEVER;
-    return later(view->quic.waiting_since, path->taken) + BROKER_PATH_SILENT_S * NS_PER_S;
+    return later(unheard_since(view), path->taken) + BROKER_PATH_SILENT_S * NS_PER_S;
 }
 
 static bool is_answered(const struct broker_view *view, uint64_t since)
@@ -127,7 +133,7 @@ static uint64_t ask_at(const struct broker_path *path, const struct broker_view 
 {
     if (!path->up || path->stalled || path->quiet || !view->quic.waiting_since)
         return NEVER;
-    return later(view->quic.waiting_since, path->asked) + BROKER_PATH_ASK_S * NS_PER_S;
+    return later(unheard_since(view), path->asked) + BROKER_PATH_ASK_S * NS_PER_S;
 }
 
 /* Only while the peer is heard: who has gone silent is left in peace. */

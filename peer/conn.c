@@ -317,13 +317,13 @@ static bool take_stun(struct conn *conn, uint64_t now, const struct packet *in)
 
 /* The path was silent, and a check has been answered. Where data is still unanswered, and longer than every
  * network must take, it may be its length: a network in between that takes less than our interface as a rule
- * does not say so (RFC 8899 1.1). A path that was merely silent loses little by that. */
+ * does not say so (RFC 8899 1.1). A path that was merely silent loses little by that; within this machine
+ * nothing is in between. */
 static void speaks_again(struct conn *conn, uint64_t now)
 {
     struct quic_info info;
     quic_info(conn->quic, &info);
-    conn->narrow |=
-        conn->connected && info.waiting_since && path_payload(conn->path.kind) > path_payload(PATH_DIRECT);
+    conn->narrow |= conn->connected && info.waiting_since && conn->path.kind == PATH_LAN;
     quic_hurry(conn->quic, now);
 }
 

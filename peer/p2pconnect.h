@@ -69,7 +69,7 @@ struct p2p_node;
 struct p2p_peer;
 struct p2p_stream;
 
-/* How fast it is sent: P2P_BBR (draft-ietf-ccwg-bbr) by what arrives, whether some is lost or not; P2P_CUBIC
+/* How fast it is sent: P2P_BBR (draft-ietf-ccwg-bbr) by what arrives, also where some 2 % are lost; P2P_CUBIC
  * (RFC 9438 4.6) ever faster until packets are lost, and then, once a round trip and whatever lost them, 0.7
  * of that. */
 enum p2p_congestion { P2P_CONGESTION_DEFAULT, P2P_CUBIC, P2P_BBR };
@@ -276,7 +276,8 @@ P2P_API void *p2p_stream_user(const struct p2p_stream *stream);
 
 /* ---- datagrams: may be lost or reordered, never altered ---- */
 
-/* The longest that can be sent now, bytes; 0: none. */
+/* The longest that can be sent now, bytes; 0: none. It grows where the path allows once both know that they
+ * are connected, a round trip after CONNECTED. */
 P2P_API size_t p2p_datagram_max(const struct p2p_peer *peer);
 /* 0, P2P_ETOOLONG, P2P_EGONE, P2P_ENOMEM. */
 P2P_API int p2p_datagram_send(struct p2p_peer *peer, const void *data, size_t len);

@@ -126,8 +126,10 @@ static void note_received(struct quic *quic, uint64_t now, uint64_t before)
     quic->decrypted = true;
     quic->skew_heard = quic->skew;
     quic->last_received = now;
-    if (quic->waiting_since && bytes_in_flight(quic) < before)
-        quic->waiting_since = now;
+    if (!quic->waiting_since || bytes_in_flight(quic) >= before)
+        return;
+    quic->waiting_since = now;
+    quic->hurry = 0;
 }
 
 void quic_input(struct quic *quic, uint64_t now, const struct packet *in)
@@ -179,7 +181,7 @@ void quic_ping(struct quic *quic)
 static ngtcp2_ssize write_due(struct quic *quic, struct packet *out, size_t payload, uint64_t in_flight,
                               ngtcp2_tstamp ts)
 {
-    size_t burst = quic_pace_burst(quic, in_flight);
+    size_t burst = quic_pace_burst(quic, ts, in_flight);
     int err = prepare_output(quic, ts);
     return err ? err : batch_write(quic, out, payload, burst, ts);
 }
@@ -215,6 +217,8 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
     if (!len && flight_repeat(quic, now, out, payload))
         return true;
     if (!len) {
+        quic->hurry = 0;
+        quic_pace_idle(quic, ts, before && (streams_next(quic) || quic->datagrams_out.count));
         if (ngtcp2_conn_get_expiry(quic->conn) <= ts)
             quic->not_before = now + SPIN_GUARD_MS * NS_PER_MS;
         return false;

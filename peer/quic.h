@@ -38,9 +38,9 @@ struct quic_config {
     unsigned streams_max;      /* up to QUIC_STREAMS_MANY; 0: QUIC_STREAMS_MAX. Above that a stream begins
                                   with QUIC_FIRST_WINDOW, and each of them has that beside QUIC_WINDOW: who
                                   does not read some streams holds back none of the others */
-    size_t
-        payload_max; /* bytes of the longest packets that this side will send, up to QUIC_PAYLOAD_MAX; 0:
-                        QUIC_PAYLOAD_USUAL. Congestion control counts in it: four are the smallest window */
+    /* Bytes of the longest packets that this side will send, up to QUIC_PAYLOAD_MAX; 0: QUIC_PAYLOAD_USUAL.
+     * Congestion control counts in it: four are its smallest window. */
+    size_t payload_max;
     enum quic_congestion congestion; /* of what we send; DEFAULT: BBR, but CUBIC with ngtcp2 1.0 to 1.10 */
     const struct random *random;     /* outlives the connection */
 };

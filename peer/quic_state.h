@@ -61,13 +61,15 @@ enum quic_phase {
     QUIC_OVER,
 };
 
-/* See quic_pace.c; nothing of it is used where ngtcp2 paces well by itself. */
+/* See quic_pace.c; nothing of it is used where ngtcp2 paces well by itself. Rates are bytes a ns. */
 struct quic_pace {
-    double rate;       /* bytes a ns; 0: not begun */
+    double rate;
     ngtcp2_tstamp due; /* when the next packet is */
     double saved;      /* bytes that may leave at once, because nothing was in flight */
-    double best;       /* the best rate of delivery, bytes a ns, ... */
-    double grown;      /* ... what it was when it last grew by a quarter, ... */
+    bool held;         /* more would have left, had it been due */
+    double best, seen; /* rates of delivery: the best, and the best since then */
+    ngtcp2_tstamp seen_since;
+    double grown; /* what `best` was when it last grew by a quarter */
     ngtcp2_tstamp grown_at;
 };
 
@@ -150,9 +152,11 @@ void quic_set_keep_alive(struct quic *quic);
 
 /* quic_pace.c */
 /* How many bytes may leave at once now that so many are in flight. */
-size_t quic_pace_burst(struct quic *quic, uint64_t in_flight);
+size_t quic_pace_burst(struct quic *quic, ngtcp2_tstamp ts, uint64_t in_flight);
 /* After they have: when the next may. `before`: the bytes in flight without them. */
 void quic_pace(struct quic *quic, ngtcp2_tstamp ts, uint64_t before);
+/* Nothing leaves now, though more is `waiting` to. */
+void quic_pace_idle(struct quic *quic, ngtcp2_tstamp ts, bool waiting);
 
 /* quic_close.c */
 /* Nothing more is sent or taken. */

@@ -92,9 +92,10 @@ static void pcp_refused(struct mapping *m, uint64_t now, const struct portmap_ms
 {
     enum portmap_failure failure = failure_of(msg->result);
     m->questions[ASK_PCP].running = false;
-    m->retry_s = msg->lifetime_s;
-    if (failure != PORTMAP_SILENT) /* else what NAT-PMP may have said is more precise */
+    if (failure != PORTMAP_SILENT) { /* else what NAT-PMP may have said is more precise */
         m->failure = failure;
+        m->retry_s = msg->lifetime_s;
+    }
     /* NAT-PMP would map a port for whoever stands between. */
     if (m->protocol == PORTMAP_PCP || failure == PORTMAP_NAT_BETWEEN) {
         mapping_fail(m, now, failure);

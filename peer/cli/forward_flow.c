@@ -52,29 +52,28 @@ static void flow_use(struct forward *forward, struct flow *flow)
     TAILQ_INSERT_TAIL(&forward->flows, flow, all);
 }
 
-bool flow_give_way(struct forward *forward, const struct link *link)
+void flow_give_way(struct forward *forward, const struct link *link)
 {
     struct flow *flow = TAILQ_FIRST(&forward->flows);
     while (flow && flow->link != link)
         flow = TAILQ_NEXT(flow, all);
-    if (!flow)
-        return false;
-    flow_free(forward, flow);
-    return true;
+    if (flow)
+        flow_free(forward, flow);
 }
 
 static struct flow *flow_new(struct forward *forward, struct link *link)
 {
-    bool room = link->flow_count < FLOWS_MAX ? link_make_room(forward, link) : flow_give_way(forward, link);
-    struct flow *flow = room ? calloc(1, sizeof *flow) : NULL;
+    struct flow *flow = link_has_room(forward, link) ? calloc(1, sizeof *flow) : NULL;
     if (!flow)
         return NULL;
+    if (link->flow_count >= FLOWS_MAX)
+        flow_give_way(forward, link);
     flow->watch.ready = flow_ready;
     flow->link = link;
     flow->fd = -1;
     flow->used_at = forward->session->now;
-    link->flow_count++;
     link_take_place(forward, link);
+    link->flow_count++;
     TAILQ_INSERT_TAIL(&forward->flows, flow, all);
     return flow;
 }

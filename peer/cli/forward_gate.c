@@ -177,7 +177,7 @@ static bool gate_step(struct forward *forward, struct gate *gate)
             continue;
         struct own *own = gate->link ? NULL : &forward->own[gate->number];
         int err = P2P_ELIMIT;
-        if (link_make_room(forward, link))
+        if (link_has_room(forward, link))
             err = tunnel_open(forward, link, gate->number, !gate->link, own, fd);
         if (err == P2P_ELIMIT) {
             gate->held = fd; /* more wait in the socket's queue */

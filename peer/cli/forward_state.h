@@ -15,7 +15,7 @@ enum {
     GRANTS_MAX = 64,            /* asks of one peer */
     STREAMS_MAX = 4096,         /* that one peer may have opened */
     PLACES_MAX = 6144,          /* at once, of all peers, each for a connection or a flow of UDP; ... */
-    SHARE_OF_FREE = 2,    /* ... with --keep of one so many times as are still free, see link_make_room */
+    SHARE_OF_FREE = 2,    /* ... with --keep of one so many times as are still free, see link_has_room */
     FLOWS_MAX = 1024,     /* of UDP, of one peer */
     HEAD_PATIENCE_S = 30, /* for the first bytes of a connection; honest ones come with its beginning */
     SCRATCH = 65536,      /* bytes moved at once, and kept of one direction when it is blocked */
@@ -179,8 +179,9 @@ struct grant *link_grant(struct link *link, uint16_t number);
 struct own *link_own(struct forward *forward, struct link *link, uint16_t number);
 /* Who takes what comes in at the gate; NULL: nobody now. */
 struct link *gate_link(struct forward *forward, const struct gate *gate);
-/* So that there is a place for one more connection or flow of this peer. False: it has enough. */
-bool link_make_room(struct forward *forward, struct link *link);
+/* Whether there is a place for one more connection or flow of this peer. */
+bool link_has_room(struct forward *forward, struct link *link);
+/* Where no place is free, that of its flow that was silent longest. */
 void link_take_place(struct forward *forward, struct link *link);
 void link_leave_place(struct forward *forward, struct link *link);
 
@@ -208,8 +209,8 @@ enum moved tunnel_move_down(struct forward *forward, struct tunnel *tunnel);
 /* forward_flow.c */
 /* Datagrams that came to the gate. True: some had. */
 bool flows_gate(struct forward *forward, struct gate *gate);
-/* Ends the flow of this peer that was silent longest. False: it has none. */
-bool flow_give_way(struct forward *forward, const struct link *link);
+/* Ends the flow of this peer that was silent longest, if it has any. */
+void flow_give_way(struct forward *forward, const struct link *link);
 void flow_datagram(struct forward *forward, struct link *link, const uint8_t *data, size_t len);
 void flows_forget(struct forward *forward, const struct link *link, const struct gate *gate);
 bool flows_step(struct forward *forward);

@@ -130,7 +130,7 @@ static void refuse_more(struct p2p_stream *stream)
 
 void tunnel_accept(struct forward *forward, struct link *link, struct p2p_stream *stream)
 {
-    if (!link_make_room(forward, link)) {
+    if (!link_has_room(forward, link)) {
         refuse_more(stream);
         return;
     }

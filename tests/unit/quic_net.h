@@ -51,6 +51,7 @@ struct net {
     uint64_t moment;                 /* of the last packet ... */
     size_t at_once, burst;           /* ... and the bytes that left in it; the most of any moment */
     bool cut;                        /* nothing gets through */
+    uint64_t lateness;               /* ns, at most, that a deadline is met too late */
     unsigned streams_max;            /* of ends made from now on; 0: the default */
     size_t payload_max;              /* of the same */
     enum quic_congestion congestion; /* of the same */
@@ -204,6 +205,8 @@ static inline void net_run(struct net *net, uint64_t until)
             break;
         spins = next > net->now ? 0 : spins + 1;
         assert_true(spins < 10);
+        if (net->lateness && !(net->count && net->heap[0]->at == next))
+            next = later(next, net->now) + random_u64(&net->random) % net->lateness;
         net->wakes++;
         net->now = next > net->now ? next : net->now;
         while (net->count && net->heap[0]->at <= net->now) {

@@ -132,6 +132,20 @@ static void who_does_not_answer_is_asked_then_stalled_then_lost(void **state)
     assert_true(road.now == since + BROKER_PATH_FORGET_S * NS_PER_S);
 }
 
+static void who_speaks_but_acknowledges_nothing_is_there(void **state)
+{
+    (void)state;
+    struct road road;
+    road_there(&road);
+    road.path.seek_at = NEVER;
+    road.view.quic.waiting_since = road.now;
+    for (unsigned i = 0; i < 120; i++) {
+        road.now += NS_PER_S;
+        hear(&road);
+        assert_int_equal(turn(&road), BROKER_TURN_NONE);
+    }
+}
+
 static void a_sign_of_life_brings_it_back(void **state)
 {
     (void)state;
@@ -310,6 +324,7 @@ int main(void)
         cmocka_unit_test(it_is_never_taken_unless_both_allow_it_and_a_broker_is_up),
         cmocka_unit_test(a_pair_that_works_keeps_it_away_and_ends_it),
         cmocka_unit_test(who_does_not_answer_is_asked_then_stalled_then_lost),
+        cmocka_unit_test(who_speaks_but_acknowledges_nothing_is_there),
         cmocka_unit_test(a_sign_of_life_brings_it_back),
         cmocka_unit_test(who_is_silent_on_every_way_is_sent_nothing_until_it_is_heard),
         cmocka_unit_test(a_goodbye_is_believed_after_5_s_without_an_answer),
