@@ -69,7 +69,8 @@ struct p2p_node;
 struct p2p_peer;
 struct p2p_stream;
 
-/* How fast it is sent: P2P_BBR (draft-ietf-ccwg-bbr) by what arrives, also where some 2 % are lost; P2P_CUBIC
+/* How fast it is sent: P2P_BBR (draft-ietf-ccwg-bbr) by what arrives, and slower little by little where some
+ * packets in a hundred are lost; P2P_CUBIC
  * (RFC 9438 4.6) ever faster until packets are lost, and then, once a round trip and whatever lost them, 0.7
  * of that. */
 enum p2p_congestion { P2P_CONGESTION_DEFAULT, P2P_CUBIC, P2P_BBR };

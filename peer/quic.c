@@ -177,13 +177,13 @@ void quic_ping(struct quic *quic)
     quic_set_keep_alive(quic);
 }
 
-/* What is due of ngtcp2, as batch_write. */
-static ngtcp2_ssize write_due(struct quic *quic, struct packet *out, size_t payload, uint64_t in_flight,
+/* What is due of ngtcp2, as batch_write; *before gets the bytes in flight without it. */
+static ngtcp2_ssize write_due(struct quic *quic, struct packet *out, size_t payload, uint64_t *before,
                               ngtcp2_tstamp ts)
 {
-    size_t burst = quic_pace_burst(quic, ts, in_flight);
-    int err = prepare_output(quic, ts);
-    return err ? err : batch_write(quic, out, payload, burst, ts);
+    int err = prepare_output(quic, ts); /* may give up some of what is in flight */
+    *before = bytes_in_flight(quic);
+    return err ? err : batch_write(quic, out, payload, quic_pace_burst(quic, ts, *before), ts);
 }
 
 /* Something left that asks for an answer. */
@@ -198,14 +198,14 @@ static void note_asked(struct quic *quic)
 
 static bool write_active(struct quic *quic, uint64_t now, struct packet *out, size_t payload)
 {
-    uint64_t before = bytes_in_flight(quic);
-    if (!before)
+    if (!bytes_in_flight(quic))
         quic->waiting_since = 0;
+    uint64_t before;
     ngtcp2_tstamp ts;
     ngtcp2_ssize len;
     do {
         ts = quic_clock(quic, now);
-        len = write_due(quic, out, payload, before, ts);
+        len = write_due(quic, out, payload, &before, ts);
     } while (!len && flight_hurry(quic, now));
     if (len < 0) {
         quic_fail(quic, (int)len);
@@ -218,7 +218,7 @@ static bool write_active(struct quic *quic, uint64_t now, struct packet *out, si
         return true;
     if (!len) {
         quic->hurry = 0;
-        quic_pace_idle(quic, ts, before && (streams_next(quic) || quic->datagrams_out.count));
+        quic_pace_idle(quic, ts, streams_next(quic) || quic->datagrams_out.count);
         if (ngtcp2_conn_get_expiry(quic->conn) <= ts)
             quic->not_before = now + SPIN_GUARD_MS * NS_PER_MS;
         return false;

@@ -63,7 +63,7 @@ enum quic_phase {
 
 /* See quic_pace.c; nothing of it is used where ngtcp2 paces well by itself. Rates are bytes a ns. */
 struct quic_pace {
-    double rate;
+    double rate;       /* of what quic_pace_burst let go last */
     ngtcp2_tstamp due; /* when the next packet is */
     double saved;      /* bytes that may leave at once, because nothing was in flight */
     bool held;         /* more would have left, had it been due */

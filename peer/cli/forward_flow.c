@@ -66,13 +66,13 @@ static struct flow *flow_new(struct forward *forward, struct link *link)
     struct flow *flow = link_has_room(forward, link) ? calloc(1, sizeof *flow) : NULL;
     if (!flow)
         return NULL;
-    if (link->flow_count >= FLOWS_MAX)
-        flow_give_way(forward, link);
     flow->watch.ready = flow_ready;
     flow->link = link;
     flow->fd = -1;
     flow->used_at = forward->session->now;
     link_take_place(forward, link);
+    if (link->flow_count >= FLOWS_MAX)
+        flow_give_way(forward, link);
     link->flow_count++;
     TAILQ_INSERT_TAIL(&forward->flows, flow, all);
     return flow;

@@ -208,7 +208,7 @@ static void hear_asks(struct forward *forward, struct link *link)
  * comes later: there is always something left. Alone a peer gets two thirds of all, of two each gets two
  * fifths, and so on (a dynamic threshold, as Choudhury and Hahne give the buffers of a switch to its queues,
  * 1998). */
-static bool is_free(const struct forward *forward, const struct link *link)
+static bool place_is_free(const struct forward *forward, const struct link *link)
 {
     unsigned left = forward->places < forward->places_max ? forward->places_max - forward->places : 0;
     return left && (!forward->session->options->keep || link->places < SHARE_OF_FREE * left);
@@ -217,7 +217,7 @@ static bool is_free(const struct forward *forward, const struct link *link)
 bool link_has_room(struct forward *forward, struct link *link)
 {
     char name[SHOWN_NAME_MAX];
-    if (is_free(forward, link) || link->flow_count)
+    if (place_is_free(forward, link) || link->flow_count)
         return true;
     if (!link->told_full)
         forward_tell(forward, 0, "full", "%s has %u connections, and with so many no more are opened for it",
@@ -229,7 +229,7 @@ bool link_has_room(struct forward *forward, struct link *link)
 /* A flow is only remembered, and its next datagram begins another; a connection that is lost stays lost. */
 void link_take_place(struct forward *forward, struct link *link)
 {
-    if (!is_free(forward, link))
+    if (!place_is_free(forward, link))
         flow_give_way(forward, link);
     forward->places++, link->places++;
 }

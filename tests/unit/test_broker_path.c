@@ -146,6 +146,18 @@ static void who_speaks_but_acknowledges_nothing_is_there(void **state)
     }
 }
 
+static void after_a_long_silence_a_question_has_its_time(void **state)
+{
+    (void)state;
+    struct road road;
+    road_there(&road);
+    road.path.seek_at = NEVER;
+    road.now += 3600 * NS_PER_S;
+    road.view.heard = road.view.quic.waiting_since = road.now;
+    assert_int_equal(turn(&road), BROKER_TURN_NONE);
+    comes(&road, 200 + 3600000 + 3000, BROKER_TURN_ASK);
+}
+
 static void a_sign_of_life_brings_it_back(void **state)
 {
     (void)state;
@@ -325,6 +337,7 @@ int main(void)
         cmocka_unit_test(a_pair_that_works_keeps_it_away_and_ends_it),
         cmocka_unit_test(who_does_not_answer_is_asked_then_stalled_then_lost),
         cmocka_unit_test(who_speaks_but_acknowledges_nothing_is_there),
+        cmocka_unit_test(after_a_long_silence_a_question_has_its_time),
         cmocka_unit_test(a_sign_of_life_brings_it_back),
         cmocka_unit_test(who_is_silent_on_every_way_is_sent_nothing_until_it_is_heard),
         cmocka_unit_test(a_goodbye_is_believed_after_5_s_without_an_answer),
