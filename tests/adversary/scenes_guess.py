@@ -8,6 +8,7 @@ from guesser import Guesser
 from harness import check, until
 
 TRIES_A_MINUTE = 10
+MINUTE_S = 59.5  # the eleventh may come 60 s after the first left, and the first is noted when it has arrived
 JOIN_S = 60
 
 
@@ -54,7 +55,7 @@ def who_guesses_gets_ten_tries_a_minute(world):
     begun = guesser.tries[victim][0]
     until(lambda: time.monotonic() > begun + (20 if world.quick else 130), 140, "the clock stands still")
     for who in guesser.tries:
-        most = guesser.most_in(who, 60)
+        most = guesser.most_in(who, MINUTE_S)
         check(most <= TRIES_A_MINUTE, f"{most} tries in a minute at {'anna' if who == victim else 'another'}")
     check(max(times) < JOIN_S, f"{times}")
     check(anna.process.poll() is None and not anna.events("connected", name="guess"), anna.story())
