@@ -36,7 +36,7 @@ COMPUTING = [
     ("build-sanitized", MAKE + ["all", "unit-build", "sim-build", "examples", SAN + "/lab/delay"] + SANITIZED),
     ("unit-sanitized", MAKE + ["-k", "-O", "-j4", "unit"] + SANITIZED),
     ("sim-sanitized", MAKE + ["sim", "SEEDS=20"] + SANITIZED),
-    ("sim", MAKE + ["sim", "SEEDS=500"]),
+    ("sim", MAKE + ["sim", "SEEDS=350"]),
     # the other tests' warnings are those of build-sanitized, which is clang's too
     ("build-portable", MAKE + ["all"] + PORTABLE_UNITS + ELSEWHERE),
     ("unit-portable", MAKE + ["-k", "-O"] + [unit + ".run" for unit in PORTABLE_UNITS] + ELSEWHERE),
