@@ -70,9 +70,8 @@ struct p2p_peer;
 struct p2p_stream;
 
 /* How fast it is sent: P2P_BBR (draft-ietf-ccwg-bbr) by what arrives, and slower little by little where some
- * packets in a hundred are lost; P2P_CUBIC
- * (RFC 9438 4.6) ever faster until packets are lost, and then, once a round trip and whatever lost them, 0.7
- * of that. */
+ * packets in a hundred are lost; P2P_CUBIC (RFC 9438 4.6) ever faster until packets are lost, and then, once
+ * a round trip and whatever lost them, 0.7 of that. */
 enum p2p_congestion { P2P_CONGESTION_DEFAULT, P2P_CUBIC, P2P_BBR };
 
 enum p2p_path_kind { P2P_HOST, P2P_LAN, P2P_DIRECT, P2P_TURN, P2P_BROKER };
