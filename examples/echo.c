@@ -12,27 +12,24 @@ enum { KIND = 'p' }; /* what p2pconnect's pipe and echo call their streams */
 /* A stream that came, and the one on which its bytes go back. */
 struct flow {
     struct p2p_stream *in, *out;
-    char data[16384];
-    size_t at, end;
     int ended;
 };
 
 static void flow_move(struct flow *flow)
 {
-    while (!flow->ended) {
-        if (flow->at == flow->end) {
-            ptrdiff_t got = p2p_stream_read(flow->in, flow->data, sizeof flow->data);
-            if (got == P2P_EAGAIN)
-                return; /* READABLE follows */
-            flow->at = 0, flow->end = got > 0 ? (size_t)got : 0;
-            flow->ended = got <= 0;
-            continue;
-        }
-        ptrdiff_t taken = p2p_stream_write(flow->out, flow->data + flow->at, flow->end - flow->at);
+    struct iovec piece;
+    ptrdiff_t count;
+    if (flow->ended)
+        return;
+    while ((count = p2p_stream_peek(flow->in, &piece, 1)) > 0) {
+        ptrdiff_t taken = p2p_stream_write(flow->out, piece.iov_base, piece.iov_len);
         if (taken <= 0)
             return; /* WRITABLE follows; what is not read meanwhile holds the sender back */
-        flow->at += (size_t)taken;
+        p2p_stream_consume(flow->in, (size_t)taken);
     }
+    if (count == P2P_EAGAIN)
+        return; /* READABLE follows */
+    flow->ended = 1;
     p2p_stream_finish(flow->out);
     p2p_stream_finish(
         flow->in); /* our way back on their stream is empty: its end says that we have everything */

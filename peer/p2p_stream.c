@@ -114,6 +114,29 @@ ptrdiff_t p2p_stream_write(struct p2p_stream *stream, const void *data, size_t l
     return taken;
 }
 
+ptrdiff_t p2p_stream_reserve(struct p2p_stream *stream, struct iovec *pieces, size_t max, size_t len)
+{
+    struct quic *quic = taker_of(stream->peer);
+    if (!max || !len)
+        return P2P_EINVAL;
+    if (!quic)
+        return P2P_EGONE;
+    if (stream->finished)
+        return P2P_ESTATE;
+    ptrdiff_t count = quic_stream_reserve(quic, stream->id, pieces, max, len);
+    return count < 0 ? to_error(count) : count;
+}
+
+int p2p_stream_commit(struct p2p_stream *stream, size_t len)
+{
+    struct quic *quic = taker_of(stream->peer);
+    if (!quic)
+        return P2P_EGONE;
+    int err = quic_stream_commit(quic, stream->id, len);
+    stream->peer->node->dirty = true;
+    return err == QUIC_TOO_LONG ? P2P_EINVAL : err ? to_error(err) : 0;
+}
+
 ptrdiff_t p2p_stream_read(struct p2p_stream *stream, void *data, size_t len)
 {
     struct quic *quic = quic_of(stream->peer);
@@ -124,6 +147,27 @@ ptrdiff_t p2p_stream_read(struct p2p_stream *stream, void *data, size_t len)
         return to_error(got);
     stream->peer->node->dirty = true; /* the window it opened must be told */
     return got;
+}
+
+ptrdiff_t p2p_stream_peek(struct p2p_stream *stream, struct iovec *pieces, size_t max)
+{
+    struct quic *quic = quic_of(stream->peer);
+    if (!max)
+        return P2P_EINVAL;
+    if (!quic)
+        return P2P_EGONE;
+    ptrdiff_t count = quic_stream_peek(quic, stream->id, pieces, max);
+    return count < 0 ? to_error(count) : count;
+}
+
+int p2p_stream_consume(struct p2p_stream *stream, size_t len)
+{
+    struct quic *quic = quic_of(stream->peer);
+    if (!quic)
+        return P2P_EGONE;
+    int err = quic_stream_consume(quic, stream->id, len);
+    stream->peer->node->dirty = true;
+    return err == QUIC_TOO_LONG ? P2P_EINVAL : err ? to_error(err) : 0;
 }
 
 void p2p_stream_finish(struct p2p_stream *stream)

@@ -24,6 +24,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -262,6 +263,18 @@ P2P_API ptrdiff_t p2p_stream_write(struct p2p_stream *stream, const void *data, 
  * P2P_ERESET, P2P_EGONE. What is not read holds the sender back. What arrived before the peer's CLOSED stays
  * readable after it: read on until 0 or P2P_EGONE, or bytes are lost. */
 P2P_API ptrdiff_t p2p_stream_read(struct p2p_stream *stream, void *data, size_t len);
+/* Both without a copy, for readv and writev. Fills in up to `max` pieces of room, `len` bytes at most
+ * together (neither is 0), in which to put what is to be written, from the first on. Returns how many pieces,
+ * maybe 0 (wait for WRITABLE), or as p2p_stream_write, P2P_ENOMEM, P2P_EINVAL. */
+P2P_API ptrdiff_t p2p_stream_reserve(struct p2p_stream *stream, struct iovec *pieces, size_t max, size_t len);
+/* Takes the first `len` bytes of that room, maybe none; it must be the next call for the node. 0, P2P_EINVAL
+ * (there was less room), P2P_EGONE, P2P_ERESET. */
+P2P_API int p2p_stream_commit(struct p2p_stream *stream, size_t len);
+/* Fills in up to `max` (not 0) pieces of what arrived, valid until the next call for the node. Returns how
+ * many, 0 at the end, or as p2p_stream_read, whose rules hold. */
+P2P_API ptrdiff_t p2p_stream_peek(struct p2p_stream *stream, struct iovec *pieces, size_t max);
+/* The first `len` bytes of what arrived are read. 0, P2P_EINVAL (there are not so many), P2P_EGONE. */
+P2P_API int p2p_stream_consume(struct p2p_stream *stream, size_t len);
 /* No more writes; the peer reads the end. */
 P2P_API void p2p_stream_finish(struct p2p_stream *stream);
 /* Whether the peer's machine has acknowledged everything written (and the end). */

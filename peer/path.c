@@ -55,7 +55,7 @@ size_t path_payload(enum path_kind kind)
 {
     switch (kind) {
     case PATH_HOST:
-        return 16000;
+        return 32000;
     case PATH_LAN:
         return 1452;
     default:

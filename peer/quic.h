@@ -10,6 +10,8 @@
 #include "packet.h"
 #include "random.h"
 
+#include <sys/uio.h>
+
 enum {
     QUIC_TAG_LEN = 4, /* the first bytes of every connection id that an end issues: finds the connection */
     QUIC_CID_LEN = 8, /* bytes of every connection id */
@@ -25,7 +27,7 @@ enum {
     QUIC_HANDSHAKE_S = 30,
     QUIC_BATCH = 64000, /* bytes of a GSO batch (trap 8); capacity to hand to quic_output */
     QUIC_PAYLOAD_USUAL = 1452,
-    QUIC_PAYLOAD_MAX = 16000, /* of a packet (trap 12) */
+    QUIC_PAYLOAD_MAX = 32000, /* of a packet: two a batch */
 };
 
 enum quic_congestion { QUIC_CONGESTION_DEFAULT, QUIC_CONGESTION_CUBIC, QUIC_CONGESTION_BBR };
@@ -48,9 +50,10 @@ struct quic_config {
 enum quic_event_type {
     QUIC_CONNECTED, /* application bytes may flow and the peer is proven */
     QUIC_STREAM,    /* the peer opened `stream` */
-    QUIC_READABLE,  /* bytes, the end or a reset can be read; again only after quic_stream_read returned
-                       QUIC_BLOCKED */
-    QUIC_WRITABLE,  /* a quic_stream_write that took less than offered may go on */
+    QUIC_READABLE,  /* bytes, the end or a reset can be read; again only after quic_stream_read or _peek
+                       returned QUIC_BLOCKED */
+    QUIC_WRITABLE,  /* a quic_stream_write that took less than offered, or a quic_stream_reserve that had less
+                       room than asked for, may go on */
     QUIC_DATAGRAM,  /* quic_datagram_receive has something; again only after it had nothing */
     QUIC_CLOSED,    /* over; `error` and `text` say why: the peer's code, or QUIC_ERROR_*. After a close
                        of our own, or an error that the peer must hear of, once quic_output has given that packet
@@ -138,6 +141,18 @@ ptrdiff_t quic_stream_write(struct quic *quic, int64_t stream, const void *data,
 /* Copies up to `len` bytes out; 0 is the end; QUIC_BLOCKED: nothing now; QUIC_RESET: abandoned by the peer;
  * QUIC_GONE. What was read opens the window again: that is the back-pressure. */
 ptrdiff_t quic_stream_read(struct quic *quic, int64_t stream, void *data, size_t len);
+/* The same without a copy: up to `max` runs of room, of at most `len` bytes together, to fill from the first
+ * on. Returns how many runs; 0: so little room that it is not worth a call, wait for WRITABLE; or as
+ * quic_stream_write. They are valid until the next call for this connection, which is quic_stream_commit: the
+ * first `len` bytes, or none, are written. 0, QUIC_TOO_LONG (so many were not reserved), QUIC_GONE,
+ * QUIC_RESET. */
+ptrdiff_t quic_stream_reserve(struct quic *quic, int64_t stream, struct iovec *runs, size_t max, size_t len);
+int quic_stream_commit(struct quic *quic, int64_t stream, size_t len);
+/* What arrived, where it lies: up to `max` runs, valid until the next call for this connection. Returns how
+ * many, or as quic_stream_read. The first `len` bytes of them are read then by quic_stream_consume: 0,
+ * QUIC_TOO_LONG (there are not so many), QUIC_GONE. */
+ptrdiff_t quic_stream_peek(struct quic *quic, int64_t stream, struct iovec *runs, size_t max);
+int quic_stream_consume(struct quic *quic, int64_t stream, size_t len);
 /* No more writes: the peer reads the end after all that was written. */
 void quic_stream_finish(struct quic *quic, int64_t stream);
 /* Lets go of a stream: a direction that has not ended is abandoned in `code` (0 to 2^62 - 1); the id is

@@ -46,33 +46,50 @@ void pool_free(struct chunk_pool *pool)
     pool_shrink(pool, 0);
 }
 
-/* Makes room at the end. Returns how many bytes fit there without another chunk; 0: no memory. */
-static size_t buffer_room(struct buffer *buffer, struct chunk_pool *pool)
+static size_t least(size_t a, size_t b)
 {
-    if (buffer->tail && buffer->tail_end < CHUNK_BYTES)
-        return CHUNK_BYTES - buffer->tail_end;
-    struct chunk *chunk = pool_take(pool);
-    if (!chunk)
-        return 0;
+    return a < b ? a : b;
+}
+
+/* Bytes that fit behind the last one without another chunk. */
+static size_t tail_room(const struct buffer *buffer)
+{
+    return buffer->tail ? CHUNK_BYTES - buffer->tail_end : 0;
+}
+
+static void add_chunk(struct buffer *buffer, struct chunk *chunk)
+{
     if (buffer->tail)
         buffer->tail->next = chunk;
     else
         buffer->head = chunk;
+    chunk->next = NULL;
     buffer->tail = chunk;
     buffer->tail_end = 0;
-    return CHUNK_BYTES;
+}
+
+static void unreserve(struct buffer *buffer, struct chunk_pool *pool)
+{
+    while (buffer->beyond) {
+        struct chunk *chunk = buffer->beyond;
+        buffer->beyond = chunk->next;
+        pool_give(pool, chunk);
+    }
+    buffer->reserved = 0;
 }
 
 size_t buffer_append(struct buffer *buffer, struct chunk_pool *pool, const void *data, size_t len)
 {
     const uint8_t *from = data;
     size_t done = 0;
+    unreserve(buffer, pool);
     while (done < len) {
-        size_t part = buffer_room(buffer, pool);
+        struct chunk *chunk = tail_room(buffer) ? NULL : pool_take(pool);
+        if (chunk)
+            add_chunk(buffer, chunk);
+        size_t part = least(tail_room(buffer), len - done);
         if (!part)
             break;
-        if (part > len - done)
-            part = len - done;
         memcpy(buffer->tail->data + buffer->tail_end, from + done, part);
         buffer->tail_end += part;
         done += part;
@@ -80,6 +97,44 @@ size_t buffer_append(struct buffer *buffer, struct chunk_pool *pool, const void 
     buffer->len += done;
     buffer->unsent += done;
     return done;
+}
+
+size_t buffer_reserve(struct buffer *buffer, struct chunk_pool *pool, struct iovec *runs, size_t max,
+                      size_t len)
+{
+    size_t count = 0;
+    struct chunk **end = &buffer->beyond;
+    unreserve(buffer, pool);
+    if (tail_room(buffer) && len && max) {
+        buffer->reserved = least(tail_room(buffer), len);
+        runs[count++] = (struct iovec){buffer->tail->data + buffer->tail_end, buffer->reserved};
+    }
+    while (buffer->reserved < len && count < max && (*end = pool_take(pool))) {
+        size_t part = least(CHUNK_BYTES, len - buffer->reserved);
+        runs[count++] = (struct iovec){(*end)->data, part};
+        buffer->reserved += part;
+        end = &(*end)->next;
+    }
+    return count;
+}
+
+bool buffer_commit(struct buffer *buffer, struct chunk_pool *pool, size_t len)
+{
+    bool good = len <= buffer->reserved;
+    for (size_t left = good ? len : 0; left;) {
+        if (!tail_room(buffer)) {
+            struct chunk *chunk = buffer->beyond;
+            buffer->beyond = chunk->next;
+            add_chunk(buffer, chunk);
+        }
+        size_t part = least(tail_room(buffer), left);
+        buffer->tail_end += part;
+        buffer->len += part;
+        buffer->unsent += part;
+        left -= part;
+    }
+    unreserve(buffer, pool);
+    return good;
 }
 
 static size_t chunk_end(const struct buffer *buffer, const struct chunk *chunk)
@@ -94,8 +149,10 @@ static void buffer_drop_head(struct buffer *buffer, struct chunk_pool *pool)
         buffer->mark = NULL;
     buffer->head = chunk->next;
     buffer->head_at = 0;
-    if (!buffer->head)
+    if (!buffer->head) {
         buffer->tail = NULL;
+        unreserve(buffer, pool); /* it began in that chunk */
+    }
     pool_give(pool, chunk);
 }
 
@@ -114,12 +171,9 @@ size_t buffer_take(struct buffer *buffer, struct chunk_pool *pool, void *data, s
     uint8_t *to = data;
     size_t done = 0;
     while (done < len && buffer->len) {
-        size_t part = chunk_end(buffer, buffer->head) - buffer->head_at;
-        if (part > len - done)
-            part = len - done;
+        size_t part = least(chunk_end(buffer, buffer->head) - buffer->head_at, len - done);
         memcpy(to + done, buffer->head->data + buffer->head_at, part);
-        buffer->unsent -= part; /* a receiver's buffer: nothing of it is ever marked */
-        buffer_advance(buffer, pool, part);
+        buffer_consume(buffer, pool, part);
         done += part;
     }
     return done;
@@ -129,33 +183,48 @@ void buffer_drop(struct buffer *buffer, struct chunk_pool *pool, size_t len)
 {
     assert(len <= buffer->len - buffer->unsent);
     while (len) {
-        size_t part = chunk_end(buffer, buffer->head) - buffer->head_at;
-        if (part > len)
-            part = len;
+        size_t part = least(chunk_end(buffer, buffer->head) - buffer->head_at, len);
         buffer_advance(buffer, pool, part);
         len -= part;
     }
 }
 
+size_t buffer_peek(const struct buffer *buffer, struct iovec *runs, size_t max)
+{
+    size_t count = 0, left = buffer->len, at = buffer->head_at;
+    for (struct chunk *chunk = buffer->head; left && count < max; chunk = chunk->next) {
+        size_t part = chunk_end(buffer, chunk) - at;
+        runs[count++] = (struct iovec){chunk->data + at, part};
+        left -= part;
+        at = 0;
+    }
+    return count;
+}
+
+void buffer_consume(struct buffer *buffer, struct chunk_pool *pool, size_t len)
+{
+    buffer->unsent -= len; /* nothing of it is ever marked */
+    buffer_drop(buffer, pool, len);
+}
+
 void buffer_clear(struct buffer *buffer, struct chunk_pool *pool)
 {
+    unreserve(buffer, pool);
     while (buffer->head)
         buffer_drop_head(buffer, pool);
     memset(buffer, 0, sizeof *buffer);
 }
 
-size_t buffer_unsent(const struct buffer *buffer, struct run *runs, size_t max, size_t limit)
+size_t buffer_unsent(const struct buffer *buffer, struct iovec *runs, size_t max, size_t limit)
 {
     struct chunk *chunk = buffer->mark ? buffer->mark : buffer->head;
     size_t at = buffer->mark ? buffer->mark_at : buffer->head_at;
     size_t left = buffer->unsent < limit ? buffer->unsent : limit;
     size_t count = 0;
     while (left && count < max) {
-        size_t part = chunk_end(buffer, chunk) - at;
-        if (part > left)
-            part = left;
+        size_t part = least(chunk_end(buffer, chunk) - at, left);
         if (part)
-            runs[count++] = (struct run){.base = chunk->data + at, .len = part};
+            runs[count++] = (struct iovec){chunk->data + at, part};
         left -= part;
         chunk = chunk->next;
         at = 0;
@@ -172,9 +241,7 @@ void buffer_sent(struct buffer *buffer, size_t len)
         buffer->mark_at = buffer->head_at;
     }
     while (len) {
-        size_t part = chunk_end(buffer, buffer->mark) - buffer->mark_at;
-        if (part > len)
-            part = len;
+        size_t part = least(chunk_end(buffer, buffer->mark) - buffer->mark_at, len);
         buffer->mark_at += part;
         len -= part;
         if (len) {

@@ -14,7 +14,7 @@ enum {
     UNSENT_MAX = 262144,
     CROWD = 64,              /* streams; of each of more than so many ... */
     UNSENT_OF_CROWD = 65536, /* ... a batch is enough: their readers may all have stopped */
-    RUNS_MAX = 4,            /* a packet's bytes lie in two chunks at most */
+    RUNS_MAX = 4,            /* a packet's bytes lie in three chunks at most */
 };
 
 static struct quic_stream **bucket_of(struct quic_streams *streams, int64_t id)
@@ -278,13 +278,20 @@ static size_t room_of(const struct quic *quic, const struct quic_stream *stream)
     return stream->out.unsent < most ? size_min(total, most - stream->out.unsent) : 0;
 }
 
+/* Whether the application may write to it: 0, QUIC_GONE or QUIC_RESET. */
+static int writable(const struct quic *quic, const struct quic_stream *stream)
+{
+    if (!stream || quic->phase >= QUIC_CLOSING || !can_write(stream) || stream->out_finished)
+        return QUIC_GONE;
+    return stream->out_reset ? QUIC_RESET : 0;
+}
+
 ptrdiff_t quic_stream_write(struct quic *quic, int64_t id, const void *data, size_t len)
 {
     struct quic_stream *stream = stream_find(quic, id);
-    if (!stream || quic->phase >= QUIC_CLOSING || !can_write(stream) || stream->out_finished)
-        return QUIC_GONE;
-    if (stream->out_reset)
-        return QUIC_RESET;
+    int err = writable(quic, stream);
+    if (err)
+        return err;
     size_t room = room_of(quic, stream);
     size_t taken = buffer_append(&stream->out, &quic->streams.pool, data, len < room ? len : room);
     if (!taken && len && room)
@@ -295,16 +302,36 @@ ptrdiff_t quic_stream_write(struct quic *quic, int64_t id, const void *data, siz
     return (ptrdiff_t)taken;
 }
 
-ptrdiff_t quic_stream_read(struct quic *quic, int64_t id, void *data, size_t len)
+ptrdiff_t quic_stream_reserve(struct quic *quic, int64_t id, struct iovec *runs, size_t max, size_t len)
 {
     struct quic_stream *stream = stream_find(quic, id);
-    if (!stream || !can_read(stream))
-        return QUIC_GONE;
-    if (stream->in.len) {
-        size_t taken = buffer_take(&stream->in, &quic->streams.pool, data, len);
-        extend_window(quic, stream, taken);
-        return (ptrdiff_t)taken;
-    }
+    int err = writable(quic, stream);
+    if (err)
+        return err;
+    size_t room = room_of(quic, stream);
+    if (room < len)
+        stream->want_room = true;
+    if (room < size_min(len, unsent_max(quic) / 2))
+        return 0;
+    size_t count = buffer_reserve(&stream->out, &quic->streams.pool, runs, max, size_min(len, room));
+    return count ? (ptrdiff_t)count : QUIC_NOMEM;
+}
+
+int quic_stream_commit(struct quic *quic, int64_t id, size_t len)
+{
+    struct quic_stream *stream = stream_find(quic, id);
+    int err = writable(quic, stream);
+    if (err)
+        return err;
+    if (!buffer_commit(&stream->out, &quic->streams.pool, len))
+        return QUIC_TOO_LONG;
+    start_sending(quic, stream);
+    return 0;
+}
+
+/* Why nothing can be read: 0 is the end. */
+static int not_readable(const struct quic *quic, struct quic_stream *stream)
+{
     if (stream->in_ended)
         return 0;
     if (stream->in_reset)
@@ -313,6 +340,38 @@ ptrdiff_t quic_stream_read(struct quic *quic, int64_t id, void *data, size_t len
         return QUIC_GONE;
     stream->read_armed = true;
     return QUIC_BLOCKED;
+}
+
+ptrdiff_t quic_stream_read(struct quic *quic, int64_t id, void *data, size_t len)
+{
+    struct quic_stream *stream = stream_find(quic, id);
+    if (!stream || !can_read(stream))
+        return QUIC_GONE;
+    if (!stream->in.len)
+        return not_readable(quic, stream);
+    size_t taken = buffer_take(&stream->in, &quic->streams.pool, data, len);
+    extend_window(quic, stream, taken);
+    return (ptrdiff_t)taken;
+}
+
+ptrdiff_t quic_stream_peek(struct quic *quic, int64_t id, struct iovec *runs, size_t max)
+{
+    struct quic_stream *stream = stream_find(quic, id);
+    if (!stream || !can_read(stream))
+        return QUIC_GONE;
+    return stream->in.len ? (ptrdiff_t)buffer_peek(&stream->in, runs, max) : not_readable(quic, stream);
+}
+
+int quic_stream_consume(struct quic *quic, int64_t id, size_t len)
+{
+    struct quic_stream *stream = stream_find(quic, id);
+    if (!stream || !can_read(stream))
+        return QUIC_GONE;
+    if (len > stream->in.len)
+        return QUIC_TOO_LONG;
+    buffer_consume(&stream->in, &quic->streams.pool, len);
+    extend_window(quic, stream, len);
+    return 0;
 }
 
 void quic_stream_finish(struct quic *quic, int64_t id)
@@ -448,12 +507,12 @@ static ngtcp2_ssize write_failed(struct quic *quic, struct quic_stream *stream, 
 ngtcp2_ssize stream_write_packet(struct quic *quic, struct quic_stream *stream, uint8_t *dest, size_t len,
                                  ngtcp2_tstamp ts)
 {
-    struct run runs[RUNS_MAX];
+    struct iovec runs[RUNS_MAX];
     ngtcp2_vec vecs[RUNS_MAX];
     size_t offered = 0, count = buffer_unsent(&stream->out, runs, RUNS_MAX, len);
     for (size_t i = 0; i < count; i++) {
-        vecs[i] = (ngtcp2_vec){.base = runs[i].base, .len = runs[i].len};
-        offered += runs[i].len;
+        vecs[i] = (ngtcp2_vec){.base = runs[i].iov_base, .len = runs[i].iov_len};
+        offered += runs[i].iov_len;
     }
     bool end = stream->out_finished && offered == stream->out.unsent;
     uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE | (end ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0);

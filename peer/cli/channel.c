@@ -83,28 +83,43 @@ static ssize_t finished(struct channel *channel, ssize_t result)
     return result;
 }
 
-ssize_t channel_read(struct channel *channel, void *data, size_t len)
+ssize_t channel_readv(struct channel *channel, struct iovec *pieces, size_t count)
 {
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
     ssize_t got;
     if (!is_ready(channel))
         return finished(channel, -1);
     do
-        got = channel->way == CHANNEL_SOCKET ? recv(channel->fd, data, len, MSG_DONTWAIT)
-                                             : read(channel->fd, data, len);
+        got = channel->way == CHANNEL_SOCKET ? recvmsg(channel->fd, &message, MSG_DONTWAIT)
+                                             : readv(channel->fd, pieces, (int)count);
     while (got < 0 && errno == EINTR);
     return finished(channel, got);
 }
 
-ssize_t channel_write(struct channel *channel, const void *data, size_t len)
+ssize_t channel_writev(struct channel *channel, struct iovec *pieces, size_t count)
 {
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
     ssize_t written;
     if (!is_ready(channel))
         return finished(channel, -1);
-    if (channel->way == CHANNEL_CAREFUL && len > PIPE_BUF)
-        len = PIPE_BUF;
+    if (channel->way == CHANNEL_CAREFUL) {
+        count = 1;
+        if (pieces->iov_len > PIPE_BUF)
+            pieces->iov_len = PIPE_BUF;
+    }
     do
-        written = channel->way == CHANNEL_SOCKET ? send(channel->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL)
-                                                 : write(channel->fd, data, len);
+        written = channel->way == CHANNEL_SOCKET ? sendmsg(channel->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                                 : writev(channel->fd, pieces, (int)count);
     while (written < 0 && errno == EINTR);
     return finished(channel, written);
+}
+
+ssize_t channel_read(struct channel *channel, void *data, size_t len)
+{
+    return channel_readv(channel, &(struct iovec){data, len}, 1);
+}
+
+ssize_t channel_write(struct channel *channel, const void *data, size_t len)
+{
+    return channel_writev(channel, &(struct iovec){(void *)data, len}, 1);
 }

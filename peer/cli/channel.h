@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
+#include <sys/uio.h>
 
 enum channel_way {
     CHANNEL_PLAIN,  /* a regular file: always ready, epoll and poll have nothing to say about it */
@@ -28,7 +28,10 @@ void channel_open(struct channel *channel, int fd, bool writing);
 void channel_close(struct channel *channel);
 /* Closes the inherited descriptor too, so that who reads from us sees the end; /dev/null takes its number. */
 void channel_end(struct channel *channel);
-/* As read and write: bytes, 0 at the end (read), -1 with errno. EAGAIN sets `waiting`. */
+/* As readv and writev: bytes, 0 at the end (of what is read), -1 with errno. EAGAIN sets `waiting`. */
+ssize_t channel_readv(struct channel *channel, struct iovec *pieces, size_t count);
+ssize_t channel_writev(struct channel *channel, struct iovec *pieces, size_t count);
+/* The same with one piece. */
 ssize_t channel_read(struct channel *channel, void *data, size_t len);
 ssize_t channel_write(struct channel *channel, const void *data, size_t len);
 

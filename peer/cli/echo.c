@@ -1,8 +1,8 @@
 /* echo.c - stays in the room and sends back what arrives: somebody else's self-test.
  *
  * A stream of kind 'p' is answered with one of ours, as a pipe would (pipe.c says how the two end); a
- * datagram with itself. Left out: answering faster than the other side reads. A flow holds one buffer and
- * then waits. */
+ * datagram with itself. Left out: answering faster than the other side reads. What it does not take stays
+ * where it arrived, and holds it back. */
 #include "commands.h"
 
 #include "session.h"
@@ -12,9 +12,8 @@
 
 enum {
     FLOW_KIND = 'p',
-    FLOW_BUFFER = 65536, /* bytes */
-    FLOWS_MAX = 64,      /* at once, of all peers together: 4 MiB of buffers */
-    FLOW_MOVES = 16      /* buffers a turn */
+    FLOWS_MAX = 64, /* at once, of all peers together */
+    FLOW_MOVES = 64 /* pieces a turn */
 };
 
 /* One stream that came, and the one it goes back on. */
@@ -22,8 +21,6 @@ struct flow {
     struct flow *next;
     struct p2p_peer *peer;
     struct p2p_stream *in, *out;
-    unsigned char data[FLOW_BUFFER];
-    size_t at, end;
     bool readable, blocked, ended; /* ended: everything went back, the end too */
 };
 
@@ -53,31 +50,31 @@ static void flow_begin(struct echo *echo, struct p2p_peer *peer, struct p2p_stre
     echo->count++;
 }
 
-static bool flow_read(struct flow *flow)
+static void flow_end(struct flow *flow)
 {
-    ptrdiff_t got = p2p_stream_read(flow->in, flow->data, FLOW_BUFFER);
-    flow->at = 0, flow->end = got > 0 ? (size_t)got : 0;
-    flow->readable = got > 0;
-    if (got == 0 || got == P2P_ERESET) {
-        p2p_stream_finish(flow->out);
-        p2p_stream_finish(flow->in); /* the receipt */
-        flow->ended = true;
-    }
-    return got > 0;
+    p2p_stream_finish(flow->out);
+    p2p_stream_finish(flow->in); /* the receipt */
+    flow->ended = true;
 }
 
+/* True: a piece went back, and there may be more. */
 static bool flow_move(struct flow *flow)
 {
-    if (flow->ended || flow->blocked)
+    struct iovec piece;
+    if (flow->ended || flow->blocked || !flow->readable)
         return false;
-    if (flow->at == flow->end)
-        return flow->readable && flow_read(flow);
-    ptrdiff_t taken = p2p_stream_write(flow->out, flow->data + flow->at, flow->end - flow->at);
-    if (taken > 0)
-        flow->at += (size_t)taken;
+    ptrdiff_t count = p2p_stream_peek(flow->in, &piece, 1);
+    flow->readable = count > 0;
+    if (count == 0 || count == P2P_ERESET)
+        flow_end(flow);
+    if (count <= 0)
+        return false;
+    ptrdiff_t taken = p2p_stream_write(flow->out, piece.iov_base, piece.iov_len);
     if (taken == P2P_ERESET)
-        flow->at = flow->end; /* nobody wants it back: swallow the rest */
-    flow->blocked = flow->at < flow->end;
+        taken = (ptrdiff_t)piece.iov_len; /* nobody wants it back: swallow the rest */
+    if (taken > 0)
+        p2p_stream_consume(flow->in, (size_t)taken);
+    flow->blocked = taken < (ptrdiff_t)piece.iov_len;
     return !flow->blocked;
 }
 

@@ -1,101 +1,74 @@
 /* forward_pump.c - the bytes of one connection, from its socket to its stream and back.
  *
- * Nothing is read from one end before the other has taken what was read before: what one call left over, at
- * most SCRATCH bytes a direction, is all that is kept here; the stream's window and the socket's buffer hold
- * the rest back. */
+ * They are read into the place that the stream sends from, and written from where it received them: nothing
+ * is kept here. The stream's window and the socket's buffer hold the rest back. */
 #include "forward_state.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
-static ssize_t read_end(struct forward *forward, struct tunnel *tunnel)
+enum {
+    MOVE_BYTES = 65536, /* of a move up */
+    PIECES_MAX = 8,     /* of a move in either direction */
+};
+
+static ssize_t read_end(struct forward *forward, const struct tunnel *tunnel, struct iovec *pieces,
+                        size_t count)
 {
     if (tunnel->is_stdio)
-        return channel_read(&forward->session->input, forward->scratch, SCRATCH);
-    return recv(tunnel->fd, forward->scratch, SCRATCH, MSG_DONTWAIT);
+        return channel_readv(&forward->session->input, pieces, count);
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    return recvmsg(tunnel->fd, &message, MSG_DONTWAIT);
 }
 
-static ssize_t write_end(struct forward *forward, const struct tunnel *tunnel, const void *data, size_t len)
+static ssize_t write_end(struct forward *forward, const struct tunnel *tunnel, struct iovec *pieces,
+                         size_t count)
 {
     if (tunnel->is_stdio)
-        return channel_write(&forward->session->output, data, len);
-    return send(tunnel->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return channel_writev(&forward->session->output, pieces, count);
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    return sendmsg(tunnel->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static bool keep_rest(struct rest *rest, const uint8_t *data, size_t len)
+static bool is_for_later(ssize_t result)
 {
-    if (!len)
-        return true;
-    rest->data = malloc(len);
-    if (!rest->data)
-        return false;
-    memcpy(rest->data, data, len);
-    rest->at = 0, rest->end = len;
-    return true;
+    return result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
-static void drop_rest(struct rest *rest)
+/* What the socket has, into the room that the stream has. */
+static enum moved fill_stream(struct forward *forward, struct tunnel *tunnel, struct iovec *pieces,
+                              size_t count)
 {
-    free(rest->data);
-    *rest = (struct rest){.data = NULL};
-}
-
-/* Gives the stream what it takes. */
-static enum moved give_stream(struct tunnel *tunnel, const uint8_t *data, size_t len, size_t *taken)
-{
-    ptrdiff_t result = p2p_stream_write(tunnel->stream, data, len);
-    *taken = result > 0 ? (size_t)result : 0;
-    if (result == P2P_ERESET) { /* the other side's socket takes no more; what it sends still comes */
-        tunnel->up_ended = tunnel->refused = true;
-        drop_rest(&tunnel->up);
-        return MOVED_SOME;
+    ssize_t got = read_end(forward, tunnel, pieces, count);
+    bool later = is_for_later(got);
+    tunnel->readable = !later || errno == EINTR;
+    if (!tunnel->readable)
+        loop_set_again(forward->set, tunnel->fd, LOOP_SET_READ);
+    if (p2p_stream_commit(tunnel->stream, got > 0 ? (size_t)got : 0) || (got < 0 && !later))
+        return MOVED_BROKEN;
+    if (later)
+        return MOVED_NOTHING;
+    if (got == 0) {
+        p2p_stream_finish(tunnel->stream);
+        tunnel->up_ended = true;
     }
-    tunnel->stream_full = *taken < len;
-    return result < 0 ? MOVED_BROKEN : MOVED_SOME;
-}
-
-static enum moved give_rest_up(struct tunnel *tunnel)
-{
-    size_t taken;
-    struct rest *rest = &tunnel->up;
-    enum moved moved = give_stream(tunnel, rest->data + rest->at, rest->end - rest->at, &taken);
-    if (moved != MOVED_SOME || tunnel->up_ended)
-        return moved;
-    rest->at += taken;
-    if (rest->at == rest->end)
-        drop_rest(rest);
-    return taken ? MOVED_SOME : MOVED_NOTHING;
+    return MOVED_SOME;
 }
 
 enum moved tunnel_move_up(struct forward *forward, struct tunnel *tunnel)
 {
-    size_t taken;
-    if (tunnel->up_ended || tunnel->stream_full)
+    struct iovec pieces[PIECES_MAX];
+    if (tunnel->up_ended || tunnel->stream_full || !tunnel->readable)
         return MOVED_NOTHING;
-    if (tunnel->up.data)
-        return give_rest_up(tunnel);
-    if (!tunnel->readable)
-        return MOVED_NOTHING;
-    ssize_t got = read_end(forward, tunnel);
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-        tunnel->readable = errno == EINTR;
-        if (!tunnel->readable)
-            loop_set_again(forward->set, tunnel->fd, LOOP_SET_READ);
-        return MOVED_NOTHING;
-    }
-    if (got < 0)
-        return MOVED_BROKEN;
-    if (got == 0) {
-        p2p_stream_finish(tunnel->stream);
-        tunnel->up_ended = true;
+    ptrdiff_t count = p2p_stream_reserve(tunnel->stream, pieces, PIECES_MAX, MOVE_BYTES);
+    if (count > 0)
+        return fill_stream(forward, tunnel, pieces, (size_t)count);
+    if (count == P2P_ERESET) { /* the other side's socket takes no more; what it sends still comes */
+        tunnel->up_ended = tunnel->refused = true;
         return MOVED_SOME;
     }
-    enum moved moved = give_stream(tunnel, forward->scratch, (size_t)got, &taken);
-    if (moved != MOVED_SOME || tunnel->up_ended)
-        return moved;
-    return keep_rest(&tunnel->up, forward->scratch + taken, (size_t)got - taken) ? MOVED_SOME : MOVED_BROKEN;
+    tunnel->stream_full = true;
+    return count < 0 ? MOVED_BROKEN : MOVED_NOTHING;
 }
 
 static enum moved end_down(struct forward *forward, struct tunnel *tunnel)
@@ -108,50 +81,32 @@ static enum moved end_down(struct forward *forward, struct tunnel *tunnel)
     return MOVED_SOME;
 }
 
-/* Gives the socket what it takes. Nobody at it any more: what it has sent before still goes out. */
-static enum moved give_socket(struct forward *forward, struct tunnel *tunnel, const uint8_t *data, size_t len,
-                              size_t *taken)
+/* What the stream has, as much as the socket takes. Nobody at it any more: what it has sent before still goes
+ * out. */
+static enum moved fill_socket(struct forward *forward, struct tunnel *tunnel, struct iovec *pieces,
+                              size_t count)
 {
-    ssize_t result = write_end(forward, tunnel, data, len);
-    *taken = result > 0 ? (size_t)result : 0;
-    bool later = result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
-    if (result < 0 && !later) {
-        tunnel->down_ended = true;
-        drop_rest(&tunnel->down);
-        return MOVED_SOME;
-    }
+    ssize_t result = write_end(forward, tunnel, pieces, count);
+    bool later = is_for_later(result);
+    tunnel->down_ended = result < 0 && !later;
     tunnel->writable = !later || errno == EINTR;
     if (!tunnel->writable)
         loop_set_again(forward->set, tunnel->fd, LOOP_SET_WRITE);
-    return *taken ? MOVED_SOME : MOVED_NOTHING;
+    if (result > 0 && p2p_stream_consume(tunnel->stream, (size_t)result))
+        return MOVED_BROKEN;
+    return later ? MOVED_NOTHING : MOVED_SOME;
 }
 
 enum moved tunnel_move_down(struct forward *forward, struct tunnel *tunnel)
 {
-    size_t taken;
-    struct rest *rest = &tunnel->down;
-    if (tunnel->down_ended || !tunnel->writable || tunnel->phase != TUNNEL_OPEN)
+    struct iovec pieces[PIECES_MAX];
+    if (tunnel->down_ended || !tunnel->writable || !tunnel->stream_readable || tunnel->phase != TUNNEL_OPEN)
         return MOVED_NOTHING;
-    if (rest->data) {
-        enum moved moved = give_socket(forward, tunnel, rest->data + rest->at, rest->end - rest->at, &taken);
-        rest->at += taken;
-        if (rest->at == rest->end)
-            drop_rest(rest);
-        return moved;
-    }
-    if (!tunnel->stream_readable)
-        return MOVED_NOTHING;
-    ptrdiff_t got = p2p_stream_read(tunnel->stream, forward->scratch, SCRATCH);
-    if (got == P2P_EAGAIN) {
-        tunnel->stream_readable = false;
-        return MOVED_NOTHING;
-    }
-    if (got < 0)
-        return MOVED_BROKEN;
-    if (got == 0)
+    ptrdiff_t count = p2p_stream_peek(tunnel->stream, pieces, PIECES_MAX);
+    tunnel->stream_readable = count != P2P_EAGAIN;
+    if (count > 0)
+        return fill_socket(forward, tunnel, pieces, (size_t)count);
+    if (count == 0)
         return end_down(forward, tunnel);
-    give_socket(forward, tunnel, forward->scratch, (size_t)got, &taken);
-    if (tunnel->down_ended)
-        return MOVED_SOME;
-    return keep_rest(rest, forward->scratch + taken, (size_t)got - taken) ? MOVED_SOME : MOVED_BROKEN;
+    return count == P2P_EAGAIN ? MOVED_NOTHING : MOVED_BROKEN;
 }

@@ -18,7 +18,7 @@ enum {
     SHARE_OF_FREE = 2,    /* ... with --keep of one so many times as are still free, see link_has_room */
     FLOWS_MAX = 1024,     /* of UDP, of one peer */
     HEAD_PATIENCE_S = 30, /* for the first bytes of a connection; honest ones come with its beginning */
-    SCRATCH = 65536,      /* bytes moved at once, and kept of one direction when it is blocked */
+    SCRATCH = 65536,      /* bytes: of the longest datagram */
 };
 
 struct forward;
@@ -81,12 +81,6 @@ struct link {
     bool told_too_large, told_full;
 };
 
-/* Bytes that one end did not take yet. */
-struct rest {
-    uint8_t *data; /* NULL: none */
-    size_t at, end;
-};
-
 enum tunnel_phase {
     TUNNEL_HEAD,    /* it came: which ask is it for? */
     TUNNEL_LOOKUP,  /* ... its target's name is looked up */
@@ -109,8 +103,7 @@ struct tunnel {
     unsigned address; /* of the target, which is tried */
     uint8_t head[TUNNEL_HEAD_LEN];
     size_t head_len;
-    uint64_t head_until;  /* ns: HEAD ends then */
-    struct rest up, down; /* to the stream, to the socket */
+    uint64_t head_until; /* ns: HEAD ends then */
     bool readable, writable, stream_readable, stream_full;
     bool up_ended, down_ended;
     bool refused; /* the other side takes nothing more */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOVES_MAX = 8 }; /* of SCRATCH bytes, of one tunnel a turn */
+enum { MOVES_MAX = 8 }; /* of one tunnel a turn */
 
 static void activate(struct forward *forward, struct tunnel *tunnel)
 {
@@ -66,8 +66,6 @@ static void tunnel_free(struct forward *forward, struct tunnel *tunnel)
     p2p_stream_free(tunnel->stream);
     if (tunnel->fd >= 0)
         forward_close(forward, tunnel->fd);
-    free(tunnel->up.data);
-    free(tunnel->down.data);
     free(tunnel);
 }
 

@@ -5,8 +5,8 @@
  * not leave before it has it, so that exit code 0 means that the bytes are in the other side's file and not
  * only in its memory.
  *
- * Nothing is read from standard input before the stream has taken what was read, and nothing from the stream
- * before standard output has taken it: that is the back-pressure, and the bound on memory. */
+ * Standard input is read into the place that the stream sends from, and standard output written from where
+ * it received: what has no place waits outside. That is the back-pressure, and the bound on memory. */
 #include "commands.h"
 #include "heap.h"
 
@@ -19,14 +19,9 @@
 
 enum {
     PIPE_KIND = 'p',
-    BUFFER_LEN = 262144, /* bytes a direction: few calls at 10 Gbit/s, and it fits the second cache */
-    MOVES_MAX = 8        /* buffers a turn, so that the node gets its turn too */
-};
-
-/* Bytes on their way from one end of a direction to the other. */
-struct buffer {
-    unsigned char data[BUFFER_LEN];
-    size_t at, end;
+    MOVE_BYTES = 262144, /* at once: few calls at 10 Gbit/s, and it fits the second cache */
+    PIECES_MAX = 32,     /* of a move */
+    MOVES_MAX = 8        /* a turn, so that the node gets its turn too */
 };
 
 enum receipt { RECEIPT_NONE, RECEIPT_GIVEN, RECEIPT_REFUSED };
@@ -35,13 +30,12 @@ struct pipe {
     struct member *partner; /* NULL: nobody yet, or gone */
     struct p2p_stream *out; /* ours */
     struct p2p_stream *in;  /* the peer's; NULL until it opens it */
-    struct buffer sending, receiving;
-    bool blocked;         /* `out` takes nothing: wait for WRITABLE */
-    bool readable;        /* `in` may have something */
-    bool sent_all;        /* standard input has ended and so has `out` */
-    bool received_all;    /* the peer's end has come and everything is written out */
-    enum receipt receipt; /* for what we sent */
-    bool gone;            /* the peer's CLOSED has come, with: */
+    bool blocked;           /* `out` takes nothing: wait for WRITABLE */
+    bool readable;          /* `in` may have something */
+    bool sent_all;          /* standard input has ended and so has `out` */
+    bool received_all;      /* the peer's end has come and everything is written out */
+    enum receipt receipt;   /* for what we sent */
+    bool gone;              /* the peer's CLOSED has come, with: */
     bool left;
     char why[TEXT_SHOWN * 128 + 1];
 };
@@ -59,38 +53,35 @@ static void input_failed(struct session *session, const struct pipe *pipe)
     p2p_peer_close(pipe->partner->peer, why);
 }
 
-static bool fill(struct session *session, struct pipe *pipe)
+/* What standard input has, into the room that the stream has. */
+static bool fill(struct session *session, struct pipe *pipe, struct iovec *pieces, size_t count)
 {
-    ssize_t got = channel_read(&session->input, pipe->sending.data, BUFFER_LEN);
-    if (got > 0) {
-        pipe->sending.at = 0, pipe->sending.end = (size_t)got;
-        return true;
-    }
-    if (got < 0 && errno != EAGAIN)
+    ssize_t got = channel_readv(&session->input, pieces, count);
+    bool failed = got < 0 && errno != EAGAIN;
+    if (failed)
         input_failed(session, pipe);
-    if (got < 0)
-        return false;
-    p2p_stream_finish(pipe->out);
-    pipe->sent_all = true;
-    return true;
+    p2p_stream_commit(pipe->out, got > 0 ? (size_t)got : 0);
+    if (got == 0) {
+        p2p_stream_finish(pipe->out);
+        pipe->sent_all = true;
+    }
+    return got >= 0;
 }
 
 static bool send_some(struct session *session, struct pipe *pipe)
 {
-    struct buffer *buffer = &pipe->sending;
+    struct iovec pieces[PIECES_MAX];
     if (!pipe->out || pipe->sent_all || pipe->blocked)
         return false;
-    if (buffer->at == buffer->end)
-        return fill(session, pipe);
-    ptrdiff_t taken = p2p_stream_write(pipe->out, buffer->data + buffer->at, buffer->end - buffer->at);
-    if (taken > 0)
-        buffer->at += (size_t)taken;
-    if (taken == P2P_ERESET) { /* the peer takes no more; its receipt, or its CLOSED, says why */
+    ptrdiff_t count = p2p_stream_reserve(pipe->out, pieces, PIECES_MAX, MOVE_BYTES);
+    if (count > 0)
+        return fill(session, pipe, pieces, (size_t)count);
+    if (count == P2P_ERESET) { /* the peer takes no more; its receipt, or its CLOSED, says why */
         pipe->sent_all = true;
         pipe->receipt = RECEIPT_REFUSED;
     }
-    pipe->blocked = buffer->at < buffer->end;
-    return taken > 0;
+    pipe->blocked = true;
+    return false;
 }
 
 /* ---- the stream to standard output ---- */
@@ -102,31 +93,31 @@ static void receive_end(struct session *session, struct pipe *pipe)
     channel_end(&session->output);
 }
 
-static bool receive_more(struct session *session, struct pipe *pipe)
+/* What the stream has, as much as standard output takes. */
+static bool empty(struct session *session, struct pipe *pipe, struct iovec *pieces, size_t count)
 {
-    ptrdiff_t got = p2p_stream_read(pipe->in, pipe->receiving.data, BUFFER_LEN);
-    pipe->receiving.at = 0, pipe->receiving.end = got > 0 ? (size_t)got : 0;
-    if (got == 0)
-        receive_end(session, pipe);
-    pipe->readable = got > 0;
-    if (got == P2P_ERESET)
-        session_end(session, EXIT_OTHER, "the other side gave up before the end");
-    return got >= 0;
+    ssize_t written = channel_writev(&session->output, pieces, count);
+    if (written > 0)
+        p2p_stream_consume(pipe->in, (size_t)written);
+    else if (errno != EAGAIN)
+        session_output_failed(session);
+    return written > 0;
 }
 
 static bool receive_some(struct session *session, struct pipe *pipe)
 {
-    struct buffer *buffer = &pipe->receiving;
-    if (!pipe->in || pipe->received_all)
+    struct iovec pieces[PIECES_MAX];
+    if (!pipe->in || pipe->received_all || !pipe->readable)
         return false;
-    if (buffer->at == buffer->end)
-        return pipe->readable && receive_more(session, pipe);
-    ssize_t written = channel_write(&session->output, buffer->data + buffer->at, buffer->end - buffer->at);
-    if (written > 0)
-        buffer->at += (size_t)written;
-    else if (errno != EAGAIN)
-        session_output_failed(session);
-    return written > 0;
+    ptrdiff_t count = p2p_stream_peek(pipe->in, pieces, PIECES_MAX);
+    pipe->readable = count > 0;
+    if (count > 0)
+        return empty(session, pipe, pieces, (size_t)count);
+    if (count == 0)
+        receive_end(session, pipe);
+    if (count == P2P_ERESET)
+        session_end(session, EXIT_OTHER, "the other side gave up before the end");
+    return count == 0;
 }
 
 /* ---- the end ---- */
@@ -170,8 +161,7 @@ static void look_for_end(struct session *session, struct pipe *pipe)
         return;
     }
     /* What arrived before the peer went may still be read and written out; then it is decided. */
-    bool unread =
-        pipe->in && !pipe->received_all && (pipe->readable || pipe->receiving.at < pipe->receiving.end);
+    bool unread = pipe->in && !pipe->received_all && pipe->readable;
     if (pipe->gone && !unread)
         end_without_peer(session, pipe);
 }
@@ -252,6 +242,6 @@ int pipe_main(const struct options *options, uint64_t started_ns)
         .release = pipe_release,
     };
     heap_keep();
-    static struct pipe pipe; /* too large for a stack; zero costs nothing */
+    struct pipe pipe = {0};
     return session_run(options, started_ns, &role, &pipe);
 }

@@ -22,7 +22,7 @@
 enum {
     SEARCH_TOLD_S = 3,        /* who came and has no path yet is told of; nearly all that work do by then */
     LEAVE_PATIENCE_MS = 1500, /* p2p_leave takes 1 s at most; more than that is a bug we do not wait for */
-    DATAGRAM_MAX = 16384,     /* more than the longest payload of a packet, which is 16000 (host) */
+    DATAGRAM_MAX = 32768,     /* more than the longest payload of a packet, which is 32000 (host) */
     PING_REQUEST = 'g',       /* the first byte of a datagram that asks to be sent back ... */
     PING_ANSWER = 'G'         /* ... and of one that was */
 };

@@ -111,6 +111,42 @@ static void a_half_closed_stream_still_brings_the_answer(void **state)
     pair_free(sides);
 }
 
+static void bytes_are_put_and_taken_in_place(void **state)
+{
+    (void)state;
+    struct side *sides[2];
+    struct p2p_stream *stream;
+    struct iovec pieces[4];
+    pair_connect(sides);
+    assert_int_equal(p2p_stream_open(&stream, sides[0]->peer, 'q', 0), 0);
+    assert_int_equal(p2p_stream_reserve(stream, pieces, 0, 10), P2P_EINVAL);
+    assert_int_equal(p2p_stream_reserve(stream, pieces, 4, 0), P2P_EINVAL);
+    assert_int_equal(p2p_stream_reserve(stream, pieces, 4, 10), 1);
+    memcpy(pieces[0].iov_base, "question", 8);
+    assert_int_equal(p2p_stream_commit(stream, 8), 0);
+    assert_int_equal(p2p_stream_commit(stream, 1), P2P_EINVAL);
+    p2p_stream_finish(stream);
+    assert_int_equal(p2p_stream_reserve(stream, pieces, 4, 10), P2P_ESTATE);
+    pair_until(sides[0], sides[1], P2P_EVENT_READABLE, 0, 1);
+    struct p2p_stream *theirs = sides[1]->stream;
+    assert_int_equal(p2p_stream_peek(theirs, pieces, 0), P2P_EINVAL);
+    assert_int_equal(p2p_stream_peek(theirs, pieces, 4), 1);
+    assert_int_equal(pieces[0].iov_len, 8);
+    assert_memory_equal(pieces[0].iov_base, "question", 8);
+    assert_int_equal(p2p_stream_consume(theirs, 9), P2P_EINVAL);
+    assert_int_equal(p2p_stream_consume(theirs, 8), 0);
+    pair_for_ms(sides[0], sides[1], 100);
+    assert_int_equal(p2p_stream_peek(theirs, pieces, 4), 0);
+    p2p_peer_close(sides[0]->peer, NULL);
+    pair_until(sides[0], sides[1], P2P_EVENT_CLOSED, 1, 1);
+    assert_int_equal(p2p_stream_reserve(stream, pieces, 4, 10), P2P_EGONE);
+    assert_int_equal(p2p_stream_commit(stream, 0), P2P_EGONE);
+    assert_int_equal(p2p_stream_consume(stream, 0), P2P_EGONE);
+    assert_int_equal(p2p_stream_peek(stream, pieces, 4), P2P_EGONE);
+    p2p_stream_free(stream);
+    pair_free(sides);
+}
+
 static void of_a_one_way_stream_only_the_opener_writes(void **state)
 {
     (void)state;
@@ -271,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_carries_20_mb_both_ways_and_each_its_own_end),
         cmocka_unit_test(a_half_closed_stream_still_brings_the_answer),
+        cmocka_unit_test(bytes_are_put_and_taken_in_place),
         cmocka_unit_test(of_a_one_way_stream_only_the_opener_writes),
         cmocka_unit_test(a_stream_that_is_let_go_is_a_reset_for_the_other),
         cmocka_unit_test(what_was_finished_arrives_although_it_was_let_go_at_once),

@@ -95,7 +95,7 @@ static void no_two_paths_beat_each_other(void **state)
 static void the_payload_fits_the_path(void **state)
 {
     (void)state;
-    assert_int_equal(path_payload(PATH_HOST), 16000);
+    assert_int_equal(path_payload(PATH_HOST), 32000);
     assert_int_equal(path_payload(PATH_LAN), 1452);
     assert_int_equal(path_payload(PATH_DIRECT), 1200);
     assert_int_equal(path_payload(PATH_TURN), 1200);

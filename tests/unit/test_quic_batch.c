@@ -58,7 +58,7 @@ static void a_window_leaves_spread_over_the_round_trip(void **state)
 static void the_payload_may_change_in_mid_transfer(void **state)
 {
     (void)state;
-    static const size_t payloads[] = {16000, 1452, 1200, 16000, 1200, 1452, 0};
+    static const size_t payloads[] = {32000, 1452, 1200, 32000, 1200, 1452, 0};
     struct net *net = net_new(5, 1, 1);
     net->payload_max = QUIC_PAYLOAD_MAX;
     net_renew(net);

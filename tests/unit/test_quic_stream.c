@@ -1,4 +1,5 @@
 /* test_quic_stream.c - streams: their ends, their turns, their memory. */
+#include "quic_buffer.h"
 #include "quic_transfer.h"
 #include <limits.h>
 #include <malloc.h>
@@ -52,6 +53,95 @@ static void a_released_stream_is_reset_and_stopped(void **state)
     assert_int_equal(quic_stream_read(server, stream, text, sizeof text), QUIC_RESET);
     assert_int_equal(quic_stream_write(server, stream, "y", 1), QUIC_RESET);
     quic_stream_release(server, stream, 0);
+    net_free(net);
+}
+
+static void bytes_may_be_put_and_taken_where_they_lie(void **state)
+{
+    (void)state;
+    struct iovec runs[64];
+    struct net *net = net_new(5, 1, 1);
+    struct quic *client = net->end[CLIENT], *server = net->end[SERVER];
+    net_connect(net);
+    int64_t stream = quic_stream_open(client, false);
+    assert_int_equal(quic_stream_reserve(client, stream, runs, 64, 8), 1);
+    assert_int_equal(runs[0].iov_len, 8);
+    memcpy(runs[0].iov_base, "question", 8);
+    assert_int_equal(quic_stream_commit(client, stream, 9), QUIC_TOO_LONG);
+    assert_int_equal(quic_stream_reserve(client, stream, runs, 64, 100000), 7);
+    memcpy(runs[0].iov_base, "question", 8);
+    assert_int_equal(quic_stream_commit(client, stream, 8), 0);
+    assert_int_equal(quic_stream_commit(client, stream, 1), QUIC_TOO_LONG);
+    net_settle(net);
+    assert_int_equal(quic_stream_peek(server, stream, runs, 64), 1);
+    assert_int_equal(runs[0].iov_len, 8);
+    assert_memory_equal(runs[0].iov_base, "question", 8);
+    assert_int_equal(quic_stream_consume(server, stream, 9), QUIC_TOO_LONG);
+    assert_int_equal(quic_stream_consume(server, stream, 6), 0);
+    assert_int_equal(quic_stream_peek(server, stream, runs, 64), 1);
+    assert_memory_equal(runs[0].iov_base, "on", 2);
+    assert_int_equal(quic_stream_consume(server, stream, 2), 0);
+    assert_int_equal(quic_stream_peek(server, stream, runs, 64), QUIC_BLOCKED);
+    quic_stream_finish(client, stream);
+    assert_int_equal(quic_stream_reserve(client, stream, runs, 64, 8), QUIC_GONE);
+    net_settle(net);
+    assert_int_equal(quic_stream_peek(server, stream, runs, 64), 0);
+    quic_stream_release(server, stream, 7);
+    net_settle(net);
+    assert_int_equal(quic_stream_peek(client, stream, runs, 64), QUIC_RESET);
+    quic_stream_release(client, stream, 0);
+    net_free(net);
+}
+
+static int64_t writable_again = -1;
+
+static void note_writable(struct net *net, int end, const struct quic_event *event)
+{
+    (void)net;
+    if (end == CLIENT && event->type == QUIC_WRITABLE)
+        writable_again = event->stream;
+}
+
+/* A call for a few bytes is not worth its cost, nor is an event. */
+static void room_is_reserved_once_there_is_enough_of_it(void **state)
+{
+    (void)state;
+    struct iovec runs[64];
+    struct net *net = net_new(5, 1, 1);
+    struct quic *client = net->end[CLIENT];
+    net_connect(net);
+    net->on_event = note_writable;
+    int64_t stream = quic_stream_open(client, false);
+    assert_int_equal(quic_stream_reserve(client, stream, runs, 64, 1000000), 16);
+    assert_int_equal(quic_stream_commit(client, stream, 200000), 0);
+    assert_int_equal(quic_stream_reserve(client, stream, runs, 64, 1000), 1);
+    assert_int_equal(quic_stream_reserve(client, stream, runs, 64, 1000000), 0);
+    assert_int_equal(writable_again, -1);
+    net_settle(net);
+    assert_int_equal(writable_again, stream);
+    assert_in_range(quic_stream_reserve(client, stream, runs, 64, 1000000), 16, 17);
+    net_free(net); /* what was reserved goes with it */
+}
+
+static void what_is_not_consumed_holds_the_writer(void **state)
+{
+    (void)state;
+    struct iovec runs[256];
+    struct net *net = net_new(5, 1, 1);
+    struct quic *server = net->end[SERVER];
+    struct transfer *t = transfer_start(net, CLIENT, 8000000);
+    t->paused = true;
+    net_run(net, 3 * NS_PER_S);
+    uint64_t held = t->written;
+    ptrdiff_t count = quic_stream_peek(server, t->stream, runs, 256);
+    assert_in_range(count, QUIC_STREAM_WINDOW / CHUNK_BYTES, 256);
+    net_run(net, 4 * NS_PER_S);
+    assert_int_equal(t->written, held);
+    for (ptrdiff_t i = 0; i < count; i++)
+        assert_int_equal(quic_stream_consume(server, t->stream, runs[i].iov_len), 0);
+    net_run(net, 5 * NS_PER_S);
+    assert_int_equal(t->written, held + QUIC_STREAM_WINDOW);
+    free(t);
     net_free(net);
 }
 
@@ -361,6 +451,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(half_a_stream_may_end_and_the_other_go_on),
         cmocka_unit_test(a_released_stream_is_reset_and_stopped),
+        cmocka_unit_test(bytes_may_be_put_and_taken_where_they_lie),
+        cmocka_unit_test(room_is_reserved_once_there_is_enough_of_it),
+        cmocka_unit_test(what_is_not_consumed_holds_the_writer),
         cmocka_unit_test(a_reader_that_stops_holds_the_writer_and_loses_nothing),
         cmocka_unit_test(a_writer_whose_reader_leaves_is_told),
         cmocka_unit_test(what_was_finished_arrives_though_its_stream_was_released),
