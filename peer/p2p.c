@@ -50,7 +50,7 @@ int p2p_node_new(struct p2p_node **out, const struct p2p_config *config)
     node->random.fill = fill_random;
     node->last = &node->first;
     node->leave_by = NEVER;
-    node->buffer = malloc(QUIC_BATCH);
+    node->buffer = malloc(OUT_BATCHES * QUIC_BATCH);
     int err = node->buffer ? config_take(node, &full) : P2P_ENOMEM;
     if (err) {
         p2p_node_free(node);
@@ -350,7 +350,7 @@ static uint64_t next_deadline(const struct p2p_node *node)
     if (node->dirty || node->first || node->unread[NET_IPV4] || node->unread[NET_IPV6] ||
         node->unread[NET_EXTRA] || relays_are_unread(node))
         return 0;
-    uint64_t deadline = node->node && !node->waiting.len ? node_deadline(node->node) : NEVER;
+    uint64_t deadline = node->node && !node->out_full ? node_deadline(node->node) : NEVER;
     return !node->left && node->leave_by < deadline ? node->leave_by : deadline;
 }
 

@@ -17,7 +17,9 @@
 
 enum {
     STREAM_BUCKETS = 256, /* of a peer's table of streams: a forward has thousands */
-    EVENTS_MAX = 4096,    /* waiting for the program; TRACE is dropped beyond */
+    OUT_BATCHES = 4, /* made before the first of them is sent: within a machine the other side wakes once for
+                        all, and answers once */
+    EVENTS_MAX = 4096, /* waiting for the program; TRACE is dropped beyond */
     STUN_MAX = 8,
     LIST_MAX = 32,
     BROKER_RELAY_DEFAULT = 32768, /* bytes a second: what a public broker is not hurt by (interface.md) */
@@ -117,8 +119,10 @@ struct p2p_node {
     unsigned relay_count;
     struct tls_trust *trust; /* NULL until it is needed */
 
-    struct packet waiting; /* could not be sent yet; len 0: none */
-    uint8_t *buffer;       /* QUIC_BATCH bytes: what is being sent */
+    struct packet out[OUT_BATCHES]; /* being sent: from next to count - 1 */
+    unsigned out_next, out_count;
+    bool out_full;   /* a socket takes no more: it is watched */
+    uint8_t *buffer; /* of their bytes, QUIC_BATCH for each */
 };
 
 /* ---- p2p.c ---- */

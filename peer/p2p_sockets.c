@@ -85,27 +85,37 @@ static bool send_packet(struct p2p_node *node, const struct packet *out)
         return true;
     }
     enum net_result result = net_send(node->net, out);
+    bool full = result == NET_AGAIN;
     if (result == NET_TOO_LONG)
         node_too_long(node->node, &out->remote);
-    if (result == NET_AGAIN && !node->waiting.len)
-        await_socket(node, out, true);
-    if (result != NET_AGAIN && node->waiting.len)
-        await_socket(node, out, false);
-    node->waiting = *out;
-    if (result != NET_AGAIN)
-        node->waiting.len = 0;
-    return result != NET_AGAIN;
+    if (full != node->out_full)
+        await_socket(node, out, full);
+    node->out_full = full;
+    return !full;
+}
+
+static bool send_all(struct p2p_node *node)
+{
+    for (; node->out_next < node->out_count; node->out_next++)
+        if (!send_packet(node, &node->out[node->out_next]))
+            return false;
+    return true;
+}
+
+static bool make_some(struct p2p_node *node, uint64_t now)
+{
+    node->out_next = node->out_count = 0;
+    for (; node->out_count < OUT_BATCHES; node->out_count++) {
+        struct packet *out = &node->out[node->out_count];
+        *out = (struct packet){.data = node->buffer + node->out_count * QUIC_BATCH, .len = QUIC_BATCH};
+        if (!node_output(node->node, now, out))
+            break;
+    }
+    return node->out_count;
 }
 
 void sockets_write(struct p2p_node *node, uint64_t now)
 {
-    struct packet waiting = node->waiting;
-    if (waiting.len && !send_packet(node, &waiting))
-        return;
-    struct packet out = {.data = node->buffer, .len = QUIC_BATCH};
-    while (node_output(node->node, now, &out)) {
-        if (!send_packet(node, &out))
-            return;
-        out = (struct packet){.data = node->buffer, .len = QUIC_BATCH};
-    }
+    while (send_all(node) && make_some(node, now))
+        continue;
 }

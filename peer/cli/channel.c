@@ -83,9 +83,16 @@ static ssize_t finished(struct channel *channel, ssize_t result)
     return result;
 }
 
+static struct msghdr message_of(struct iovec *pieces, size_t count)
+{
+    struct msghdr message = {.msg_iov = pieces};
+    message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* size_t with glibc, int with others */
+    return message;
+}
+
 ssize_t channel_readv(struct channel *channel, struct iovec *pieces, size_t count)
 {
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    struct msghdr message = message_of(pieces, count);
     ssize_t got;
     if (!is_ready(channel))
         return finished(channel, -1);
@@ -98,7 +105,7 @@ ssize_t channel_readv(struct channel *channel, struct iovec *pieces, size_t coun
 
 ssize_t channel_writev(struct channel *channel, struct iovec *pieces, size_t count)
 {
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    struct msghdr message = message_of(pieces, count);
     ssize_t written;
     if (!is_ready(channel))
         return finished(channel, -1);

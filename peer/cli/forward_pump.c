@@ -15,24 +15,15 @@ enum {
 static ssize_t read_end(struct forward *forward, const struct tunnel *tunnel, struct iovec *pieces,
                         size_t count)
 {
-    if (tunnel->is_stdio)
-        return channel_readv(&forward->session->input, pieces, count);
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
-    return recvmsg(tunnel->fd, &message, MSG_DONTWAIT);
+    struct channel socket = {.fd = tunnel->fd, .way = CHANNEL_SOCKET};
+    return channel_readv(tunnel->is_stdio ? &forward->session->input : &socket, pieces, count);
 }
 
 static ssize_t write_end(struct forward *forward, const struct tunnel *tunnel, struct iovec *pieces,
                          size_t count)
 {
-    if (tunnel->is_stdio)
-        return channel_writev(&forward->session->output, pieces, count);
-    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
-    return sendmsg(tunnel->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-static bool is_for_later(ssize_t result)
-{
-    return result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+    struct channel socket = {.fd = tunnel->fd, .way = CHANNEL_SOCKET};
+    return channel_writev(tunnel->is_stdio ? &forward->session->output : &socket, pieces, count);
 }
 
 /* What the socket has, into the room that the stream has. */
@@ -40,9 +31,9 @@ static enum moved fill_stream(struct forward *forward, struct tunnel *tunnel, st
                               size_t count)
 {
     ssize_t got = read_end(forward, tunnel, pieces, count);
-    bool later = is_for_later(got);
-    tunnel->readable = !later || errno == EINTR;
-    if (!tunnel->readable)
+    bool later = got < 0 && errno == EAGAIN;
+    tunnel->readable = !later;
+    if (later)
         loop_set_again(forward->set, tunnel->fd, LOOP_SET_READ);
     if (p2p_stream_commit(tunnel->stream, got > 0 ? (size_t)got : 0) || (got < 0 && !later))
         return MOVED_BROKEN;
@@ -87,10 +78,10 @@ static enum moved fill_socket(struct forward *forward, struct tunnel *tunnel, st
                               size_t count)
 {
     ssize_t result = write_end(forward, tunnel, pieces, count);
-    bool later = is_for_later(result);
+    bool later = result < 0 && errno == EAGAIN;
     tunnel->down_ended = result < 0 && !later;
-    tunnel->writable = !later || errno == EINTR;
-    if (!tunnel->writable)
+    tunnel->writable = !later;
+    if (later)
         loop_set_again(forward->set, tunnel->fd, LOOP_SET_WRITE);
     if (result > 0 && p2p_stream_consume(tunnel->stream, (size_t)result))
         return MOVED_BROKEN;
