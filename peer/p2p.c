@@ -309,7 +309,8 @@ static void pump(struct p2p_node *node, uint64_t now)
 
 static void finish_leaving(struct p2p_node *node, uint64_t now)
 {
-    if (node->left || node->leave_by == NEVER || (now < node->leave_by && !node_has_left(node->node)))
+    bool has_left = node_has_left(node->node) && !node->out_full;
+    if (node->left || node->leave_by == NEVER || (now < node->leave_by && !has_left))
         return;
     node->left = true;
     events_put(node, &(struct p2p_event){.type = P2P_EVENT_LEFT});

@@ -86,8 +86,10 @@ static bool send_packet(struct p2p_node *node, const struct packet *out)
     }
     enum net_result result = net_send(node->net, out);
     bool full = result == NET_AGAIN;
-    if (result == NET_TOO_LONG)
+    if (result == NET_TOO_LONG) {
         node_too_long(node->node, &out->remote);
+        node->dirty = true; /* shorter ones may be due */
+    }
     if (full != node->out_full)
         await_socket(node, out, full);
     node->out_full = full;
@@ -102,20 +104,25 @@ static bool send_all(struct p2p_node *node)
     return true;
 }
 
+/* False: that was all. */
 static bool make_some(struct p2p_node *node, uint64_t now)
 {
     node->out_next = node->out_count = 0;
-    for (; node->out_count < OUT_BATCHES; node->out_count++) {
+    while (node->out_count < OUT_BATCHES) {
         struct packet *out = &node->out[node->out_count];
         *out = (struct packet){.data = node->buffer + node->out_count * QUIC_BATCH, .len = QUIC_BATCH};
         if (!node_output(node->node, now, out))
-            break;
+            return false;
+        node->out_count++;
+        if (out->stream)
+            break; /* whether its queue takes another shows only after this one */
     }
-    return node->out_count;
+    return true;
 }
 
 void sockets_write(struct p2p_node *node, uint64_t now)
 {
-    while (send_all(node) && make_some(node, now))
-        continue;
+    bool more = true;
+    while (send_all(node) && more)
+        more = make_some(node, now);
 }

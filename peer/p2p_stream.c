@@ -133,7 +133,8 @@ int p2p_stream_commit(struct p2p_stream *stream, size_t len)
     if (!quic)
         return P2P_EGONE;
     int err = quic_stream_commit(quic, stream->id, len);
-    stream->peer->node->dirty = true;
+    if (len)
+        stream->peer->node->dirty = true;
     return err == QUIC_TOO_LONG ? P2P_EINVAL : err ? to_error(err) : 0;
 }
 
@@ -166,7 +167,8 @@ int p2p_stream_consume(struct p2p_stream *stream, size_t len)
     if (!quic)
         return P2P_EGONE;
     int err = quic_stream_consume(quic, stream->id, len);
-    stream->peer->node->dirty = true;
+    if (len)
+        stream->peer->node->dirty = true;
     return err == QUIC_TOO_LONG ? P2P_EINVAL : err ? to_error(err) : 0;
 }
 

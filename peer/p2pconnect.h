@@ -176,8 +176,8 @@ enum p2p_event_type {
     P2P_EVENT_PATH,      /* the path to `peer` is known, or is another one: see p2p_peer_path */
     P2P_EVENT_STREAM,    /* `peer` opened `stream`; its first byte is `kind` */
     P2P_EVENT_READABLE,  /* `stream` has bytes, its end, or a reset; again only after P2P_EAGAIN */
-    P2P_EVENT_WRITABLE,  /* `stream` takes bytes again after a short write; stream NULL: p2p_stream_open may
-                            work again */
+    P2P_EVENT_WRITABLE,  /* `stream` takes bytes again after a short write or reservation; stream NULL:
+                            p2p_stream_open may  work again */
     P2P_EVENT_DATAGRAM,  /* `peer` sent datagrams; again only after P2P_EAGAIN */
     P2P_EVENT_STALLED,   /* nothing comes from `peer`, nothing is sent to it; PATH follows if it comes back */
     P2P_EVENT_CLOSED,  /* `peer` is gone: detail = left, lost, refused, error; text = why, error = P2P_E... or
@@ -265,7 +265,8 @@ P2P_API ptrdiff_t p2p_stream_write(struct p2p_stream *stream, const void *data, 
 P2P_API ptrdiff_t p2p_stream_read(struct p2p_stream *stream, void *data, size_t len);
 /* Both without a copy, for readv and writev. Fills in up to `max` pieces of room, `len` bytes at most
  * together (neither is 0), in which to put what is to be written, from the first on. Returns how many pieces,
- * maybe 0 (wait for WRITABLE), or as p2p_stream_write, P2P_ENOMEM, P2P_EINVAL. */
+ * or as p2p_stream_write, P2P_ENOMEM, P2P_EINVAL. 0: too little room to be worth a call. WRITABLE follows
+ * then, as whenever there was less than `len`. */
 P2P_API ptrdiff_t p2p_stream_reserve(struct p2p_stream *stream, struct iovec *pieces, size_t max, size_t len);
 /* Takes the first `len` bytes of that room, maybe none; it must be the next call for the node. 0, P2P_EINVAL
  * (there was less room), P2P_EGONE, P2P_ERESET. */

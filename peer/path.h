@@ -31,7 +31,8 @@ enum path_kind path_classify(const struct addr *remote, bool own, bool announced
  * round trip is shorter by a fifth and by 5 ms at least, so that jitter moves nobody. */
 bool path_beats(const struct path *other, const struct path *current);
 
-/* UDP payload that fits such a path, bytes: 32000 on host, 1452 on lan, else 1200 (transport.md, trap 12). */
+/* UDP payload that fits such a path, bytes: 1452 on lan, 1200 elsewhere (transport.md, trap 12), and 32000 on
+ * host: loopback takes 65,507, and two fill a batch. */
 size_t path_payload(enum path_kind kind);
 
 /* What is known about the attempts, for the sentences. */

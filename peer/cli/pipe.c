@@ -45,11 +45,11 @@ static const char done[] = "done"; /* the goodbye of a side that has everything,
 /* ---- standard input to the stream ---- */
 
 /* A file that cannot be read to its end must not look like one that ended: the peer is told. */
-static void input_failed(struct session *session, const struct pipe *pipe)
+static void input_failed(struct session *session, const struct pipe *pipe, int error)
 {
     char why[128];
-    snprintf(why, sizeof why, "cannot read: %s", strerror(errno));
-    session_end(session, EXIT_OTHER, "cannot read standard input: %s", strerror(errno));
+    snprintf(why, sizeof why, "cannot read: %s", strerror(error));
+    session_end(session, EXIT_OTHER, "cannot read standard input: %s", strerror(error));
     p2p_peer_close(pipe->partner->peer, why);
 }
 
@@ -57,10 +57,10 @@ static void input_failed(struct session *session, const struct pipe *pipe)
 static bool fill(struct session *session, struct pipe *pipe, struct iovec *pieces, size_t count)
 {
     ssize_t got = channel_readv(&session->input, pieces, count);
-    bool failed = got < 0 && errno != EAGAIN;
-    if (failed)
-        input_failed(session, pipe);
+    int error = errno;
     p2p_stream_commit(pipe->out, got > 0 ? (size_t)got : 0);
+    if (got < 0 && error != EAGAIN)
+        input_failed(session, pipe, error);
     if (got == 0) {
         p2p_stream_finish(pipe->out);
         pipe->sent_all = true;

@@ -4,12 +4,11 @@ What it says of NATs is tried in the laboratory (tests/lab/doctors.py).
 """
 
 import json
-import os
 import signal
 import subprocess
 import time
 
-from harness import check, free_port, own_network, until
+from harness import check, cpu_seconds, free_port, own_network, until
 from scene import scene
 from scenes_private import BROKER_PORT, LAN, PUBLIC, STUN_PORT, two_machines
 
@@ -42,12 +41,6 @@ def internet_of(world, *addresses):
 
 def internet(world):
     return internet_of(world, "198.51.100.1")[1]
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
-        user, system = stat.read().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def uses(report):

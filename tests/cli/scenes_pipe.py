@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from harness import SIGINT, SIGKILL, Skip, check, rss_kb, until
+from harness import SIGINT, SIGKILL, Skip, check, cpu_seconds, rss_kb, until
 from scene import scene
 
 
@@ -44,6 +44,24 @@ def binary_both_ways(world):
     bert.expect_code(0)
     check(digest(bert.out) == digest(one), f"{len(bert.out)} of {len(one)} bytes, or altered")
     check(digest(anna.out) == digest(two), f"{len(anna.out)} of {len(two)} bytes, or altered")
+
+
+@scene
+def idle(world):
+    """A pipe on which nobody speaks, and a connection of standard input, cost no processor"""
+    server = socket.create_server(("127.0.0.1", 0))
+    world.endings.append(server.close)
+    target = f"127.0.0.1:{server.getsockname()[1]}"
+    programs = [world.run("pipe"), world.run("pipe"), world.run("forward", "--allow", target), world.run("forward", "-W", target)]
+    programs[0].send("x")
+    programs[1].expect_output("x")
+    far, _ = server.accept()
+    far.sendall(b"x")
+    programs[3].expect_output("x")
+    before = [cpu_seconds(program.pid) for program in programs]
+    time.sleep(1)  # the time that is measured
+    spent = [cpu_seconds(program.pid) - start for program, start in zip(programs, before)]
+    check(max(spent) < 0.2, f"{spent} s of 1 s")
 
 
 @scene

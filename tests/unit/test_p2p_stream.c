@@ -125,6 +125,10 @@ static void bytes_are_put_and_taken_in_place(void **state)
     memcpy(pieces[0].iov_base, "question", 8);
     assert_int_equal(p2p_stream_commit(stream, 8), 0);
     assert_int_equal(p2p_stream_commit(stream, 1), P2P_EINVAL);
+    pair_for_ms(sides[0], sides[1], 100);
+    assert_int_equal(p2p_stream_reserve(stream, pieces, 4, 10), 1);
+    assert_int_equal(p2p_stream_commit(stream, 0), 0);
+    assert_int_not_equal(p2p_node_timeout(sides[0]->node), 0); /* nothing was put: nothing is due */
     p2p_stream_finish(stream);
     assert_int_equal(p2p_stream_reserve(stream, pieces, 4, 10), P2P_ESTATE);
     pair_until(sides[0], sides[1], P2P_EVENT_READABLE, 0, 1);

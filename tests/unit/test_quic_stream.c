@@ -82,6 +82,13 @@ static void bytes_may_be_put_and_taken_where_they_lie(void **state)
     assert_memory_equal(runs[0].iov_base, "on", 2);
     assert_int_equal(quic_stream_consume(server, stream, 2), 0);
     assert_int_equal(quic_stream_peek(server, stream, runs, 64), QUIC_BLOCKED);
+    assert_int_equal(quic_stream_reserve(client, stream, runs, 64, 1), 1);
+    *(char *)runs[0].iov_base = '!';
+    assert_int_equal(quic_stream_commit(client, stream, 1), 0); /* nothing else makes it leave */
+    net_settle(net);
+    assert_int_equal(quic_stream_peek(server, stream, runs, 64), 1);
+    assert_int_equal(quic_stream_consume(server, stream, 1), 0);
+    assert_int_equal(quic_stream_peek(server, stream, runs, 64), QUIC_BLOCKED);
     quic_stream_finish(client, stream);
     assert_int_equal(quic_stream_reserve(client, stream, runs, 64, 8), QUIC_GONE);
     net_settle(net);
