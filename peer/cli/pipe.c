@@ -80,6 +80,8 @@ static bool send_some(struct session *session, struct pipe *pipe)
         pipe->sent_all = true;
         pipe->receipt = RECEIPT_REFUSED;
     }
+    if (count == P2P_ENOMEM)
+        session_end(session, EXIT_OTHER, "no memory");
     pipe->blocked = true;
     return false;
 }
