@@ -90,8 +90,9 @@ $(B)/p2pconnect: $(call obj,$(CLI_SRC)) $(B)/libp2pconnect.a
 	$(CC) $(CFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
 # tests/unit/test_FILE.c tests FILE.c and links the lowest floors that suffice.
-# A test with fail_alloc.h has its allocations, and those of what it tests, go through that.
-wrap = $(shell grep -q '"fail_alloc.h"' $(1) && echo -Wl$(comma)--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup)
+# A test with fail_alloc.h has its allocations, and those of what it tests, go through that; one with full_socket.h its sendmsg.
+wrap = $(shell grep -q '"fail_alloc.h"' $(1) && echo -Wl$(comma)--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup) \
+	$(shell grep -q '"full_socket.h"' $(1) && echo -Wl$(comma)--wrap=sendmsg)
 $(B)/unit/%: tests/unit/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(INC_cli) -Itests -MMD -MF $@.d -o $@ $< $(call wrap,$<) $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS_ALL) -lm $(TEST_LIBS)

@@ -1,4 +1,5 @@
 /* test_p2p_stream.c - streams and datagrams of the public library, between two nodes on a real broker. */
+#include "full_socket.h"
 #include "p2p_pair.h"
 
 enum { BULK = 20000000 };
@@ -57,9 +58,8 @@ static void take_bulk(struct side *side, const struct p2p_event *event)
         bulk_send(bulk);
 }
 
-static void a_stream_carries_20_mb_both_ways_and_each_its_own_end(void **state)
+static void carry_both_ways(void)
 {
-    (void)state;
     struct side *sides[2];
     struct bulk bulks[2] = {{.intact = true}, {.intact = true}};
     pair_connect(sides);
@@ -83,6 +83,21 @@ static void a_stream_carries_20_mb_both_ways_and_each_its_own_end(void **state)
         p2p_stream_free(bulks[i].stream);
     }
     pair_free(sides);
+}
+
+static void a_stream_carries_20_mb_both_ways_and_each_its_own_end(void **state)
+{
+    (void)state;
+    carry_both_ways();
+}
+
+static void a_socket_that_is_full_now_and_then_loses_and_reorders_nothing(void **state)
+{
+    (void)state;
+    full_socket_set(30);
+    carry_both_ways();
+    assert_true(full_socket.count > 100);
+    full_socket_set(0);
 }
 
 static void a_half_closed_stream_still_brings_the_answer(void **state)
@@ -310,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_carries_20_mb_both_ways_and_each_its_own_end),
+        cmocka_unit_test(a_socket_that_is_full_now_and_then_loses_and_reorders_nothing),
         cmocka_unit_test(a_half_closed_stream_still_brings_the_answer),
         cmocka_unit_test(bytes_are_put_and_taken_in_place),
         cmocka_unit_test(of_a_one_way_stream_only_the_opener_writes),
