@@ -135,7 +135,7 @@ int p2p_stream_commit(struct p2p_stream *stream, size_t len)
     int err = quic_stream_commit(quic, stream->id, len);
     if (len)
         stream->peer->node->dirty = true;
-    return err == QUIC_TOO_LONG ? P2P_EINVAL : err ? to_error(err) : 0;
+    return err ? to_error(err) : 0;
 }
 
 ptrdiff_t p2p_stream_read(struct p2p_stream *stream, void *data, size_t len)
@@ -169,7 +169,7 @@ int p2p_stream_consume(struct p2p_stream *stream, size_t len)
     int err = quic_stream_consume(quic, stream->id, len);
     if (len)
         stream->peer->node->dirty = true;
-    return err == QUIC_TOO_LONG ? P2P_EINVAL : err ? to_error(err) : 0;
+    return err ? to_error(err) : 0;
 }
 
 void p2p_stream_finish(struct p2p_stream *stream)

@@ -268,13 +268,13 @@ P2P_API ptrdiff_t p2p_stream_read(struct p2p_stream *stream, void *data, size_t 
  * or as p2p_stream_write, P2P_ENOMEM, P2P_EINVAL. 0: too little room to be worth a call. WRITABLE follows
  * then, as whenever there was less than `len`. */
 P2P_API ptrdiff_t p2p_stream_reserve(struct p2p_stream *stream, struct iovec *pieces, size_t max, size_t len);
-/* Takes the first `len` bytes of that room, maybe none; it must be the next call for the node. 0, P2P_EINVAL
- * (there was less room), P2P_EGONE, P2P_ERESET. */
+/* Takes the first `len` bytes of that room, maybe none; it must be the next call for the node. 0,
+ * P2P_ETOOLONG (there was less room), P2P_EGONE, P2P_ERESET. */
 P2P_API int p2p_stream_commit(struct p2p_stream *stream, size_t len);
 /* Fills in up to `max` (not 0) pieces of what arrived, valid until the next call for the node. Returns how
  * many, 0 at the end, or as p2p_stream_read, whose rules hold. */
 P2P_API ptrdiff_t p2p_stream_peek(struct p2p_stream *stream, struct iovec *pieces, size_t max);
-/* The first `len` bytes of what arrived are read. 0, P2P_EINVAL (there are not so many), P2P_EGONE. */
+/* The first `len` bytes of what arrived are read. 0, P2P_ETOOLONG (there are not so many), P2P_EGONE. */
 P2P_API int p2p_stream_consume(struct p2p_stream *stream, size_t len);
 /* No more writes; the peer reads the end. */
 P2P_API void p2p_stream_finish(struct p2p_stream *stream);
