@@ -40,18 +40,24 @@ static bool eats_server(struct net *net, unsigned from, const uint8_t *data, siz
     return from == SERVER;
 }
 
-/* Its first byte is lost on the way, the second arrives. */
-static int64_t open_unnamed(struct net *net)
+static void write_each(struct net *net, const int64_t *streams, unsigned count, const char *byte)
 {
-    int64_t stream = quic_stream_open(quic_at(net, CLIENT), true);
-    assert_true(stream >= 0);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(quic_stream_write(quic_at(net, CLIENT), streams[i], byte, 1), 1);
+    net_drain(net, CLIENT);
+}
+
+/* Their first bytes are lost on the way, the second ones arrive: a packet each. */
+static void open_unnamed(struct net *net, int64_t *streams, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        streams[i] = quic_stream_open(quic_at(net, CLIENT), true);
+        assert_true(streams[i] >= 0);
+    }
     net->eats = eats_all;
-    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, "u", 1), 1);
-    net_drain(net, CLIENT);
+    write_each(net, streams, count, "u");
     net->eats = eats_server; /* no acknowledgement: nothing is sent again yet */
-    assert_int_equal(quic_stream_write(quic_at(net, CLIENT), stream, "v", 1), 1);
-    net_drain(net, CLIENT);
-    return stream;
+    write_each(net, streams, count, "v");
 }
 
 static void too_many_unnamed_streams_are_abandoned_the_others_named_later(void **state)
@@ -60,8 +66,7 @@ static void too_many_unnamed_streams_are_abandoned_the_others_named_later(void *
     enum { MOST = 64, MORE = 3 };
     struct net *net = net_connected();
     int64_t streams[MOST + MORE];
-    for (unsigned i = 0; i < MOST + MORE; i++)
-        streams[i] = open_unnamed(net);
+    open_unnamed(net, streams, MOST + MORE);
     net_run_for(net, DELAY_MS + 1);
     assert_int_equal(told(net, SERVER, CONN_STREAM), 0);
     net->eats = NULL;
