@@ -114,7 +114,7 @@ void close_answer(struct quic *quic)
 
 bool close_write(struct quic *quic, uint64_t now, struct packet *out)
 {
-    quic->close_due = false;
+    quic->close_due = !quic->close_packet; /* twice at first: who leaves does not hear whether it arrived */
     quic->tell_closed = quic->tell_closed || !quic->close_packet;
     if (!quic->close_packet) {
         quic->close_packet = malloc(CLOSE_PACKET_MAX);

@@ -48,6 +48,20 @@ static void a_goodbye_amid_the_handshake_says_that_it_was_one(void **state)
     net_free(net);
 }
 
+static void a_close_leaves_twice_since_one_may_be_lost(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    net_connect(net);
+    net_settle(net);
+    uint64_t before = net->sent;
+    quic_close(net->end[CLIENT], net->now, 42, "that is all");
+    net_settle(net);
+    assert_int_equal(net->sent - before, 2);
+    assert_int_equal(net->closed[SERVER].error, 42);
+    net_free(net);
+}
+
 static void a_close_before_the_first_packet_is_silent(void **state)
 {
     (void)state;
@@ -119,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_close_carries_its_code_and_is_answered_for_a_while),
         cmocka_unit_test(a_goodbye_amid_the_handshake_says_that_it_was_one),
+        cmocka_unit_test(a_close_leaves_twice_since_one_may_be_lost),
         cmocka_unit_test(a_close_before_the_first_packet_is_silent),
         cmocka_unit_test(what_arrived_before_the_close_can_be_read),
         cmocka_unit_test(an_idle_connection_ends_after_its_time),
