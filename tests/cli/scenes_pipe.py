@@ -370,7 +370,7 @@ def broker_killed_in_between(world):
     for part in parts[40:]:
         anna.send(part)
     dora = world.run("chat", "--name", "dora", broker=broker.url)
-    carl.expect_event("connected", name="dora", timeout=20)
+    carl.expect_event("connected", name="dora", timeout=40)  # it asks again every 30 s at the latest
     dora.expect_event("connected", name="carl")
     anna.close_input()
     bert.close_input()

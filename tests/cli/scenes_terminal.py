@@ -86,7 +86,8 @@ def ten_thousand_hostile_lines(world):
         shown = terminal.check()
     except Exception as failure:
         raise type(failure)(f"seed {seed}: {failure}") from failure
-    count = len(re.findall("^bert: ", shown, re.M))
+    # A line that the terminal has taken in part may have that he left in its middle.
+    count = len(re.findall("^bert: ", shown.replace("bert has left\n", ""), re.M))
     check(count == 10001, f"seed {seed}: {count} lines for 10001 messages")
     check("\\x1b[2J" in shown and "\\xe2\\x80\\xae" in shown, f"seed {seed}: nothing hostile was shown")
 

@@ -91,7 +91,7 @@ static void a_stream_carries_20_mb_both_ways_and_each_its_own_end(void **state)
     carry_both_ways();
 }
 
-static void a_socket_that_is_full_now_and_then_loses_and_reorders_nothing(void **state)
+static void what_a_full_socket_refused_leaves_first(void **state)
 {
     (void)state;
     full_socket_set(30);
@@ -325,7 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stream_carries_20_mb_both_ways_and_each_its_own_end),
-        cmocka_unit_test(a_socket_that_is_full_now_and_then_loses_and_reorders_nothing),
+        cmocka_unit_test(what_a_full_socket_refused_leaves_first),
         cmocka_unit_test(a_half_closed_stream_still_brings_the_answer),
         cmocka_unit_test(bytes_are_put_and_taken_in_place),
         cmocka_unit_test(of_a_one_way_stream_only_the_opener_writes),
