@@ -9,9 +9,11 @@
 
 #include "clock.h"
 #include "session.h"
+#include "terminal.h"
 #include "text.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -222,6 +224,26 @@ static bool flush_shown(struct session *session, struct chat *chat)
     return true;
 }
 
+/* A sentence goes to the same terminal: the line that it has taken in part comes first. That waits no longer
+ * than the sentence would. */
+static void end_line(void *context)
+{
+    struct session *session = context;
+    struct chat *chat = session->state;
+    while (chat->shown_at && chat->shown_at < chat->shown_end && chat->shown[chat->shown_at - 1] != '\n') {
+        const char *from = chat->shown + chat->shown_at,
+                   *end = memchr(from, '\n', chat->shown_end - chat->shown_at);
+        ssize_t written = channel_write(&session->output, from, (size_t)(end - from) + 1);
+        if (written > 0)
+            chat->shown_at += (size_t)written;
+        else if (errno == EAGAIN)
+            poll(&(struct pollfd){.fd = session->output.fd, .events = POLLOUT}, 1, -1);
+        else
+            return; /* whoever shows the rest meets it too */
+    }
+    session->output.waiting = chat->shown_at < chat->shown_end;
+}
+
 static bool shown_has_room(struct session *session, struct chat *chat)
 {
     return SHOWN_MAX - chat->shown_end >= MESSAGE_MAX || flush_shown(session, chat);
@@ -292,6 +314,7 @@ static void chat_connected(struct session *session, struct member *member)
 {
     struct chat *chat = session->state;
     struct talk *talk = calloc(1, sizeof *talk);
+    terminal_before_sentence(end_line, session);
     if (!talk || p2p_stream_open(&talk->out, member->peer, CHAT_KIND, 0) != 0) {
         free(talk);
         p2p_peer_close(member->peer, "no stream could be opened");
@@ -390,6 +413,7 @@ static bool chat_step(struct session *session)
 
 static void chat_release(struct session *session)
 {
+    terminal_before_sentence(NULL, NULL);
     for (struct member *member = session->members; member; member = member->next) {
         talk_free(member->state);
         member->state = NULL;

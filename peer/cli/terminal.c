@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -48,9 +49,23 @@ static void hide_progress(void)
     progress_shown = false;
 }
 
+static void (*end_line)(void *context);
+static void *end_line_context;
+
+void terminal_before_sentence(void (*end)(void *context), void *context)
+{
+    struct stat output, error;
+    bool same = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) && fstat(STDOUT_FILENO, &output) == 0 &&
+                fstat(STDERR_FILENO, &error) == 0 && output.st_rdev == error.st_rdev;
+    end_line = same ? end : NULL;
+    end_line_context = context;
+}
+
 void terminal_write(const char *text, size_t len)
 {
     hide_progress();
+    if (end_line)
+        end_line(end_line_context);
     write_all(text, len);
 }
 

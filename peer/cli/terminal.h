@@ -16,6 +16,9 @@ bool terminal_has_colour(void);
  * error that cannot be written to is nobody's fault: nothing happens. */
 void terminal_say(bool colour, enum style style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Has `end` called before each sentence, where standard output is the same terminal: a line that it has taken
+ * only in part must end first. NULL: no more. */
+void terminal_before_sentence(void (*end)(void *context), void *context);
 /* Writes all of it, as far as it goes. */
 void terminal_write(const char *text, size_t len);
 

@@ -11,11 +11,11 @@ SONAME := libp2pconnect.so.0
 $(B)/p2pconnect.3: peer/packaging/manual.awk peer/p2pconnect.h peer/cli/p2pconnect.1
 	@mkdir -p $(@D)
 	awk -v version=$(VERSION) -v date=$$(sed -n '1s/.*"\(20[0-9-]*\)".*/\1/p' peer/cli/p2pconnect.1) \
-		-f peer/packaging/manual.awk peer/p2pconnect.h >$@.new && mv $@.new $@
+		-f peer/packaging/manual.awk peer/p2pconnect.h >$@.$$$$ && mv $@.$$$$ $@
 # Completions are asked of the command, which has the tables.
 SHELLS := bash zsh fish
 $(SHELLS:%=$(B)/completion.%): $(B)/completion.%: $(B)/p2pconnect
-	$(B)/p2pconnect --completion $* >$@.new && mv $@.new $@
+	$(B)/p2pconnect --completion $* >$@.$$$$ && mv $@.$$$$ $@
 $(B)/libp2pconnect.pc: peer/p2pconnect.pc.in Makefile FORCE
 	@mkdir -p $(@D)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' $< >$@
