@@ -17,12 +17,16 @@ SAN_FLAGS := $(if $(strip $(SAN)),-fsanitize=address$(comma)undefined -fno-sanit
 # 1: as on a system without epoll, netlink, several datagrams a call and syncfs (peer/README.md)
 PORTABLE ?=
 PORTABLE_FLAGS := $(if $(strip $(PORTABLE)),-DP2P_NO_EPOLL -DP2P_NO_NETLINK -DP2P_NO_BATCHES -DP2P_NO_SYNCFS)
+# AES by Intel's multi-buffer library, where its header is (amd64); IPSEC_MB= leaves it out. It has no file of pkg-config.
+IPSEC_MB ?= $(if $(strip $(PORTABLE)),,$(shell echo '\#include <intel-ipsec-mb.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo 1))
+IPSEC_MB_FLAGS := $(if $(strip $(IPSEC_MB)),-DP2P_IPSEC_MB)
+IPSEC_MB_LIBS := $(if $(strip $(IPSEC_MB)),-lIPSec_MB)
 # Empty where the libraries are missing: `make demo` and `make test` install them and start again.
 PKG_CFLAGS := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null)
 CFLAGS_ALL = $(WARN) $(OPT) -fPIC -fvisibility=hidden -pthread -D_GNU_SOURCE -DP2P_VERSION='"$(VERSION)"' \
-	$(SAN_FLAGS) $(PORTABLE_FLAGS) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-LDLIBS_ALL = $(LDFLAGS) $(PKG_LIBS) -pthread $(LDLIBS)
+	$(SAN_FLAGS) $(PORTABLE_FLAGS) $(IPSEC_MB_FLAGS) $(PKG_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+LDLIBS_ALL = $(LDFLAGS) $(PKG_LIBS) $(IPSEC_MB_LIBS) -pthread $(LDLIBS)
 TEST_LIBS = $(shell pkg-config --cflags --libs cmocka)
 
 # A floor sees itself and the floors below: an include upward does not build.
@@ -33,7 +37,7 @@ INC_cli := -Ipeer/cli -Ipeer -Isignaling -Istun
 
 STUN_SRC := $(wildcard stun/*.c)
 SIGNALING_SRC := $(wildcard signaling/*.c)
-PEER_SRC := $(wildcard peer/*.c)
+PEER_SRC := $(filter-out $(if $(IPSEC_MB_FLAGS),,peer/gcm.c),$(wildcard peer/*.c))
 CLI_SRC := $(wildcard peer/cli/*.c)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
@@ -243,7 +247,7 @@ examples: $(EXAMPLES)
 
 # Sanitized objects do not mix with others, nor do portable ones: where a switch has changed, a folder's are all made again.
 # Each compiler has sanitizers of its own. The file is new only then. (+: looked at by make -n, too, which else took it for changed.)
-SWITCHES = $(strip $(if $(SAN_FLAGS),$(CC) $(SAN_FLAGS)) $(PORTABLE_FLAGS))
+SWITCHES = $(strip $(if $(SAN_FLAGS),$(CC) $(SAN_FLAGS)) $(PORTABLE_FLAGS) $(IPSEC_MB_FLAGS))
 $(B)/switches: FORCE
 	+@mkdir -p $(@D); echo '$(SWITCHES)' | cmp -s - $@ || echo '$(SWITCHES)' >$@
 SWITCHED_SRC := $(STUN_SRC) $(SIGNALING_SRC) $(PEER_SRC) $(CLI_SRC)

@@ -10,6 +10,12 @@
 #include <ngtcp2/ngtcp2.h>
 #include <sodium.h>
 #include <stdio.h>
+#ifdef P2P_IPSEC_MB
+#include <intel-ipsec-mb.h>
+#define MULTI_BUFFER ", intel-ipsec-mb ", imb_get_version_str()
+#else
+#define MULTI_BUFFER "", ""
+#endif
 
 const char *p2p_version(void)
 {
@@ -22,9 +28,10 @@ size_t p2p_libraries(char *out, size_t capacity)
     mosquitto_lib_version(&major, &minor, &revision);
     int len = snprintf(
         out, capacity,
-        "libmosquitto %d.%d.%d, cJSON %s, libsodium %s, ngtcp2 %s, GnuTLS %s, nettle %d.%d, miniupnpc %s",
+        "libmosquitto %d.%d.%d, cJSON %s, libsodium %s, ngtcp2 %s, GnuTLS %s, nettle %d.%d, miniupnpc %s%s%s",
         major, minor, revision, cJSON_Version(), sodium_version_string(), ngtcp2_version(0)->version_str,
         gnutls_check_version(NULL), nettle_version_major(), nettle_version_minor(),
-        MINIUPNPC_VERSION); /* it alone does not say at run time which it is */
+        MINIUPNPC_VERSION, /* it alone does not say at run time which it is */
+        MULTI_BUFFER);
     return len > 0 ? (size_t)len : 0;
 }

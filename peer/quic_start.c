@@ -1,5 +1,6 @@
 /* quic_start.c - how a connection of ngtcp2 begins: its settings, what it calls back, the handshake's steps.
  */
+#include "quic_protection.h"
 #include "quic_state.h"
 
 #include <assert.h>
@@ -73,7 +74,7 @@ static int on_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead, const ngtcp
                       const uint8_t *text, size_t len, const uint8_t *nonce, size_t nonce_len,
                       const uint8_t *aad, size_t aad_len)
 {
-    int err = ngtcp2_crypto_decrypt_cb(dest, aead, context, text, len, nonce, nonce_len, aad, aad_len);
+    int err = protection_decrypt(dest, aead, context, text, len, nonce, nonce_len, aad, aad_len);
     decryptions += !err;
     return err;
 }
@@ -136,9 +137,9 @@ static const ngtcp2_callbacks *callbacks(void)
         .recv_crypto_data = on_crypto_data,
         .handshake_completed = on_handshake,
         .handshake_confirmed = on_confirmed,
-        .encrypt = ngtcp2_crypto_encrypt_cb,
+        .encrypt = protection_encrypt,
         .decrypt = on_decrypt,
-        .hp_mask = ngtcp2_crypto_hp_mask_cb,
+        .hp_mask = protection_mask,
         .recv_stream_data = stream_on_data,
         .acked_stream_data_offset = stream_on_acked,
         .stream_open = stream_on_open,
@@ -148,11 +149,11 @@ static const ngtcp2_callbacks *callbacks(void)
         .extend_max_local_streams_uni = streams_on_limit,
         .rand = on_random,
         .get_new_connection_id = on_new_id,
-        .update_key = ngtcp2_crypto_update_key_cb,
+        .update_key = protection_update,
         .stream_reset = stream_on_reset,
         .extend_max_stream_data = stream_on_window,
-        .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,
-        .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
+        .delete_crypto_aead_ctx = protection_forget,
+        .delete_crypto_cipher_ctx = protection_forget_mask,
         .recv_datagram = on_datagram,
         .get_path_challenge_data = on_path_challenge,
         .version_negotiation = ngtcp2_crypto_version_negotiation_cb,

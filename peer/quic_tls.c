@@ -5,6 +5,7 @@
 #include "quic_tls.h"
 
 #include "quic.h"
+#include "quic_protection.h"
 
 #include <string.h>
 
@@ -62,9 +63,12 @@ bool tls_start(struct quic_tls *tls, bool client, const uint8_t *key, ngtcp2_cry
         return false;
     gnutls_session_set_ptr(tls->session, &tls->ref);
     const gnutls_datum_t protocol = {.data = (unsigned char *)alpn, .size = sizeof alpn - 1};
-    return !gnutls_priority_set_direct(tls->session, priority, NULL) &&
-           !gnutls_alpn_set_protocols(tls->session, &protocol, 1, GNUTLS_ALPN_MANDATORY) &&
-           (client ? set_client(tls) : set_server(tls));
+    bool ok = !gnutls_priority_set_direct(tls->session, priority, NULL) &&
+              !gnutls_alpn_set_protocols(tls->session, &protocol, 1, GNUTLS_ALPN_MANDATORY) &&
+              (client ? set_client(tls) : set_server(tls));
+    if (ok)
+        protection_watch(tls->session);
+    return ok;
 }
 
 void tls_stop(struct quic_tls *tls)

@@ -18,7 +18,8 @@ $(SHELLS:%=$(B)/completion.%): $(B)/completion.%: $(B)/p2pconnect
 	$(B)/p2pconnect --completion $* >$@.$$$$ && mv $@.$$$$ $@
 $(B)/libp2pconnect.pc: peer/p2pconnect.pc.in Makefile FORCE
 	@mkdir -p $(@D)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' $< >$@
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' \
+		-e 's|@LIBS_PRIVATE@|$(strip $(IPSEC_MB_LIBS) -pthread)|' $< >$@
 .PHONY: FORCE
 FORCE:
 
@@ -87,7 +88,7 @@ deb-test: deb
 # The command with every library in it that its package has an archive of. What has none stays shared: libmosquitto (and the
 # OpenSSL that comes with it), cJSON, p11-kit (GnuTLS's; it loads modules), and libc, which these need and whose names
 # service would not be static anyway.
-STATIC_LIBS = $(sort $(patsubst -l%,%,$(filter -l%,$(shell pkg-config --static --libs $(LIBS)))))
+STATIC_LIBS = $(sort $(patsubst -l%,%,$(filter -l%,$(shell pkg-config --static --libs $(LIBS)) $(IPSEC_MB_LIBS))))
 archive_of = $(filter /%,$(shell $(CC) -print-file-name=lib$(1).a))
 STATIC_KEPT = $(filter-out m atomic pthread,$(foreach lib,$(STATIC_LIBS),$(if $(call archive_of,$(lib)),,$(lib))))
 STATIC_TAKEN = $(filter-out m atomic pthread $(STATIC_KEPT),$(STATIC_LIBS))
