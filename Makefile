@@ -17,8 +17,13 @@ SAN_FLAGS := $(if $(strip $(SAN)),-fsanitize=address$(comma)undefined -fno-sanit
 # 1: as on a system without epoll, netlink, several datagrams a call and syncfs (peer/README.md)
 PORTABLE ?=
 PORTABLE_FLAGS := $(if $(strip $(PORTABLE)),-DP2P_NO_EPOLL -DP2P_NO_NETLINK -DP2P_NO_BATCHES -DP2P_NO_SYNCFS)
-# AES by Intel's multi-buffer library, where its header is (amd64); IPSEC_MB= leaves it out. It has no file of pkg-config.
-IPSEC_MB ?= $(if $(strip $(PORTABLE)),,$(shell echo '\#include <intel-ipsec-mb.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo 1))
+# AES by Intel's multi-buffer library 1.x or 2.x, where the compiler makes code for amd64 and finds its header: it has no file of
+# pkg-config. IPSEC_MB= leaves it out.
+hash := \#
+ipsec_mb_probe = $(hash)include <intel-ipsec-mb.h>\n$(hash)if !defined __x86_64__ || IMB_VERSION_NUM >= 0x30000\n$(hash)error\n$(hash)endif\n
+ifeq ($(origin IPSEC_MB),undefined)
+IPSEC_MB := $(if $(strip $(PORTABLE)),,$(shell printf '$(ipsec_mb_probe)' | $(CC) $(CPPFLAGS) -E -xc - >/dev/null 2>&1 && echo 1))
+endif
 IPSEC_MB_FLAGS := $(if $(strip $(IPSEC_MB)),-DP2P_IPSEC_MB)
 IPSEC_MB_LIBS := $(if $(strip $(IPSEC_MB)),-lIPSec_MB)
 # Empty where the libraries are missing: `make demo` and `make test` install them and start again.

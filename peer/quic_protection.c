@@ -7,6 +7,7 @@
 
 #include "gcm.h"
 
+#include <assert.h>
 #include <gnutls/crypto.h>
 #include <nettle/aes.h>
 #include <sodium.h>
@@ -17,16 +18,15 @@ enum {
     SECRET_LEN = 32, /* RFC 8446 B.4, TLS_AES_128_GCM_SHA256 */
     LABEL_MAX = 16,
     MASK_LEN = 5, /* RFC 9001 5.4.1 */
-    MANY = 256    /* packets; fewer never pay the half millisecond that the library takes to begin */
+    MANY = 256 /* packets of a key: who has fewer never pays the half millisecond that gcm takes to begin */
 };
 
-/* GnuTLS's at first, the faster one's too once it has had many packets: what they make of them is the same.
- */
+/* GnuTLS's at first, gcm's once it has had many packets: what they make of them is the same. */
 struct packet_key {
-    ngtcp2_crypto_aead_ctx slow;
-    struct gcm_key *fast; /* NULL: not yet */
+    ngtcp2_crypto_aead_ctx slow; /* no handle once there is `fast` */
+    struct gcm_key *fast;
     unsigned packets;
-    uint8_t bytes[GCM_KEY_LEN];
+    uint8_t bytes[GCM_KEY_LEN]; /* wiped then */
 };
 
 /* A handle of ngtcp2 is the helper's or ours. Both point to what malloc gave, and so to even addresses: ours
@@ -46,7 +46,8 @@ static void *unmark(void *handle)
     return (uint8_t *)handle - 1;
 }
 
-/* What the helper opened with `bytes` becomes ours. False: no memory. */
+/* What the helper opened with `bytes` becomes ours, and the context's handle is that. False: no memory, and
+ * the context is as it was. */
 static bool take_key(ngtcp2_crypto_aead_ctx *context, const uint8_t bytes[GCM_KEY_LEN])
 {
     struct packet_key *key = malloc(sizeof *key);
@@ -119,7 +120,7 @@ static const struct direction receive = {ngtcp2_crypto_aead_ctx_decrypt_init, ng
 static const struct direction transmit = {ngtcp2_crypto_aead_ctx_encrypt_init, ngtcp2_conn_install_tx_key,
                                           ngtcp2_crypto_derive_and_install_tx_key};
 
-/* RFC 9001 5.1. False: no memory. */
+/* RFC 9001 5.1. False: no memory, or a library refused. */
 static bool install(ngtcp2_conn *conn, const uint8_t secret[SECRET_LEN], const struct direction *way)
 {
     ngtcp2_crypto_aead_ctx key = {NULL};
@@ -132,6 +133,7 @@ static bool install(ngtcp2_conn *conn, const uint8_t secret[SECRET_LEN], const s
               make_mask(&mask, mask_bytes) && take_key(&key, bytes) &&
               !way->install(conn, secret, SECRET_LEN, &key, iv, sizeof iv, &mask);
     sodium_memzero(bytes, sizeof bytes);
+    sodium_memzero(iv, sizeof iv);
     sodium_memzero(mask_bytes, sizeof mask_bytes);
     if (!ok) {
         protection_forget(conn, &key, NULL);
@@ -140,9 +142,11 @@ static bool install(ngtcp2_conn *conn, const uint8_t secret[SECRET_LEN], const s
     return ok;
 }
 
-static bool serves(gnutls_session_t session)
+/* The labels are those of version 1; nettle's AES for the mask needs the instructions too. */
+static bool serves(ngtcp2_conn *conn)
 {
-    return gnutls_cipher_get(session) == GNUTLS_CIPHER_AES_128_GCM;
+    return gnutls_cipher_get(ngtcp2_conn_get_tls_native_handle(conn)) == GNUTLS_CIPHER_AES_128_GCM &&
+           ngtcp2_conn_get_negotiated_version(conn) == NGTCP2_PROTO_VER_V1 && gcm_is_there();
 }
 
 static int on_secrets(gnutls_session_t session, gnutls_record_encryption_level_t of, const void *rx,
@@ -151,7 +155,8 @@ static int on_secrets(gnutls_session_t session, gnutls_record_encryption_level_t
     ngtcp2_crypto_conn_ref *ref = gnutls_session_get_ptr(session);
     ngtcp2_conn *conn = ref->get_conn(ref);
     ngtcp2_encryption_level level = ngtcp2_crypto_gnutls_from_gnutls_record_encryption_level(of);
-    bool ours = level == NGTCP2_ENCRYPTION_LEVEL_1RTT && serves(session);
+    bool ours = level == NGTCP2_ENCRYPTION_LEVEL_1RTT && serves(conn);
+    assert(!ours || len == SECRET_LEN);
     const struct {
         const void *secret;
         const struct direction *way;
@@ -176,7 +181,7 @@ int protection_update(ngtcp2_conn *conn, uint8_t *rx_secret, uint8_t *tx_secret,
                       uint8_t *rx_iv, ngtcp2_crypto_aead_ctx *tx, uint8_t *tx_iv, const uint8_t *rx_current,
                       const uint8_t *tx_current, size_t len, void *user)
 {
-    if (!serves(ngtcp2_conn_get_tls_native_handle(conn)))
+    if (!serves(conn))
         return ngtcp2_crypto_update_key_cb(conn, rx_secret, tx_secret, rx, rx_iv, tx, tx_iv, rx_current,
                                            tx_current, len, user);
     uint8_t rx_bytes[GCM_KEY_LEN], tx_bytes[GCM_KEY_LEN];
@@ -196,8 +201,14 @@ int protection_update(ngtcp2_conn *conn, uint8_t *rx_secret, uint8_t *tx_secret,
 /* NULL: GnuTLS takes this packet. */
 static const struct gcm_key *fast_of(struct packet_key *key)
 {
-    if (!key->fast && ++key->packets == MANY && gcm_is_there())
-        key->fast = gcm_key_new(key->bytes);
+    if (key->fast || ++key->packets != MANY)
+        return key->fast;
+    key->fast = gcm_key_new(key->bytes);
+    if (key->fast) {
+        ngtcp2_crypto_aead_ctx_free(&key->slow);
+        key->slow.native_handle = NULL;
+        sodium_memzero(key->bytes, sizeof key->bytes);
+    }
     return key->fast;
 }
 

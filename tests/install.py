@@ -226,9 +226,27 @@ def a_changed_switch_is_noticed(world):
     check(all(new > old for new, old in zip(made(), sanitized)), "some are kept from before the switch was taken back")
 
 
+def the_multi_buffer_library_is_taken_where_it_serves(world):
+    """AES is the multi-buffer library's on amd64 where its header is; not where that does not compile, nor for others"""
+    os.mkdir(world.path("headers"))
+    header = world.path("headers/intel-ipsec-mb.h")
+
+    def taken(text, *words):
+        with open(header, "w", encoding="ascii") as out:
+            out.write(text)
+        data = call("make", "-pn", "B=" + world.folder, f"CPPFLAGS=-I{world.path('headers')}", *words)
+        return re.findall(r"^IPSEC_MB_LIBS := *(.*)$", data, re.M) == ["-lIPSec_MB"]
+
+    good = "#define IMB_VERSION_NUM 0x20000\n"
+    check(taken(good) == (os.uname().machine == "x86_64"), "not by what the compiler is for")
+    check(not taken("#error\n"), "taken although the header does not compile")
+    check(not taken("#define IMB_VERSION_NUM 0x30000\n"), "taken although it is too new")
+    check(not taken(good, "PORTABLE=1") and not taken(good, "IPSEC_MB="), "taken although it was left out")
+
+
 CHECKS = [what_is_installed, the_command_runs, the_pages_are_of_this_version, programs_connect, programs_connect_statically,
           what_the_library_exports, uninstall, the_archive_is_reproducible, the_packages_have_their_files, the_static_command_runs,
-          a_changed_switch_is_noticed]
+          a_changed_switch_is_noticed, the_multi_buffer_library_is_taken_where_it_serves]
 
 
 def main():

@@ -35,6 +35,7 @@ if ! command -v dpkg-query >/dev/null; then
     [ -z "${missing:-}" ] && exit 0
     echo "Please install these development packages with your system's package manager (names of pkg-config):" >&2
     echo "   $missing" >&2
+    echo "On amd64 libipsec-mb makes encryption faster; p2pconnect is built without it too." >&2
     exit 1
 fi
 

@@ -113,7 +113,8 @@ def version(world):
     program.expect_code(0)
     lines = program.out.decode().splitlines()
     check(len(lines) == 2 and re.fullmatch(r"p2pconnect \d+\.\d+\.\d+", lines[0]), program.story())
-    optional = ["intel-ipsec-mb"] if os.path.exists("/usr/include/intel-ipsec-mb.h") else []
+    with open(world.program, "rb") as program_file:
+        optional = ["intel-ipsec-mb"] if b"libIPSec_MB" in program_file.read() else []
     for name in ["libmosquitto", "cJSON", "libsodium", "ngtcp2", "GnuTLS", "nettle", "miniupnpc", *optional]:
         check(re.search(rf"\b{name} \d+\.\d+", lines[1]), f"{name} is missing: {lines[1]}")
 
