@@ -1,6 +1,5 @@
 /* quic_protection.c - the keys of QUIC's 1-RTT packets and what they do (RFC 9001 5), by gcm.h where it is
- * there.
- */
+ * there. */
 #include "quic_protection.h"
 
 #ifdef P2P_IPSEC_MB
@@ -97,9 +96,8 @@ void protection_forget_mask(ngtcp2_conn *conn, ngtcp2_crypto_cipher_ctx *context
 static bool expand(const uint8_t secret[SECRET_LEN], const char *label, uint8_t *out, size_t len)
 {
     size_t label_len = strlen(label);
-    uint8_t info[4 + LABEL_MAX] = {0, (uint8_t)len,
-                                   (uint8_t)label_len}; /* a 0 ends it, the context's length */
-    memcpy(info + 3, label, label_len);
+    uint8_t info[4 + LABEL_MAX] = {0, (uint8_t)len, (uint8_t)label_len};
+    memcpy(info + 3, label, label_len); /* and a 0, the context's length */
     const gnutls_datum_t key = {.data = (unsigned char *)secret, .size = SECRET_LEN};
     const gnutls_datum_t about = {.data = info, .size = (unsigned)label_len + 4};
     return !gnutls_hkdf_expand(GNUTLS_MAC_SHA256, &key, &about, out, len);
