@@ -136,9 +136,12 @@ static void bytes_are_put_and_taken_in_place(void **state)
     assert_int_equal(p2p_stream_open(&stream, sides[0]->peer, 'q', 0), 0);
     assert_int_equal(p2p_stream_reserve(stream, pieces, 0, 10), P2P_EINVAL);
     assert_int_equal(p2p_stream_reserve(stream, pieces, 4, 0), P2P_EINVAL);
+    pair_for_ms(sides[0], sides[1], 100);
     assert_int_equal(p2p_stream_reserve(stream, pieces, 4, 10), 1);
     memcpy(pieces[0].iov_base, "question", 8);
+    assert_int_not_equal(p2p_node_timeout(sides[0]->node), 0);
     assert_int_equal(p2p_stream_commit(stream, 8), 0);
+    assert_int_equal(p2p_node_timeout(sides[0]->node), 0); /* it is due */
     assert_int_equal(p2p_stream_commit(stream, 1), P2P_ETOOLONG);
     pair_for_ms(sides[0], sides[1], 100);
     assert_int_equal(p2p_stream_reserve(stream, pieces, 4, 10), 1);
@@ -152,8 +155,11 @@ static void bytes_are_put_and_taken_in_place(void **state)
     assert_int_equal(p2p_stream_peek(theirs, pieces, 4), 1);
     assert_int_equal(pieces[0].iov_len, 8);
     assert_memory_equal(pieces[0].iov_base, "question", 8);
-    assert_int_equal(p2p_stream_consume(theirs, 9), P2P_ETOOLONG);
+    pair_for_ms(sides[0], sides[1], 100);
+    assert_int_not_equal(p2p_node_timeout(sides[1]->node), 0);
     assert_int_equal(p2p_stream_consume(theirs, 8), 0);
+    assert_int_equal(p2p_node_timeout(sides[1]->node), 0); /* the peer may have to hear of it */
+    assert_int_equal(p2p_stream_consume(theirs, 1), P2P_ETOOLONG);
     pair_for_ms(sides[0], sides[1], 100);
     assert_int_equal(p2p_stream_peek(theirs, pieces, 4), 0);
     p2p_peer_close(sides[0]->peer, NULL);

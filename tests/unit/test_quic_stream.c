@@ -110,6 +110,22 @@ static void note_writable(struct net *net, int end, const struct quic_event *eve
 }
 
 /* A call for a few bytes is not worth its cost, nor is an event. */
+static void a_reservation_is_void_once_the_reader_has_left(void **state)
+{
+    (void)state;
+    struct net *net = net_new(5, 1, 1);
+    struct iovec runs[64];
+    net_connect(net);
+    int64_t stream = quic_stream_open(net->end[CLIENT], false);
+    assert_int_equal(quic_stream_write(net->end[CLIENT], stream, "x", 1), 1);
+    net_settle(net);
+    assert_in_range(quic_stream_reserve(net->end[CLIENT], stream, runs, 64, 100000), 1, 64);
+    quic_stream_release(net->end[SERVER], stream, 9);
+    net_settle(net);
+    assert_int_equal(quic_stream_commit(net->end[CLIENT], stream, 1), QUIC_RESET);
+    net_free(net); /* what was reserved goes with it */
+}
+
 static void room_is_reserved_once_there_is_enough_of_it(void **state)
 {
     (void)state;
@@ -183,7 +199,9 @@ static void a_writer_whose_reader_leaves_is_told(void **state)
     net->on_event = NULL;
     quic_stream_release(net->end[SERVER], t->stream, 9);
     net_settle(net);
+    struct iovec runs[1];
     assert_int_equal(quic_stream_write(net->end[CLIENT], t->stream, "x", 1), QUIC_RESET);
+    assert_int_equal(quic_stream_reserve(net->end[CLIENT], t->stream, runs, 1, 1), QUIC_RESET);
     quic_stream_release(net->end[CLIENT], t->stream, 0);
     net_settle(net);
     assert_true(quic_is_idle(net->end[CLIENT]));
@@ -459,6 +477,7 @@ int main(void)
         cmocka_unit_test(half_a_stream_may_end_and_the_other_go_on),
         cmocka_unit_test(a_released_stream_is_reset_and_stopped),
         cmocka_unit_test(bytes_may_be_put_and_taken_where_they_lie),
+        cmocka_unit_test(a_reservation_is_void_once_the_reader_has_left),
         cmocka_unit_test(room_is_reserved_once_there_is_enough_of_it),
         cmocka_unit_test(what_is_not_consumed_holds_the_writer),
         cmocka_unit_test(a_reader_that_stops_holds_the_writer_and_loses_nothing),
