@@ -151,9 +151,10 @@ def rather_than_the_broker(trial):
     homes = [trial.home("symr") for _ in range(2)]
     peers = pipes(trial, homes[0].machine, homes[1].machine, paths=f"{PATHS},broker", **through(turn, turn.udp))
     for peer in peers:
-        peer.until(lambda p=peer: p.path() == "turn", 2)
-        if "TURN server" not in [e for e in peer.events if e["event"] == "path"][-1]["why"]:
+        told = peer.expect_event("path", 2, kind="turn")  # `connected` may come first, and has no reason yet
+        if "TURN server" not in told["why"]:
             raise Unmet(f"{peer.name}: the sentence names no server")
+        peer.until(lambda p=peer: p.path() == "turn", 2)
     return still_talk(peers, "turn")
 
 

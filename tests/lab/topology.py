@@ -27,6 +27,7 @@ from servers import Servers
 
 # What no list of reserved prefixes has: miniupnpd maps no port behind one that some list has. It stays in the lab.
 ROUTABLE = "25.25.25"
+MEMORY = "/dev/shm"  # a folder in memory, where there is one
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Lab:
         self.homes = []
         self.servers = None
         self.home_ms, self.server_ms = link_delays(delay)
-        self.scratch = tempfile.TemporaryDirectory(prefix="p2pconnect-lab-")
+        # in memory: coturn asks its users' database before it gives an allocation, and other scenarios fill the disk
+        self.scratch = tempfile.TemporaryDirectory(prefix="p2pconnect-lab-", dir=MEMORY if os.path.isdir(MEMORY) else None)
         self.addresses = [f"203.0.113.{n}" for n in range(10, 250)]
         self.routable = [f"{ROUTABLE}.{n}" for n in range(10, 250)]
         self.prefixes = [str(net) for net in ipaddress.ip_network("198.51.100.0/24").subnets(new_prefix=29)]
