@@ -147,26 +147,26 @@ static bool serves(ngtcp2_conn *conn)
            ngtcp2_conn_get_negotiated_version(conn) == NGTCP2_PROTO_VER_V1 && gcm_is_there();
 }
 
+/* A secret of NULL is for the other direction alone. */
+static bool take_secret(ngtcp2_conn *conn, ngtcp2_encryption_level level, const void *secret, size_t len,
+                        const struct direction *way)
+{
+    if (!secret)
+        return true;
+    if (level != NGTCP2_ENCRYPTION_LEVEL_1RTT || !serves(conn))
+        return !way->leave(conn, NULL, NULL, NULL, level, secret, len);
+    assert(len == SECRET_LEN);
+    return install(conn, secret, way);
+}
+
 static int on_secrets(gnutls_session_t session, gnutls_record_encryption_level_t of, const void *rx,
                       const void *tx, size_t len)
 {
     ngtcp2_crypto_conn_ref *ref = gnutls_session_get_ptr(session);
     ngtcp2_conn *conn = ref->get_conn(ref);
     ngtcp2_encryption_level level = ngtcp2_crypto_gnutls_from_gnutls_record_encryption_level(of);
-    bool ours = level == NGTCP2_ENCRYPTION_LEVEL_1RTT && serves(conn);
-    assert(!ours || len == SECRET_LEN);
-    const struct {
-        const void *secret;
-        const struct direction *way;
-    } each[] = {{rx, &receive}, {tx, &transmit}};
-    for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
-        const void *secret = each[i].secret;
-        const struct direction *way = each[i].way;
-        if (secret &&
-            !(ours ? install(conn, secret, way) : !way->leave(conn, NULL, NULL, NULL, level, secret, len)))
-            return -1;
-    }
-    return 0;
+    return take_secret(conn, level, rx, len, &receive) && take_secret(conn, level, tx, len, &transmit) ? 0
+                                                                                                       : -1;
 }
 
 void protection_watch(gnutls_session_t session)

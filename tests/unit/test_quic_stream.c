@@ -109,7 +109,6 @@ static void note_writable(struct net *net, int end, const struct quic_event *eve
         writable_again = event->stream;
 }
 
-/* A call for a few bytes is not worth its cost, nor is an event. */
 static void a_reservation_is_void_once_the_reader_has_left(void **state)
 {
     (void)state;
@@ -126,6 +125,7 @@ static void a_reservation_is_void_once_the_reader_has_left(void **state)
     net_free(net); /* what was reserved goes with it */
 }
 
+/* A call for a few bytes is not worth its cost, nor is an event. */
 static void room_is_reserved_once_there_is_enough_of_it(void **state)
 {
     (void)state;
